@@ -1,0 +1,360 @@
+"""What a model is and how it is trained: one frozen dataclass, and the presets as data.
+
+`PRESETS` feeds the command line's choices. Nothing here builds a network or reads a picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from dataclasses import dataclass
+
+from gan.losses import LOSSES
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message says what was given, expected, and to do."""
+
+
+@dataclass(frozen=True)
+class GANConfig:
+    """Everything that decides a model and its training, except the pictures and the machine.
+
+    Sizes run from the picture inwards: a discriminator layer of stride s turns `size` into
+    ceil(size / s), and the generator walks the same sizes backwards.
+    """
+
+    # identity
+    preset: str = "custom"  # the preset it came from; also the default output folder
+    source: str = ""  # project or paper that the architecture and hyper-parameters are taken from
+
+    # pictures
+    image_size: int = 64  # height and width, pixels
+    channels: int = 3  # 3 for RGB, 1 for grey
+    flip: bool = True  # mirror half of the real pictures: doubles the faces, would spoil digits
+
+    # latent
+    z_dim: int = 100  # numbers in one latent vector
+    z_distribution: str = "normal"  # "normal" N(0, 1), or "uniform" on (-1, 1)
+
+    # both networks
+    base_channels: int = 64  # "width": every multiplier below is times this
+    kernel_size: int = 4  # 4 at stride 2 needs even sizes and gives no checkerboard; 5 is TensorFlow's habit
+    init: str = "normal"  # "normal" N(0, 0.02) of the DCGAN paper, or "xavier" (Glorot, uniform)
+
+    # generator: linear stem -> transposed convolutions -> tanh
+    g_multipliers: tuple[int, ...] = (8, 4, 2, 1)  # channels of the stem and of each hidden layer
+    g_strides: tuple[int, ...] = (2, 2, 2, 2)  # one per transposed convolution, the last draws the picture
+    g_stem_norm: bool = True  # batch norm and activation after the stem
+    g_bias: bool = False  # biases in layers that batch norm follows; TensorFlow has them by default
+    g_leaky_slope: float = 0.0  # negative slope of the hidden activations; 0 is ReLU
+    g_dropout: float = 0.0  # after every hidden activation, in training only
+
+    # discriminator: convolutions -> linear -> one logit
+    d_multipliers: tuple[int, ...] = (1, 2, 4, 8)
+    d_strides: tuple[int, ...] = (2, 2, 2, 2)
+    d_norm: str = "batch"  # "batch" on all but the first, "spectral" on all, or "none"
+    d_bias: bool = False
+    d_leaky_slope: float = 0.2
+    d_dropout: float = 0.0
+    d_dropout_first: bool = True  # whether the first layer drops too
+    d_minibatch_stddev: bool = False  # a channel with the batch's spread, so that D sees repeated samples
+
+    # objective
+    loss: str = "cross_entropy"  # a key of gan.losses.LOSSES
+    real_label: float = 1.0  # cross_entropy only: one-sided label smoothing aims D at this for real pictures
+    r1_gamma: float = 0.0  # weight of the gradient penalty on real pictures; 0 is off
+    r2_gamma: float = 0.0  # the same on generated pictures
+    penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
+
+    # optimisation
+    batch_size: int = 64  # pictures per step, over all machines together
+    epochs: int = 25  # passes over the data
+    g_lr: float = 2e-4  # Adam's step size
+    d_lr: float = 2e-4
+    beta1: float = 0.5  # Adam's momentum; the usual 0.9 oscillates in a GAN
+    beta2: float = 0.999
+    lr_decay_start: float = 1.0  # share of the run after which both rates fall linearly to 0; 1 is never
+    ema_half_life_images: int = 0  # half-life of the averaged generator that is shown and kept; 0 is off
+    ema_ramp_up: float = 0.05  # early on the half-life is at most this share of the images seen so far
+    seed: int = 0  # decides weights, latents, order of the pictures, flips and dropout
+
+    # what a run leaves for the replay, counted in images seen, so that a longer run only adds to it
+    log_interval: int = 50  # steps per row of history.csv
+    sample_growth: float = 1.25  # a sample sheet each time the images seen have grown by this factor
+    snapshot_growth: float = 2.0  # likewise a generator snapshot (they are bigger)
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_values(self)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Feature map sizes of the generator, from the stem to the picture."""
+        return _sizes_inwards(self.image_size, self.g_strides[::-1])[::-1]
+
+    @property
+    def d_sizes(self) -> tuple[int, ...]:
+        """Feature map sizes of the discriminator, from the picture to the last convolution."""
+        return _sizes_inwards(self.image_size, self.d_strides)
+
+    def replace(self, **changes: object) -> GANConfig:
+        """A copy with some fields changed; raises `ConfigError` for an unknown field or a bad value."""
+        for name in changes:
+            if name not in FIELDS:
+                raise ConfigError(f"unknown field {name!r}{suggest(name, FIELDS)} (see --help for the list)")
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict:
+        """JSON-ready values."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> GANConfig:
+        """The reverse of `to_dict`; raises `ConfigError` for unknown fields or bad values."""
+        return cls().replace(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+FIELDS: dict[str, type] = typing.get_type_hints(GANConfig)
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """'g_lr=4e-4' -> ('g_lr', 0.0004), typed by the field; tuples as '8,4,2,1', flags as 'true'.
+
+    Raises:
+        ConfigError: not FIELD=VALUE, an unknown field, or a value of the wrong type.
+    """
+    name, equals, value = text.partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals:
+        raise ConfigError(f"--set {text!r}: expected FIELD=VALUE, for example --set base_channels=32")
+    if name not in FIELDS:
+        raise ConfigError(f"unknown field {name!r}{suggest(name, FIELDS)}; --help lists all fields")
+    kind = FIELDS[name]
+    try:
+        if kind is bool:
+            return name, {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+        if isinstance(kind, types.GenericAlias):
+            return name, tuple(int(part) for part in value.split(",") if part.strip())
+        return name, kind(value)
+    except (ValueError, KeyError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(
+            kind, "whole numbers with commas, like 4,2,1"
+        )
+        raise ConfigError(f"{name}={value!r}: expected {wanted}") from None
+
+
+def get_preset(name: str) -> GANConfig:
+    """The preset of that name; raises `ConfigError` that suggests the nearest one."""
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}{suggest(name, PRESETS)}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def suggest(name: str, known: typing.Iterable[str]) -> str:
+    """'; did you mean X?' for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _sizes_inwards(image_size: int, strides: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = [image_size]
+    for stride in strides:
+        sizes.append(-(-sizes[-1] // stride))  # TensorFlow's 'same' rule: odd sizes round up
+    return tuple(sizes)
+
+
+def _check_types(config: GANConfig) -> None:
+    for name, kind in FIELDS.items():
+        value = getattr(config, name)
+        if isinstance(kind, types.GenericAlias):
+            fits = isinstance(value, tuple) and value and all(type(v) is int and v > 0 for v in value)
+        elif kind is float:
+            fits = type(value) in (int, float)
+        else:
+            fits = type(value) is kind
+        if not fits:
+            wanted = "a tuple of positive whole numbers" if isinstance(kind, types.GenericAlias) else kind.__name__
+            raise ConfigError(f"{name}={value!r}: expected {wanted}")
+
+
+def _check_values(config: GANConfig) -> None:
+    def expect(fits: bool, field: str, wanted: str) -> None:
+        if not fits:
+            raise ConfigError(f"{field}={getattr(config, field)!r}: expected {wanted}")
+
+    for field, choices in {
+        "channels": (1, 3),
+        "z_distribution": ("normal", "uniform"),
+        "init": ("normal", "xavier"),
+        "d_norm": ("batch", "spectral", "none"),
+        "loss": tuple(LOSSES),
+    }.items():
+        expect(getattr(config, field) in choices, field, f"one of {', '.join(map(str, choices))}")
+    expect(8 <= config.image_size <= 1024, "image_size", "8 to 1024 pixels")
+    for field in ("z_dim", "base_channels", "epochs", "penalty_interval", "log_interval"):
+        expect(getattr(config, field) >= 1, field, "at least 1")
+    expect(config.batch_size >= 2, "batch_size", "at least 2 (batch norm needs a batch)")
+    expect(config.kernel_size in (3, 4, 5), "kernel_size", "3, 4 or 5")
+    expect(0 <= config.seed < 2**32, "seed", "0 to 4294967295")
+    for field in ("g_lr", "d_lr"):
+        expect(getattr(config, field) > 0, field, "more than 0")
+    for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
+        expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
+    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "ema_ramp_up"):
+        expect(getattr(config, field) >= 0, field, "0 or more")
+    expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")
+    expect(0 <= config.lr_decay_start <= 1, "lr_decay_start", "0 to 1")
+    for field in ("sample_growth", "snapshot_growth"):
+        expect(getattr(config, field) > 1, field, "more than 1")
+    for side in ("g", "d"):
+        strides = getattr(config, f"{side}_strides")
+        expect(all(s in (1, 2) for s in strides), f"{side}_strides", "strides of 1 or 2")
+        expect(
+            len(strides) == len(getattr(config, f"{side}_multipliers")),
+            f"{side}_strides",
+            f"as many strides as {side}_multipliers",
+        )
+        if config.kernel_size == 4:
+            sizes = _sizes_inwards(config.image_size, strides if side == "d" else strides[::-1])
+            even = all(size % 2 == 0 for size in sizes[:-1]) and all(s == 2 for s in strides)
+            expect(even, "kernel_size", f"3 or 5, because 4 needs stride 2 and even sizes, and these are {sizes}")
+    penalised = config.r1_gamma > 0 or config.r2_gamma > 0
+    expect(
+        not (penalised and config.d_norm == "batch"),
+        "d_norm",
+        "'none' or 'spectral' with r1_gamma or r2_gamma: a penalty per picture has no meaning "
+        "when batch norm mixes the pictures",
+    )
+
+
+def _preset(**fields: object) -> GANConfig:
+    return GANConfig(**fields)
+
+
+# TensorFlow's convolutions and dense layers have biases and Xavier weights unless told otherwise.
+_TENSORFLOW = dict(kernel_size=5, g_bias=True, d_bias=True, init="xavier")
+
+# System 1. Everything is in its text.
+_CFCV = dict(
+    **_TENSORFLOW,
+    source="GAN_FACES",
+    image_size=28,
+    z_dim=100,
+    z_distribution="uniform",
+    g_multipliers=(8, 4, 2, 1),
+    g_strides=(2, 2, 1, 1),
+    g_leaky_slope=0.2,
+    g_dropout=0.2,
+    d_multipliers=(1, 2, 4, 8),
+    d_strides=(2, 2, 2, 1),
+    d_dropout=0.2,
+    real_label=0.9,
+    batch_size=64,
+    epochs=3,
+    g_lr=1e-3,
+    d_lr=1e-3,
+    beta1=0.4,
+    flip=False,
+    snapshot_growth=16.0,  # 13.6 MB each
+)
+
+# System 2. Open there: optimiser and initialisation, filled with the DCGAN paper's (Adam 2e-4, beta1 0.5,
+# N(0, 0.02)); batch size, filled with the paper's 128; labels are not smoothed. Its linear layer has
+# neither norm nor activation.
+_ANDREIPOP = dict(
+    source="Generate faces with GAN",
+    image_size=32,
+    z_dim=120,
+    base_channels=32,
+    g_multipliers=(4, 2, 1),
+    g_strides=(2, 2, 2),
+    g_stem_norm=False,
+    d_multipliers=(1, 2, 4),
+    d_strides=(2, 2, 2),
+    batch_size=128,
+    epochs=50,
+    flip=False,
+)
+
+# System 3. Open there: the generator (its discriminator mirrored, ReLU), z (100, uniform as in its
+# siblings), the optimiser (the DCGAN paper's Adam 2e-4, beta1 0.5), batch size 64, smooth 0.1.
+_SMOOTH = dict(
+    **_TENSORFLOW,
+    source="Face Generation With Generative Adversarial Networks",
+    image_size=28,
+    z_dim=100,
+    z_distribution="uniform",
+    g_multipliers=(4, 2, 1),
+    g_strides=(2, 2, 2),
+    d_multipliers=(1, 2, 4),
+    d_strides=(2, 2, 2),
+    d_leaky_slope=0.01,
+    d_dropout=0.5,
+    d_dropout_first=False,
+    real_label=0.9,
+    batch_size=64,
+    flip=False,
+    snapshot_growth=4.0,  # 2.9 MB each
+)
+
+# System 4. Open there: the networks themselves, filled with the DCGAN paper's at 28x28 (its 5x5 kernels
+# and leaky ReLU 0.2), and its Adam 2e-4, beta1 0.5.
+_DLND = dict(
+    **_TENSORFLOW | {"init": "normal"},
+    source="Face-Generator-GANs",
+    image_size=28,
+    z_dim=100,
+    z_distribution="uniform",
+    g_multipliers=(4, 2, 1),
+    g_strides=(2, 2, 2),
+    d_multipliers=(1, 2, 4),
+    d_strides=(2, 2, 2),
+    real_label=0.9,
+    batch_size=64,
+    epochs=2,
+    flip=False,
+    snapshot_growth=4.0,  # 2.9 MB each
+)
+
+PRESETS: dict[str, GANConfig] = {
+    config.preset: config
+    for config in (
+        _preset(
+            preset="faces64",
+            source="GAN Faces' own recipe: DCGAN without batch norm in the discriminator, R1, EMA",
+            z_dim=128,
+            base_channels=48,
+            d_norm="none",
+            d_bias=True,
+            r1_gamma=0.1,
+            g_lr=4e-4,
+            d_lr=4e-4,
+            beta2=0.99,
+            ema_half_life_images=10_000,
+            epochs=50,
+        ),
+        # The network that everyone knows, in its usual 64-wide form: Radford et al. 2016, arXiv:1511.06434.
+        _preset(preset="dcgan64", source="DCGAN (Radford et al. 2016)", batch_size=128, epochs=25, flip=False),
+        _preset(preset="cfcv-celeba28", **_CFCV),
+        _preset(preset="andreipop-celeba32", **_ANDREIPOP),
+        _preset(preset="smooth-mnist28", **_SMOOTH, channels=1, epochs=2),
+        _preset(preset="smooth-celeba28", **_SMOOTH, epochs=1),
+        _preset(preset="dlnd-mnist28", **_DLND, channels=1),
+        _preset(preset="dlnd-celeba28", **_DLND),
+        # System 5: system 2's networks with its own z, optimiser and labels.
+        _preset(
+            preset="nadim-celeba32",
+            **_ANDREIPOP
+            | dict(
+                source="Face Generation With Deep Convolutional GANs",
+                z_dim=100,
+                z_distribution="uniform",
+                real_label=0.9,
+                epochs=25,
+            ),
+        ),
+    )
+}

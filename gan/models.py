@@ -1,0 +1,165 @@
+"""The generator and the discriminator, built from a `GANConfig`; weight initialisation; batch-norm folding.
+
+Plain operations only (linear, convolution, norm, activation), so that a generator exports to ONNX.
+
+TensorFlow's 'same' padding at stride 2 puts its odd pixel at the end, PyTorch's at the start. The
+networks are each other's mirror image: same sizes, same parameters, same initial distribution.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from gan.config import GANConfig
+
+
+class Generator(nn.Module):
+    """z -> linear stem -> transposed convolutions -> tanh (DCGAN, Radford et al. 2016, arXiv:1511.06434).
+
+    Attributes:
+        config: the `GANConfig` it was built from.
+    """
+
+    def __init__(self, config: GANConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.base_channels * m for m in config.g_multipliers] + [config.channels]
+        sizes = config.sizes
+
+        def hidden(channels: int) -> list[nn.Module]:
+            layers: list[nn.Module] = [nn.BatchNorm2d(channels), _activation(config.g_leaky_slope)]
+            return layers + ([nn.Dropout(config.g_dropout)] if config.g_dropout else [])
+
+        # A stem without batch norm needs its bias whatever g_bias says.
+        stem_bias = config.g_bias or not config.g_stem_norm
+        self.stem = nn.Linear(config.z_dim, widths[0] * sizes[0] ** 2, bias=stem_bias)
+        layers = [nn.Unflatten(1, (widths[0], sizes[0], sizes[0]))]
+        layers += hidden(widths[0]) if config.g_stem_norm else []
+        last = len(config.g_strides) - 1
+        for i, stride in enumerate(config.g_strides):
+            padding = (config.kernel_size - 1) // 2
+            natural = (sizes[i] - 1) * stride - 2 * padding + config.kernel_size
+            layers.append(
+                nn.ConvTranspose2d(
+                    widths[i],
+                    widths[i + 1],
+                    config.kernel_size,
+                    stride,
+                    padding,
+                    output_padding=sizes[i + 1] - natural,
+                    bias=config.g_bias,
+                )
+            )
+            layers += hidden(widths[i + 1]) if i < last else [nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z: (N, z_dim) float32 -> images: (N, C, H, W) in [-1, 1]."""
+        return self.layers(self.stem(z))
+
+
+class Discriminator(nn.Module):
+    """Picture -> convolutions -> linear -> one logit, higher for real (the critic)."""
+
+    def __init__(self, config: GANConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.channels] + [config.base_channels * m for m in config.d_multipliers]
+        spectral = config.d_norm == "spectral"
+        constrain = nn.utils.parametrizations.spectral_norm if spectral else nn.Identity()
+        layers: list[nn.Module] = []
+        for i, stride in enumerate(config.d_strides):
+            padding = (config.kernel_size - 1) // 2
+            layers.append(
+                constrain(nn.Conv2d(widths[i], widths[i + 1], config.kernel_size, stride, padding, bias=config.d_bias))
+            )
+            if config.d_norm == "batch" and i > 0:
+                layers.append(nn.BatchNorm2d(widths[i + 1]))
+            layers.append(_activation(config.d_leaky_slope))
+            if config.d_dropout and (i > 0 or config.d_dropout_first):
+                layers.append(nn.Dropout(config.d_dropout))
+        self.layers = nn.Sequential(*layers)
+        self.minibatch_stddev = config.d_minibatch_stddev
+        features = (widths[-1] + self.minibatch_stddev) * config.d_sizes[-1] ** 2
+        self.head = constrain(nn.Linear(features, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images: (N, C, H, W) in [-1, 1] -> logits: (N,) float32."""
+        features = self.layers(images)
+        if self.minibatch_stddev:
+            features = torch.cat([features, minibatch_stddev(features)], dim=1)
+        return self.head(features.flatten(1)).float().squeeze(1)
+
+
+def minibatch_stddev(features: Tensor, group: int = 4) -> Tensor:
+    """Mean spread of the features over groups of pictures (Karras et al. 2018, Progressive GAN).
+
+    Args:
+        features: (N, C, H, W).
+        group: pictures per group; the whole batch where N is no multiple of it.
+
+    Returns:
+        (N, 1, H, W), the same number for every picture of a group.
+    """
+    n, _, height, width = features.shape
+    group = group if n % group == 0 else n
+    grouped = features.float().reshape(group, n // group, -1)
+    spread = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)  # (n // group,)
+    return spread.repeat(group).to(features.dtype).view(n, 1, 1, 1).expand(n, 1, height, width)
+
+
+def initialise(network: nn.Module) -> None:
+    """Overwrite all weights as `network.config.init` says; biases become 0 and batch norm the identity.
+
+    "normal" is N(0, 0.02), and N(1, 0.02) for batch norm's scale (DCGAN); "xavier" is Glorot's uniform.
+    """
+    normal = network.config.init == "normal"
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            # Under spectral norm `weight` is computed from `original`.
+            weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
+            nn.init.normal_(weight, 0.0, 0.02) if normal else nn.init.xavier_uniform_(weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02) if normal else nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+def fold_batch_norm(generator: Generator) -> Generator:
+    """A copy for inference, batch norm multiplied into the layer before it and dropout left out.
+
+    Gives the same pictures as `generator.eval()` up to rounding, in fewer and smaller operations.
+    """
+    folded = copy.deepcopy(generator).eval()
+    layers: list[nn.Module] = []
+    for module in folded.layers:
+        if isinstance(module, nn.BatchNorm2d) and isinstance(layers[-1], nn.ConvTranspose2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], module, transpose=True)
+        elif isinstance(module, nn.BatchNorm2d):  # after the stem: one statistic per channel, spread over its pixels
+            pixels = folded.stem.out_features // module.num_features
+            flat = nn.BatchNorm1d(folded.stem.out_features, eps=module.eps).eval()
+            flat.load_state_dict(
+                {
+                    name: value if value.ndim == 0 else value.repeat_interleave(pixels)
+                    for name, value in module.state_dict().items()
+                }
+            )
+            folded.stem = fuse_linear_bn_eval(folded.stem, flat)
+        elif not isinstance(module, nn.Dropout):
+            layers.append(module)
+    folded.layers = nn.Sequential(*layers)
+    return folded.requires_grad_(False)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable numbers in a network."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def _activation(negative_slope: float) -> nn.Module:
+    return nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)

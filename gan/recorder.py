@@ -1,0 +1,195 @@
+"""What a run writes while it trains: history rows, sample sheets, snapshots, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan import run
+from gan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from gan.config import GANConfig
+from gan.distributed import from_rank_zero, mean_over_ranks
+from gan.sampling import generate, latents
+from gan.trainer import Trainer
+from gan.watch import Watch
+
+FIRST_SAMPLE_IMAGES = 256  # where the log-spaced sample sheets begin
+FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
+
+
+class Recorder:
+    """Counts steps and writes the model folder of one training.
+
+    All ranks make the same calls; only the one with `writes` touches files.
+
+    Attributes:
+        step: optimisation steps taken.
+        seconds: of training, over all sessions.
+    """
+
+    def __init__(
+        self,
+        config: GANConfig,
+        folder: Path,
+        *,
+        steps_per_epoch: int,
+        sample_every: int | None = None,
+        meta: dict | None = None,
+        writes: bool = True,
+    ) -> None:
+        self.config, self.folder, self.writes = config, Path(folder), writes
+        self.steps_per_epoch, self.sample_every, self.meta = steps_per_epoch, sample_every, meta or {}
+        self.step = 0
+        self._watch = Watch()
+        self._rows = self._samples = self._snapshots = 0
+        self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
+        self._sums, self._counted = torch.zeros(5), 0
+        self._seconds_before, self._started = 0.0, time.monotonic()
+
+    @property
+    def images_seen(self) -> int:
+        return self.step * self.config.batch_size
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def count(self, stats: Tensor) -> None:
+        """Count one step; stats: (5,) of `Trainer.step`."""
+        self.step += 1
+        self._sums = self._sums.to(stats.device) + stats
+        self._counted += 1
+
+    def row_due(self) -> bool:
+        """Whether this step ends a log interval or is a replay step."""
+        return self.step % self.config.log_interval == 0 or self._replay_due()
+
+    def write_row(
+        self, trainer: Trainer, real: Tensor, fake: Tensor, *, replay: bool = False, save_snapshot: bool = False
+    ) -> dict:
+        """Append a history row over the steps since the last one, with a sample sheet when one is due.
+
+        Args:
+            real, fake: this step's batches, (N, C, H, W), for the diversity.
+            replay: make a sample sheet even if none is due.
+            save_snapshot: make a snapshot even if none is due.
+
+        Returns:
+            The row, keys of `gan.run.HISTORY_COLUMNS`.
+        """
+        means = (mean_over_ranks(self._sums) / max(1, self._counted)).tolist()
+        self._sums, self._counted = torch.zeros_like(self._sums), 0
+        row = self._position() | dict(zip(("loss_g", "loss_d", "d_real", "d_fake", "penalty"), means, strict=True))
+        row["grad_norm_g"], row["grad_norm_d"] = trainer.gradient_norms()
+        row["diversity"] = pairwise_distance(fake) / max(pairwise_distance(real), 1e-9)
+        events = self._watch.check(row)
+        if events:
+            row["event"] = "; ".join(events)
+        if replay or self._replay_due():
+            row |= self._replay_step(trainer, save_snapshot)
+        self._append(row)
+        return row
+
+    def write_first(self, trainer: Trainer) -> None:
+        """Row, sample sheet and checkpoint 0: before training."""
+        self._append(self._position() | self._replay_step(trainer, save_snapshot=False))
+        self.save(trainer)
+
+    def note(self, event: str) -> None:
+        """Append a row that only tells an event."""
+        self._append(self._position() | {"event": event})
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the model's weights and a checkpoint."""
+        if not self.writes:
+            return
+        self._save_weights(trainer)
+        state = {
+            "trainer": trainer.state(),
+            "watch": self._watch.state(),
+            "counters": {name: getattr(self, name) for name in _COUNTERS},
+            "sums": self._sums,
+            "seconds": self.seconds,
+        }
+        meta = {"images_seen": self.images_seen, "seconds": round(self.seconds, 1), **self.meta}
+        save_checkpoint(self.folder, self.step, state, meta)
+
+    def restore(self, trainer: Trainer) -> None:
+        """Go back to the newest whole checkpoint, and the folder with it; raises `CheckpointError`."""
+        state, problem = None, None
+        if self.writes:
+            try:
+                state, _ = load_checkpoint(self.folder)
+            except CheckpointError as error:
+                problem = str(error)
+        state, problem = from_rank_zero({"state": state, "problem": problem}, trainer.device).values()
+        if problem:
+            raise CheckpointError(problem)
+        trainer.load_state(state["trainer"])
+        self._watch.load_state(state["watch"])
+        for name in _COUNTERS:
+            setattr(self, name, state["counters"][name])
+        self._sums = state["sums"]
+        self._seconds_before, self._started = state["seconds"], time.monotonic()
+        if self.writes:
+            run.rewind(self.folder, self._rows, self._samples, self._snapshots)
+            self._save_weights(trainer)  # what the page shows is what training goes on from
+
+    def _position(self) -> dict:
+        return {
+            "images_seen": self.images_seen,
+            "epoch": self.step / self.steps_per_epoch,
+            "seconds": round(self.seconds, 2),
+        }
+
+    def _replay_due(self) -> bool:
+        every_n = self.sample_every is not None and self.step % self.sample_every == 0
+        return every_n or self.images_seen >= self._next_sample
+
+    def _replay_step(self, trainer: Trainer, save_snapshot: bool) -> dict:
+        columns = {"sample": self._samples}
+        snapshot_due = save_snapshot or self.images_seen >= self._next_snapshot
+        if self.writes:
+            generator = trainer.ema
+            mode = generator.training
+            generator.eval()
+            pictures = generate(generator, latents(self.config, run.SAMPLE_SEEDS))
+            generator.train(mode)
+            run.save_sample(self.folder, self._samples, pictures)
+            if snapshot_due:
+                run.save_snapshot(self.folder, self._snapshots, generator)
+            self._save_weights(trainer)
+        if snapshot_due:
+            columns["snapshot"] = self._snapshots
+            self._snapshots += 1
+        self._samples += 1
+        while self.images_seen >= self._next_sample:
+            self._next_sample *= self.config.sample_growth
+        while self.images_seen >= self._next_snapshot:
+            self._next_snapshot *= self.config.snapshot_growth
+        return columns
+
+    def _save_weights(self, trainer: Trainer) -> None:
+        run.save_weights(self.folder / "model.safetensors", trainer.ema)
+        run.save_weights(self.folder / "discriminator.safetensors", trainer.discriminator)
+
+    def _append(self, row: dict) -> None:
+        if self.writes:
+            run.append_history(self.folder, row)
+        self._rows += 1
+
+
+_COUNTERS = ("step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_counted")
+
+
+def pairwise_distance(images: Tensor, most: int = 64) -> float:
+    """Mean Euclidean distance between different pictures of a batch.
+
+    Args:
+        images: (N, C, H, W), N at least 2; only the first `most` are compared.
+    """
+    flat = images[:most].float().flatten(1)
+    return (torch.cdist(flat, flat).sum() / (len(flat) * (len(flat) - 1))).item()

@@ -1,0 +1,273 @@
+"""A model folder: config, weights, history, samples and snapshots. Training writes it, the app reads it.
+
+    config.json                the GANConfig, library versions, data source, format version
+    model.safetensors          the generator that is shown (averaged where the preset averages), float16
+    discriminator.safetensors  for the critic's score, float16
+    history.csv                one row per log interval and replay step
+    samples/NNNN.webp          pictures of seeds 0 to 63 at replay step NNNN (0000 = before training)
+    snapshots/NNNN.safetensors the generator at some of these steps, float16
+    checkpoint/                full training state (gan/checkpoint.py); never shipped
+    README.md                  model card
+
+The columns `sample` and `snapshot` of the history say at how many images each was made.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from gan.config import ConfigError, GANConfig
+from gan.files import atomic_path
+from gan.models import Discriminator, Generator
+from gan.sampling import image_grid
+
+FORMAT_VERSION = 1
+SAMPLE_COLUMNS = 8
+SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
+HISTORY_COLUMNS = (
+    "images_seen",  # real pictures shown to the discriminator
+    "epoch",  # passes over the data, with fraction
+    "seconds",  # of training, over all sessions
+    "loss_g",  # losses and scores: means over the steps since the row before
+    "loss_d",  # without gradient penalties
+    "d_real",  # mean sigmoid(D(x))
+    "d_fake",  # mean sigmoid(D(G(z)))
+    "penalty",  # R1 and R2, weighted
+    "grad_norm_g",  # of this row's step
+    "grad_norm_d",
+    "diversity",  # mean pairwise distance of this step's generated batch / that of its real batch
+    "sample",  # number of the sample sheet made here
+    "snapshot",  # number of the generator snapshot made here
+    "event",  # what the run noticed about itself, in words
+)
+
+
+class RunError(ValueError):
+    """A model folder that cannot be used; the message says what is wrong with which file, and what to do."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What config.json says beside the config itself."""
+
+    config: GANConfig
+    data: str  # the sources in words
+    images: int  # pictures in them
+    libraries: dict[str, str]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder holds a model, finished or in training."""
+    return (Path(folder) / "config.json").is_file()
+
+
+def write_config(folder: Path, config: GANConfig, data: str, images: int) -> None:
+    """Write config.json; `data` are the sources in words, `images` how many pictures they hold."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "config": config.to_dict(),
+        "data": {"sources": data, "images": images},
+        "libraries": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        },
+    }
+    with atomic_path(Path(folder) / "config.json") as path:
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_info(folder: Path) -> RunInfo:
+    """Read config.json; raises `RunError` where it is missing, damaged or of a newer format."""
+    path = Path(folder) / "config.json"
+    try:
+        content = json.loads(path.read_text())
+        version = content["format_version"]
+        if version > FORMAT_VERSION:
+            raise RunError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}: update the code")
+        return RunInfo(
+            GANConfig.from_dict(content["config"]),
+            content["data"]["sources"],
+            content["data"]["images"],
+            content["libraries"],
+        )
+    except FileNotFoundError:
+        raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
+    except ConfigError as error:
+        raise RunError(f"{path} cannot be used: {error}") from error
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}): restore it or train again") from error
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """Write a network's weights and buffers as safetensors, floating-point numbers in float16."""
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_weights(path: Path, network: nn.Module) -> None:
+    """Fill a network from `save_weights`' file; raises `RunError` where it is missing, damaged or does not fit."""
+    path = Path(path)
+    if not path.is_file():
+        raise RunError(f"{path} is missing: a run in training writes it with its first sample sheet")
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{path} cannot be loaded ({reason}): is it whole, and of this folder's config?") from error
+
+
+def load_generator(folder_or_hub_id: str | Path, *, snapshot: int | None = None, device: str = "cpu") -> Generator:
+    """A trained generator, ready to draw.
+
+    Args:
+        folder_or_hub_id: a model folder, or where no such folder exists a Hugging Face Hub id
+            `user/repo` or `user/repo/subfolder`.
+        snapshot: number of a snapshot (`snapshots`) instead of the final weights.
+        device: where it goes.
+
+    Returns:
+        In eval mode, without gradients; `.config` is its `GANConfig`.
+
+    Raises:
+        RunError: no such folder or repository, or a damaged file.
+    """
+    folder = _local_folder(folder_or_hub_id)
+    generator = Generator(read_info(folder).config)
+    file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
+    load_weights(folder / file, generator)
+    return generator.eval().requires_grad_(False).to(device)
+
+
+def load_discriminator(folder: str | Path, *, device: str = "cpu") -> Discriminator:
+    """The critic of a model folder, in eval mode, without gradients; raises `RunError`."""
+    discriminator = Discriminator(read_info(Path(folder)).config)
+    load_weights(Path(folder) / "discriminator.safetensors", discriminator)
+    return discriminator.eval().requires_grad_(False).to(device)
+
+
+def save_sample(folder: Path, index: int, images: np.ndarray) -> None:
+    """Write sample sheet `index`: images (N, H, W, C) uint8 of `SAMPLE_SEEDS`, in that order."""
+    grid = image_grid(images, SAMPLE_COLUMNS)
+    picture = Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid)
+    with atomic_path(Path(folder) / "samples" / f"{index:04d}.webp") as path:
+        picture.save(path, quality=90, method=4)
+
+
+def save_snapshot(folder: Path, index: int, generator: Generator) -> None:
+    """Write generator snapshot `index`."""
+    save_weights(Path(folder) / "snapshots" / f"{index:04d}.safetensors", generator)
+
+
+def samples(folder: Path) -> dict[int, Path]:
+    """Sample sheets by number, in order."""
+    return _numbered(Path(folder) / "samples", ".webp")
+
+
+def snapshots(folder: Path) -> dict[int, Path]:
+    """Generator snapshots by number, in order."""
+    return _numbered(Path(folder) / "snapshots", ".safetensors")
+
+
+def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
+    """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty."""
+    path = Path(folder) / "history.csv"
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
+
+
+def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:
+    """The rows of history.csv: numbers as float, `images_seen`, `sample`, `snapshot` as int, empty as None.
+
+    A last row that a crash cut short is left out; no file is an empty history.
+    """
+    path = Path(folder) / "history.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="", errors="replace") as file:
+        rows = list(csv.DictReader(file))
+    parsed = []
+    for row in rows:
+        try:
+            parsed.append({key: _parse_cell(key, row[key]) for key in row if key is not None})
+        except (ValueError, KeyError, TypeError):
+            continue
+    return parsed
+
+
+def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) -> None:
+    """Drop what a run wrote after its last checkpoint, so that resuming writes it again, once.
+
+    Args:
+        history_rows: rows of history.csv to keep, without the header.
+        n_samples, n_snapshots: numbered files to keep.
+    """
+    folder = Path(folder)
+    path = folder / "history.csv"
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)[: history_rows + 1]
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(lines))
+    for files, keep in ((samples(folder), n_samples), (snapshots(folder), n_snapshots)):
+        for index, file in files.items():
+            if index >= keep:
+                file.unlink()
+
+
+def _parse_cell(column: str, text: str | None) -> float | int | str | None:
+    if text is None:
+        raise ValueError("a row cut short")
+    if text == "":
+        return None
+    if column == "event":
+        return text
+    return int(text) if column in ("images_seen", "sample", "snapshot") else float(text)
+
+
+def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
+    return {int(path.stem): path for path in sorted(folder.glob(f"*{suffix}")) if path.stem.isdigit()}
+
+
+def _local_folder(folder_or_hub_id: str | Path) -> Path:
+    folder = Path(folder_or_hub_id)
+    parts = str(folder_or_hub_id).split("/")
+    if folder.exists() or not 2 <= len(parts) <= 3 or not all(parts):
+        return folder
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise RunError(
+            f"{folder_or_hub_id} is no folder here, and reading it from the Hub needs `pip install huggingface_hub`"
+        ) from None
+    inside = "/".join(parts[2:])
+    try:
+        root = snapshot_download(
+            "/".join(parts[:2]), allow_patterns=[f"{inside}/*" if inside else "*"], ignore_patterns=["*checkpoint/*"]
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise RunError(
+            f"{folder_or_hub_id} is neither a model folder here nor readable on the Hugging Face Hub "
+            f"({type(error).__name__}): check the name, and the network"
+        ) from error
+    return Path(root) / inside

@@ -1,0 +1,185 @@
+"""From a seed to a latent vector to a picture: portable seeds, truncation, interpolation, grids.
+
+A seed names the same z everywhere: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+easy as 1, 2, 3") counts blocks of four 32-bit words, and Box-Muller in float64 turns them into normal
+numbers. It is a few lines in any language and asks nothing of a framework's generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan.config import GANConfig
+from gan.models import Generator
+
+MAX_SEED = 2**32 - 1
+
+
+def philox4x32(key: tuple[int, int], blocks: int) -> np.ndarray:
+    """Philox4x32-10 for the counters (0, 0, 0, 0), (1, 0, 0, 0), ...
+
+    Args:
+        key: two 32-bit words.
+        blocks: how many counters.
+
+    Returns:
+        (blocks, 4) uint32.
+    """
+    low = np.uint64(0xFFFFFFFF)
+    counter = np.zeros((4, blocks), dtype=np.uint64)
+    counter[0] = np.arange(blocks)
+    return _philox_rounds(counter, key, low).T.astype(np.uint32)
+
+
+def _philox_rounds(counter: np.ndarray, key: tuple[int, int], low: np.uint64) -> np.ndarray:
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        product0 = c0 * np.uint64(0xD2511F53)
+        product1 = c2 * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (
+            (product1 >> np.uint64(32)) ^ c1 ^ np.uint64(k0),
+            product1 & low,
+            (product0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1),
+            product0 & low,
+        )
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3])
+
+
+def seed_to_z(seed: int, z_dim: int, distribution: str = "normal") -> np.ndarray:
+    """The latent vector that a seed names, on every machine, torch version and language.
+
+    Word w becomes u = (w + 0.5) / 2^32. "uniform": 2u - 1, in order. "normal": each pair (u1, u2)
+    becomes sqrt(-2 ln u1) cos(2 pi u2), sqrt(-2 ln u1) sin(2 pi u2).
+
+    Args:
+        seed: 0 to 2^32 - 1, the first key word (the second is 0).
+        z_dim: length of the vector; a shorter one is the beginning of a longer one.
+        distribution: "normal" N(0, 1) or "uniform" on (-1, 1).
+
+    Returns:
+        (z_dim,) float32.
+
+    Raises:
+        ValueError: a seed out of range.
+    """
+    if not 0 <= int(seed) <= MAX_SEED:
+        raise ValueError(f"seed {seed}: expected a whole number from 0 to {MAX_SEED}")
+    words = philox4x32((int(seed), 0), -(-z_dim // 4)).astype(np.float64).ravel()
+    u = (words + 0.5) / 2.0**32
+    if distribution == "uniform":
+        return (2 * u - 1)[:z_dim].astype(np.float32)
+    radius, angle = np.sqrt(-2 * np.log(u[0::2])), 2 * np.pi * u[1::2]
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:z_dim].astype(np.float32)
+
+
+def latents(config: GANConfig, seeds: Sequence[int]) -> Tensor:
+    """z: (len(seeds), z_dim) float32, one row per seed, as `config` distributes them."""
+    return torch.from_numpy(np.stack([seed_to_z(s, config.z_dim, config.z_distribution) for s in seeds]))
+
+
+def truncate(z: Tensor, truncation: float) -> Tensor:
+    """Pull latents towards the mean face by scaling them: 1 changes nothing, 0 is the mean.
+
+    Args:
+        z: (N, z_dim).
+        truncation: psi, 0 to 2; below 1 trades variety for more typical pictures.
+
+    Raises:
+        ValueError: truncation out of range.
+    """
+    if not 0 <= truncation <= 2:
+        raise ValueError(f"truncation {truncation}: expected a number from 0 to 2")
+    return z * truncation
+
+
+def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """Spherical interpolation (White 2016, arXiv:1609.04468): directions on the arc, lengths linearly.
+
+    Parallel and opposite vectors, where the arc is empty or not defined, are interpolated linearly.
+
+    Args:
+        a, b: (..., z_dim).
+        t: 0 gives a, 1 gives b; a tensor must broadcast against (..., 1).
+
+    Returns:
+        (..., z_dim).
+    """
+    length_a, length_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
+    unit_a, unit_b = a / length_a.clamp_min(1e-12), b / length_b.clamp_min(1e-12)
+    angle = torch.acos((unit_a * unit_b).sum(dim=-1, keepdim=True).clamp(-1, 1))
+    sine = angle.sin()
+    arc = (torch.sin((1 - t) * angle) * unit_a + torch.sin(t * angle) * unit_b) / sine.clamp_min(1e-12)
+    on_sphere = arc * ((1 - t) * length_a + t * length_b)
+    return torch.where(sine > 1e-4, on_sphere, (1 - t) * a + t * b)
+
+
+@torch.inference_mode()
+def generate(generator: Generator, z: Tensor, batch_size: int = 64) -> np.ndarray:
+    """Pictures of latent vectors.
+
+    Args:
+        generator: in eval mode, so that one picture does not depend on the others.
+        z: (N, z_dim) float32, on any device.
+        batch_size: pictures drawn at a time.
+
+    Returns:
+        (N, H, W, C) uint8.
+
+    Raises:
+        ValueError: z of another length than the generator's.
+    """
+    z_dim = generator.config.z_dim
+    if z.ndim != 2 or z.shape[1] != z_dim:
+        raise ValueError(f"z of shape {tuple(z.shape)}: this generator expects (N, {z_dim})")
+    device = next(generator.parameters()).device
+    return np.concatenate([to_uint8(generator(part.to(device))) for part in z.split(batch_size)])
+
+
+def sample(generator: Generator, seed: int = 0, n: int = 16, truncation: float = 1.0) -> np.ndarray:
+    """Pictures of the seeds seed, seed + 1, ..., seed + n - 1: same seed, same picture.
+
+    Args:
+        generator: from `load_generator`.
+        seed: the first seed; the last must not pass 2^32 - 1.
+        n: how many, at least 1.
+        truncation: 0 to 2, see `truncate`.
+
+    Returns:
+        (n, H, W, C) uint8.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    if n < 1:
+        raise ValueError(f"n={n}: expected at least 1 picture")
+    return generate(generator, truncate(latents(generator.config, range(seed, seed + n)), truncation))
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """images: (N, C, H, W) in [-1, 1] -> (N, H, W, C) uint8."""
+    pixels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def image_grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """One picture out of many, row by row, without borders; missing cells stay black.
+
+    Args:
+        images: (N, H, W, C) uint8.
+        columns: pictures per row.
+
+    Returns:
+        (rows * H, columns * W, C) uint8.
+    """
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:n] = images
+    cells = cells.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return cells.reshape(rows * height, columns * width, channels)

@@ -1,0 +1,270 @@
+"""train(): from pictures to a model folder, resumable at any step."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from gan import run
+from gan.card import write_card
+from gan.config import GANConfig
+from gan.data import epoch_order, make_batch
+from gan.distributed import any_rank
+from gan.recorder import Recorder
+from gan.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+MAX_ROLLBACKS = 3  # a training that diverges more often needs another recipe, not another try
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot begin or go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a training stops; whichever comes first."""
+
+    epochs: int
+    max_images: int | None = None  # real pictures seen, over all sessions
+    max_minutes: float | None = None  # of this session
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    images_seen: int
+    seconds: float  # of training, over all sessions
+    reason: str  # "finished", "time limit" or "interrupted"
+
+
+def train(
+    config: GANConfig,
+    images: np.ndarray,
+    out: str | Path,
+    *,
+    data: str,  # the pictures' sources in words, for config.json and the card
+    limits: Limits | None = None,  # config.epochs where not given
+    device: str = "auto",  # "auto" takes cuda, then mps, then cpu
+    precision: str = "auto",  # "fp32" or "bf16"; "auto" is bf16 where the processor computes in it
+    resume: bool = False,  # go on from the checkpoint in `out`
+    overwrite: bool = False,  # start over where `out` already holds a model
+    sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
+    save_minutes: float = 5.0,  # between periodic checkpoints: the most that `kill -9` costs
+    meta: dict | None = None,  # JSON-ready facts to keep beside each checkpoint
+    rank: int = 0,
+    world_size: int = 1,
+    progress: bool = True,  # show a progress bar
+) -> Outcome:
+    """Train until a limit, SIGINT or SIGTERM; leaves a model folder (`gan.run`) in `out`.
+
+    Args:
+        images: (N, image_size, image_size, channels) uint8, from `gan.data.load_images`.
+
+    Raises:
+        TrainingError: `out` is taken; pictures that do not fit the config; weights that became NaN
+            more than `MAX_ROLLBACKS` times.
+        gan.checkpoint.CheckpointError: nothing whole to resume from.
+    """
+    out = Path(out)
+    limits = limits or Limits(config.epochs)
+    steps_per_epoch = _steps_per_epoch(config, images)
+    total_steps = _total_steps(config, limits, steps_per_epoch)
+    torch_device = pick_device(device)
+    bf16 = pick_bf16(precision, torch_device)
+    trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size)
+    recorder = Recorder(
+        config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, writes=rank == 0
+    )
+    if resume:
+        recorder.restore(trainer)
+    else:
+        if rank == 0:
+            _claim(out, overwrite)
+            run.write_config(out, config, data, len(images))
+        recorder.write_first(trainer)
+    if recorder.step >= total_steps:
+        log.warning(
+            "%s has already seen %s pictures: give more --epochs or --max-images to go on",
+            out, f"{recorder.images_seen:,}",
+        )  # fmt: skip
+        return Outcome(recorder.images_seen, recorder.seconds, "finished")
+    bar = tqdm(
+        desc=f"{config.preset} ({torch_device.type}, {'bf16' if bf16 else 'fp32'})",
+        total=total_steps * config.batch_size,
+        initial=recorder.images_seen,
+        unit="img",
+        unit_scale=True,
+        mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log file needs no animation
+        disable=not progress or rank > 0,
+    )
+    order, order_epoch, rollbacks = None, None, 0
+    started = saved = time.monotonic()
+    reason = "finished"
+
+    with bar, logging_redirect_tqdm(), _stop_signals() as stop:
+        while recorder.step < total_steps:
+            step = recorder.step
+            epoch, batch = divmod(step, steps_per_epoch)
+            if epoch != order_epoch:
+                order_epoch, order = epoch, epoch_order(
+                    len(images), batch_size=config.batch_size, seed=config.seed, epoch=epoch, rank=rank,
+                    world_size=world_size,
+                )  # fmt: skip
+
+            trainer.begin_step(step)
+            real = make_batch(images, order[batch], device=torch_device, flip=config.flip)
+            stats, fake = trainer.step(real, step, progress=step / total_steps)
+            recorder.count(stats)
+            bar.update(config.batch_size)
+
+            minutes = (time.monotonic() - started) / 60
+            interrupted = any_rank(stop.is_set(), torch_device)
+            out_of_time = any_rank(limits.max_minutes is not None and minutes >= limits.max_minutes, torch_device)
+            last = out_of_time or recorder.step == total_steps
+
+            if (recorder.row_due() or last or interrupted) and not trainer.is_finite():
+                rollbacks += 1
+                _roll_back(trainer, recorder, rollbacks)
+                bar.n = recorder.images_seen
+                continue
+            if recorder.row_due() or last:
+                row = recorder.write_row(trainer, real, fake, replay=last, save_snapshot=last)
+                bar.set_postfix(loss_g=f"{row['loss_g']:.2f}", loss_d=f"{row['loss_d']:.2f}", refresh=False)
+                if "event" in row:
+                    log.warning("at %s images: %s", f"{recorder.images_seen:,}", row["event"])
+            if interrupted or out_of_time:
+                reason = "interrupted" if interrupted else "time limit"
+                break
+            if time.monotonic() - saved >= save_minutes * 60 and trainer.is_finite():
+                recorder.save(trainer)
+                saved = time.monotonic()
+
+        recorder.save(trainer)
+    if rank == 0 and reason != "interrupted":
+        write_card(out)
+    return Outcome(recorder.images_seen, recorder.seconds, reason)
+
+
+def pick_device(device: str) -> torch.device:
+    """The torch device of a name, "auto" being cuda, then mps, then cpu; raises `TrainingError`."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        picked = torch.device(device)
+        torch.zeros(1, device=picked)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"device {device!r} cannot be used here ({reason}): try --device cpu") from error
+    return torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else picked
+
+
+def pick_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; "auto" where the processor has instructions for it.
+
+    A CPU without them emulates bfloat16, many times slower than float32.
+    """
+    if precision not in ("auto", "fp32", "bf16"):
+        raise TrainingError(f"precision {precision!r}: expected auto, fp32 or bf16")
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # AMX implies AVX-512 bf16. torch has no public name for this before its 2.10.
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def _steps_per_epoch(config: GANConfig, images: np.ndarray) -> int:
+    shape = (config.image_size, config.image_size, config.channels)
+    if images.shape[1:] != shape:
+        raise TrainingError(f"pictures of shape {images.shape[1:]}: {config.preset} trains on {shape}")
+    if len(images) < config.batch_size:
+        raise TrainingError(
+            f"{len(images)} pictures are fewer than one batch of {config.batch_size}: "
+            f"give more pictures, or --batch-size {len(images)} or less"
+        )
+    return len(images) // config.batch_size
+
+
+def _total_steps(config: GANConfig, limits: Limits, steps_per_epoch: int) -> int:
+    steps = limits.epochs * steps_per_epoch
+    if limits.max_images is not None:
+        steps = min(steps, math.ceil(limits.max_images / config.batch_size))
+    return steps
+
+
+def _claim(out: Path, overwrite: bool) -> None:
+    """Make sure that `out` is ours to write; removes an old model's own files only, and only when told."""
+    if out.exists() and not out.is_dir():
+        raise TrainingError(f"{out} is a file: choose another --out")
+    if not run.is_run(out):
+        if out.exists() and any(out.iterdir()):
+            raise TrainingError(f"{out} holds other files and no model: choose another --out")
+        return
+    if not overwrite:
+        history = run.read_history(out)
+        seen = f"{history[-1]['images_seen']:,} images seen" if history else "nothing trained yet"
+        raise TrainingError(
+            f"{out} already holds a model ({seen}): go on with --resume {out}, "
+            "start over with --overwrite, or choose another --out"
+        )
+    for name in ("samples", "snapshots", "checkpoint"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("config.json", "model.safetensors", "discriminator.safetensors", "history.csv", "README.md"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:
+    diverged_at = recorder.images_seen
+    if rollbacks > MAX_ROLLBACKS:
+        raise TrainingError(
+            f"the weights became NaN or infinite {rollbacks} times, last at {diverged_at:,} images; the last good "
+            "checkpoint is kept: resume it, or start anew with lower learning rates (--set g_lr=1e-4 --set d_lr=1e-4) "
+            "or --precision fp32"
+        )
+    recorder.restore(trainer)
+    trainer.rollbacks += rollbacks  # other latents from here on: the same ones would diverge again
+    event = f"diverged at {diverged_at:,} images: back to {recorder.images_seen:,}"
+    log.warning(event)
+    recorder.note(event)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """SIGINT and SIGTERM set an event, so that the step in progress is finished and saved.
+
+    A second one acts as usual. Signals can only be caught in the main thread; elsewhere nothing changes.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(number, usual[number])
+
+    for number in usual:
+        signal.signal(number, request)
+    try:
+        yield stop
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)

@@ -1,0 +1,186 @@
+"""Train a GAN: `python train.py --preset smooth-mnist28 --data mnist`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan import run
+from gan.checkpoint import CheckpointError, load_meta
+from gan.config import FIELDS, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
+from gan.data import DataError, describe_sources, load_images
+from gan.distributed import process_group
+from gan.models import Discriminator, Generator, count_parameters
+from gan.training import Limits, Outcome, TrainingError, train
+
+EXAMPLES = """
+examples:
+  python train.py --preset smooth-mnist28 --data mnist            digits you can read, in minutes
+  python train.py --preset nadim-celeba32 --data celeba           small faces
+  python train.py --data faces.zip more_faces/ --max-minutes 60   our recipe on your own pictures
+  python train.py --data drawn --max-minutes 5                    no download at all
+  python train.py --resume runs/faces64 --epochs 100              go on where it stopped
+  torchrun --nproc_per_node=2 train.py --data celeba              two GPUs, or two processes
+
+Ctrl-C finishes the step, saves, and says how to go on. `python app.py` shows a run while it trains.
+
+fields for --set (default preset's values):
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    options = parse(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    if options.list_presets:
+        print(preset_table())
+        return 0
+    with process_group() as (rank, world_size):
+        if rank > 0:
+            logging.disable(logging.WARNING)  # rank 0 says it
+        try:
+            outcome, out = start(options, rank, world_size)
+        except (ConfigError, DataError, TrainingError, CheckpointError, run.RunError) as error:
+            print(f"train.py: {error}", file=sys.stderr)
+            return 2
+    if rank == 0:
+        print(
+            f"{outcome.reason}: {outcome.images_seen:,} images seen in {outcome.seconds / 60:.1f} minutes; "
+            f"the model is in {out}"
+        )
+        if outcome.reason != "finished":
+            print(f"go on with: python train.py --resume {out}")
+    return 0
+
+
+def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outcome, Path]:
+    """Turn the options into a config, pictures and a folder, and train."""
+    if options.resume:
+        out = Path(options.resume)
+        config = run.read_info(out).config
+        meta = load_meta(out)
+        sources, data_root = options.data or meta["sources"], options.data_root or meta["data_root"]
+        precision = options.precision or meta["precision"]
+    else:
+        config = configure(options)
+        out = Path(options.out or Path("runs") / config.preset)
+        sources, data_root = options.data or [default_data(config)], options.data_root or "data"
+        precision = options.precision or "auto"
+    images = load_images(sources, image_size=config.image_size, channels=config.channels, data_root=data_root)
+    if options.resume and len(images) != (before := run.read_info(out).images):
+        raise TrainingError(f"{out} was trained on {before:,} pictures and there are now {len(images):,}: "
+                            "give the same --data to go on exactly")  # fmt: skip
+    outcome = train(
+        config,
+        images,
+        out,
+        data=describe_sources(sources),
+        limits=Limits(options.epochs or config.epochs, options.max_images, options.max_minutes),
+        device=options.device,
+        precision=precision,
+        resume=bool(options.resume),
+        overwrite=options.overwrite,
+        sample_every=options.sample_every,
+        save_minutes=options.save_minutes,
+        meta={"sources": list(map(str, sources)), "data_root": str(data_root), "precision": precision},
+        rank=rank,
+        world_size=world_size,
+    )
+    return outcome, out
+
+
+def configure(options: argparse.Namespace) -> GANConfig:
+    """The preset with the changes that the command line asks for; raises `ConfigError`."""
+    changes = dict(parse_assignment(text) for text in options.set)
+    for name in ("epochs", "batch_size", "seed"):
+        if getattr(options, name) is not None:
+            changes[name] = getattr(options, name)
+    return get_preset(options.preset or "faces64").replace(**changes)
+
+
+def default_data(config: GANConfig) -> str:
+    """What a preset trains on when --data is not given."""
+    return "mnist" if "mnist" in config.preset else "celeba"
+
+
+def preset_table() -> str:
+    """One line per preset: size, parameters, epochs, source."""
+    lines = [f"{'preset':<20} {'pictures':<11} {'generator':>10} {'critic':>10} {'epochs':>7}  source"]
+    for name, config in PRESETS.items():
+        lines.append(
+            f"{name:<20} {f'{config.image_size}x{config.image_size}x{config.channels}':<11} "
+            f"{count_parameters(Generator(config)):>10,} {count_parameters(Discriminator(config)):>10,} "
+            f"{config.epochs:>7}  {config.source}"
+        )
+    return "\n".join(lines)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; exits with a sentence for options that exclude each other."""
+    parser = argparse.ArgumentParser(
+        description="Train a GAN on pictures and write a model folder that app.py plays with.",
+        epilog=EXAMPLES + _field_table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument_group("what").add_argument
+    add("--preset", metavar="P", help="architecture and hyper-parameters (default: faces64)")
+    add("--list-presets", action="store_true", help="list them and exit")
+    add("--data", nargs="+", metavar="SOURCE",
+        help="one or more of: mnist, celeba (downloaded when absent), drawn or drawn:N (made on the spot), "
+        "a folder of pictures, a zip of pictures (default: mnist for the mnist presets, else celeba)")  # fmt: skip
+    add("--data-root", metavar="DIR", help="where mnist and celeba are or go (default: data)")
+    add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable")
+    add("--batch-size", type=_positive(int), help="pictures per step, over all processes")
+    add("--seed", type=int, help="decides weights, latents and the order of the pictures")
+
+    add = parser.add_argument_group("where").add_argument
+    add("--out", metavar="DIR", help="the model folder (default: runs/PRESET)")
+    add("--resume", metavar="DIR", help="go on with the run in this folder: same preset, same data")
+    add("--overwrite", action="store_true", help="start over where --out already holds a model")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, bf16 where the processor computes in it")
+
+    add = parser.add_argument_group("how long").add_argument
+    add("--epochs", type=_positive(int), help="passes over the data")
+    add("--max-images", type=_positive(int), help="stop after so many real pictures seen")
+    add("--max-minutes", type=_positive(float), help="stop after so much time, this session")
+
+    add = parser.add_argument_group("what it leaves").add_argument
+    add("--sample-every", type=_positive(int), metavar="STEPS", help="sample sheets beside the log-spaced ones")
+    add("--save-minutes", type=_positive(float), default=5.0, help="time between checkpoints (default: 5)")
+
+    options = parser.parse_args(arguments)
+    if options.resume:
+        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite"):
+            if getattr(options, name):
+                flag = "--" + name.replace("_", "-")
+                parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
+    return options
+
+
+def _positive(kind: type) -> type:
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    convert.__name__ = {int: "positive whole number", float: "positive number"}[kind]
+    return convert
+
+
+def _field_table() -> str:
+    defaults = dataclasses.asdict(PRESETS["faces64"])
+    return "\n".join(
+        f"  {name:<22} {','.join(map(str, v)) if isinstance(v := defaults[name], tuple) else v}"
+        for name in FIELDS
+        if name not in ("preset", "source")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
