@@ -40,7 +40,7 @@ NAMED_SOURCES = ("mnist", "celeba", "drawn")
 DEFAULT_DRAWN_FACES = 10_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 # Named, so that a file which only calls itself .png is never handed to a decoder that starts other programs (EPS).
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_ZIP_MEMBER_BYTES = 256 * 2**20  # a picture this big is a mistake or an attack
 
 CELEBA_SIZE = (178, 218)  # width, height of the aligned originals
