@@ -63,8 +63,10 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         out = Path(options.resume)
         config = run.read_info(out).config
         meta = load_meta(out)
-        sources, data_root = options.data or meta["sources"], options.data_root or meta["data_root"]
-        precision = options.precision or meta["precision"]
+        sources, data_root = options.data or meta.get("sources"), options.data_root or meta.get("data_root", "data")
+        precision = options.precision or meta.get("precision", "auto")
+        if not sources:
+            raise TrainingError(f"{out} was not begun by train.py and does not say where its pictures are: give --data")
     else:
         config = configure(options)
         out = Path(options.out or Path("runs") / config.preset)
@@ -156,7 +158,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.resume:
         for name in ("preset", "out", "set", "batch_size", "seed", "overwrite"):
-            if getattr(options, name):
+            if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
     return options

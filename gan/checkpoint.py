@@ -81,8 +81,9 @@ def load_meta(folder: Path) -> dict:
     """What the newest readable checkpoint says about itself, without its tensors; raises `CheckpointError`."""
     for path in sorted((Path(folder) / "checkpoint").glob("*.json"), reverse=True):
         try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError):
+            meta = json.loads(path.read_text())
+            return {**meta}
+        except (OSError, ValueError, TypeError):  # TypeError: JSON, but no object
             log.warning("%s is damaged: trying the one before it", path)
     raise CheckpointError(f"{folder} has no checkpoint to resume from: start it without --resume")
 

@@ -12,6 +12,7 @@ from gan import run
 from gan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from gan.config import GANConfig
 from gan.distributed import from_rank_zero, mean_over_ranks
+from gan.models import Generator
 from gan.sampling import generate, latents
 from gan.trainer import Trainer
 from gan.watch import Watch
@@ -60,7 +61,8 @@ class Recorder:
     def count(self, stats: Tensor) -> None:
         """Count one step; stats: (5,) of `Trainer.step`."""
         self.step += 1
-        self._sums = self._sums.to(stats.device) + stats
+        # Over the ranks now and not with the row: the checkpoint of one rank then holds what all of them counted.
+        self._sums = self._sums.to(stats.device) + mean_over_ranks(stats)
         self._counted += 1
 
     def row_due(self) -> bool:
@@ -80,7 +82,7 @@ class Recorder:
         Returns:
             The row, keys of `gan.run.HISTORY_COLUMNS`.
         """
-        means = (mean_over_ranks(self._sums) / max(1, self._counted)).tolist()
+        means = (self._sums / max(1, self._counted)).tolist()
         self._sums, self._counted = torch.zeros_like(self._sums), 0
         row = self._position() | dict(zip(("loss_g", "loss_d", "d_real", "d_fake", "penalty"), means, strict=True))
         row["grad_norm_g"], row["grad_norm_d"] = trainer.gradient_norms()
@@ -153,15 +155,11 @@ class Recorder:
         columns = {"sample": self._samples}
         snapshot_due = save_snapshot or self.images_seen >= self._next_snapshot
         if self.writes:
-            generator = trainer.ema
-            mode = generator.training
-            generator.eval()
+            generator = self._save_weights(trainer)
             pictures = generate(generator, latents(self.config, run.SAMPLE_SEEDS))
-            generator.train(mode)
             run.save_sample(self.folder, self._samples, pictures)
             if snapshot_due:
                 run.save_snapshot(self.folder, self._snapshots, generator)
-            self._save_weights(trainer)
         if snapshot_due:
             columns["snapshot"] = self._snapshots
             self._snapshots += 1
@@ -172,9 +170,11 @@ class Recorder:
             self._next_snapshot *= self.config.snapshot_growth
         return columns
 
-    def _save_weights(self, trainer: Trainer) -> None:
-        run.save_weights(self.folder / "model.safetensors", trainer.ema)
+    def _save_weights(self, trainer: Trainer) -> Generator:
+        generator = trainer.generator_to_show()
+        run.save_weights(self.folder / "model.safetensors", generator)
         run.save_weights(self.folder / "discriminator.safetensors", trainer.discriminator)
+        return generator
 
     def _append(self, row: dict) -> None:
         if self.writes:

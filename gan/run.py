@@ -18,18 +18,18 @@ import csv
 import json
 import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gan.config import ConfigError, GANConfig
-from gan.files import atomic_path
+from gan.files import atomic_path, remove_leftovers
 from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
@@ -82,7 +82,7 @@ def write_config(folder: Path, config: GANConfig, data: str, images: int) -> Non
         "libraries": {
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": version("torchvision"),  # not imported: that takes a second, also of the page's start
         },
     }
     with atomic_path(Path(folder) / "config.json") as path:
@@ -94,16 +94,16 @@ def read_info(folder: Path) -> RunInfo:
     path = Path(folder) / "config.json"
     try:
         content = json.loads(path.read_text())
-        version = content["format_version"]
-        if version > FORMAT_VERSION:
-            raise RunError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}: update the code")
+        written = content["format_version"]
+        if written > FORMAT_VERSION:
+            raise RunError(f"{path} has format {written}, this version reads up to {FORMAT_VERSION}: update the code")
         return RunInfo(
             GANConfig.from_dict(content["config"]),
             content["data"]["sources"],
             content["data"]["images"],
             content["libraries"],
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
     except ConfigError as error:
         raise RunError(f"{path} cannot be used: {error}") from error
@@ -223,6 +223,7 @@ def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) ->
         n_samples, n_snapshots: numbered files to keep.
     """
     folder = Path(folder)
+    remove_leftovers(folder)
     path = folder / "history.csv"
     if path.exists():
         lines = path.read_text().splitlines(keepends=True)[: history_rows + 1]

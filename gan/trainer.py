@@ -13,6 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from gan.config import GANConfig
 from gan.losses import LOSSES, gradient_penalty
 from gan.models import Discriminator, Generator, initialise
+from gan.sampling import latents
+
+STATISTICS_SEEDS = 256  # latents behind the batch-norm statistics of the averaged generator
 
 
 class Trainer:
@@ -64,6 +67,7 @@ class Trainer:
             (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch, detached.
         """
         self._set_learning_rates(progress)
+        self.generator.train()  # `generator_to_show` leaves it in eval mode where nothing is averaged
         z = self.draw_z(len(real))
         with self._autocast():
             fake = self._g(z)
@@ -84,6 +88,24 @@ class Trainer:
         """z: (n, z_dim) float32, distributed as the config says."""
         z = torch.randn if self.config.z_distribution == "normal" else lambda *s, **k: torch.rand(*s, **k) * 2 - 1
         return z(n, self.config.z_dim, device=self.device)
+
+    @torch.no_grad()
+    def generator_to_show(self) -> Generator:
+        """`ema` in eval mode, its batch-norm statistics measured anew on the latents of fixed seeds.
+
+        The statistics of the generator in training do not fit averaged weights: they tint every picture.
+        """
+        self.ema.eval()
+        if self.ema is self.generator:
+            return self.ema
+        norms = [module for module in self.ema.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches that follow
+            norm.train()
+        for z in latents(self.config, range(STATISTICS_SEEDS)).split(64):
+            self.ema(z.to(self.device))
+        return self.ema.eval()
 
     def gradient_norms(self) -> tuple[float, float]:
         """Norms of G's and D's gradients in the last step."""
@@ -154,8 +176,6 @@ class Trainer:
         half_life = min(config.ema_half_life_images, config.ema_ramp_up * images_seen) or 1e-9
         keep = 0.5 ** (config.batch_size / half_life)  # Karras et al. 2020, StyleGAN2-ADA
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.generator.parameters()), 1 - keep)
-        for averaged, buffer in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
-            averaged.copy_(buffer)  # batch norm's statistics are running averages already
 
     def _set_learning_rates(self, progress: float) -> None:
         start = self.config.lr_decay_start

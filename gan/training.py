@@ -149,7 +149,7 @@ def train(
                 bar.set_postfix(loss_g=f"{row['loss_g']:.2f}", loss_d=f"{row['loss_d']:.2f}", refresh=False)
                 if "event" in row:
                     log.warning("at %s images: %s", f"{recorder.images_seen:,}", row["event"])
-            if interrupted or out_of_time:
+            if recorder.step < total_steps and (interrupted or out_of_time):
                 reason = "interrupted" if interrupted else "time limit"
                 break
             if time.monotonic() - saved >= save_minutes * 60 and trainer.is_finite():
