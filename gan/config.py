@@ -280,7 +280,8 @@ _ANDREIPOP = dict(
 )
 
 # System 3. Open there: the generator (its discriminator mirrored, ReLU), z (100, uniform as in its
-# siblings), the optimiser (the DCGAN paper's Adam 2e-4, beta1 0.5), batch size 64, smooth 0.1.
+# siblings), the optimiser (the DCGAN paper's Adam 2e-4, beta1 0.5), batch size (32: two epochs are few
+# steps), smooth 0.1. Averaging the generator that is shown changes nothing in how the networks train.
 _SMOOTH = dict(
     **_TENSORFLOW,
     source="Face Generation With Generative Adversarial Networks",
@@ -295,13 +296,17 @@ _SMOOTH = dict(
     d_dropout=0.5,
     d_dropout_first=False,
     real_label=0.9,
-    batch_size=64,
+    batch_size=32,
+    ema_half_life_images=2_000,
     flip=False,
     snapshot_growth=4.0,  # 2.9 MB each
 )
 
 # System 4. Open there: the networks themselves, filled with the DCGAN paper's at 28x28 (its 5x5 kernels
-# and leaky ReLU 0.2), and its Adam 2e-4, beta1 0.5.
+# and leaky ReLU 0.2), and the optimiser, its Adam with beta1 0.5. Its exercise asks for a generator's loss
+# below the discriminator's. Measured after two epochs of MNIST (loss_g / loss_d): batch norm in D 2.23 / 0.72,
+# a smaller D with dropout 1.38 / 1.17 and worse digits, spectral norm (Miyato et al. 2018) 1.17 / 1.15, and
+# with batches of 32 and Adam 4e-4 as below 1.02 / 1.27.
 _DLND = dict(
     **_TENSORFLOW | {"init": "normal"},
     source="Face-Generator-GANs",
@@ -313,7 +318,11 @@ _DLND = dict(
     d_multipliers=(1, 2, 4),
     d_strides=(2, 2, 2),
     real_label=0.9,
-    batch_size=64,
+    d_norm="spectral",
+    batch_size=32,
+    g_lr=4e-4,
+    d_lr=4e-4,
+    ema_half_life_images=2_000,  # only of what is shown
     epochs=2,
     flip=False,
     snapshot_growth=4.0,  # 2.9 MB each
@@ -333,6 +342,7 @@ PRESETS: dict[str, GANConfig] = {
             g_lr=4e-4,
             d_lr=4e-4,
             beta2=0.99,
+            batch_size=32,
             ema_half_life_images=10_000,
             epochs=50,
         ),

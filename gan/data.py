@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -126,18 +126,14 @@ def load_images(
         path = cache / f"{image_size}x{image_size}x{channels}-{_key(resolved, image_size, channels)}.npy"
         # One process decodes; others that want the same array (the ranks of torchrun) wait for it.
         with FileLock(f"{path}.lock"):
-            images = _open_cached(path, image_size, channels)
-            if images is None:
+            if not _is_whole(path, image_size, channels):
                 _decode_to(path, resolved, image_size, channels, workers or _available_cores(), progress)
-                images = _open_cached(path, image_size, channels)
+            return np.load(path, mmap_mode="r")
     except OSError as error:
         raise DataError(
             f"the data cache in {cache} could not be used ({error}); free some space, or name another folder "
             "with the environment variable GAN_CACHE"
         ) from error
-    if images is None:
-        raise DataError(f"the cache file {path} was damaged while it was written; delete it and try again")
-    return images
 
 
 def describe_sources(sources: Sequence[str], n_images: int | None = None) -> str:
@@ -204,9 +200,14 @@ def make_batch(
     pixels = np.asarray(images)[indices]  # fancy indexing copies, so the read-only map stays untouched
     if flip:
         mirror = (torch.rand(len(pixels), generator=generator) < 0.5).numpy()
-        pixels[mirror] = pixels[mirror, :, ::-1]
+        whole = pixels.view(f"V{pixels.shape[-1]}")  # moves a pixel's bytes as one: 20 times quicker than by channel
+        whole[mirror] = whole[mirror, :, ::-1]
+    batch = torch.from_numpy(pixels)
+    cuda = torch.device(device).type == "cuda"
+    if cuda:  # from pinned memory the copy does not wait for the steps that the GPU still has to do
+        batch = batch.pin_memory()
     # bytes travel to the device, a quarter of the floats; (N, H, W, C) in memory is what channels_last means
-    batch = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
+    batch = batch.to(device, non_blocking=cuda).permute(0, 3, 1, 2)
     # dividing by 127.5 gives exactly -1 and 1 at the ends, which multiplying by its rounded inverse would not
     return batch.to(torch.float32).div_(127.5).sub_(1.0)
 
@@ -223,10 +224,13 @@ def _resolve(source: str, image_size: int, channels: int, data_root: Path, cache
     if source == "drawn" or source.startswith("drawn:"):
         return _drawn(source, image_size, channels)
     path = Path(source).expanduser()
-    if path.is_dir():
-        return _folder(path)
-    if path.is_file():
-        return _zip(path)
+    try:
+        if path.is_dir():
+            return _folder(path)
+        if path.is_file():
+            return _zip(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}); check its permissions") from error
     raise DataError(
         f"unknown data source {source!r}{_suggestion(source, path)}: it is not an existing folder or zip, and not "
         f"one of {', '.join(NAMED_SOURCES)} or drawn:N"
@@ -335,7 +339,7 @@ def _zip(path: Path) -> _Source:
     def pictures(stack: ExitStack) -> list[_Picture]:
         try:
             archive = stack.enter_context(zipfile.ZipFile(path))
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise DataError(
                 f"{path} is not a zip, or a damaged one ({error}); expected a zip or a folder of pictures: "
                 "download or pack it again"
@@ -355,7 +359,7 @@ def _zip(path: Path) -> _Source:
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Image.Image:
     # Nothing is extracted to disk, so such a name could do no harm here; whoever made it meant harm.
     name = PureWindowsPath(member.filename)  # knows both kinds of slash, and drive letters
-    if ".." in name.parts or name.drive or name.root or PurePosixPath(member.filename).is_absolute():
+    if ".." in name.parts or name.anchor:
         raise ValueError("its path climbs out of the zip")
     if member.file_size > MAX_ZIP_MEMBER_BYTES:
         raise ValueError(f"{member.file_size:,} bytes unpacked, more than the {MAX_ZIP_MEMBER_BYTES:,} allowed")
@@ -368,7 +372,8 @@ def _open_picture(file: Path | io.BytesIO) -> Image.Image:
 
 
 def _hidden(name: str) -> bool:
-    return (name.startswith(".") and name != "..") or name == "__MACOSX"  # ".." is for _open_member to refuse
+    # "." is harmless, and ".." is for _open_member to refuse
+    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
 
 
 def _stamp(info: os.stat_result) -> tuple[int, int]:
@@ -397,7 +402,7 @@ def _pixels(image: Image.Image, image_size: int, channels: int) -> tuple[np.ndar
     celeba = sorted(image.size) == sorted(CELEBA_SIZE)
     if not celeba:  # JPEG can decode at 1/2, 1/4, 1/8; twice the wanted size leaves the rest to Lanczos
         image.draft(None, (2 * image_size, 2 * image_size))
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     kind = "grey" if image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I") else "colour"
     image = _to_mode(image, "L" if channels == 1 else "RGB")
     image = image.crop(CELEBA_BOX if celeba and image.size == CELEBA_SIZE else _centre_square(*image.size))
@@ -435,19 +440,19 @@ def _key(sources: list[_Source], image_size: int, channels: int) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _open_cached(path: Path, image_size: int, channels: int) -> np.ndarray | None:
-    """The array, or None where it has to be decoded: not there yet, cut short, or not such an array at all."""
+def _is_whole(path: Path, image_size: int, channels: int) -> bool:
+    """Whether the array is there; False where it has to be decoded (again): cut short, or not such an array."""
     if not path.exists():
-        return None
+        return False
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = np.load(path, mmap_mode="r")
     except (ValueError, EOFError) as error:
         logger.warning("the cache file %s is damaged (%s) and is made again", path, error)
-        return None
-    if images.dtype != np.uint8 or images.shape[1:] != (image_size, image_size, channels) or not len(images):
+        return False
+    expected = (images.dtype, images.shape[1:]) == (np.uint8, (image_size, image_size, channels)) and len(images) > 0
+    if not expected:
         logger.warning("the cache file %s does not hold what its name says and is made again", path)
-        return None
-    return images
+    return expected
 
 
 def _decode_to(
@@ -457,29 +462,32 @@ def _decode_to(
 
     Memory holds only the pictures that are on their way from the decoders to the file.
     """
-    partial_path = path.with_suffix(".partial")  # one name: the lock allows one writer, which overwrites leftovers
-    n_kept, failures, kinds = 0, [], {"grey": 0, "colour": 0, "": 0}
+    unfinished = path.with_suffix(".partial")  # one name: the lock allows one writer, which overwrites leftovers
+    failures, kinds = [], {"grey": 0, "colour": 0, "": 0}
     Image.init()  # loads Pillow's decoders now, not in several threads at once
-    with ExitStack() as stack:
-        pictures = [picture for source in sources for picture in source.pictures(stack)]
-        file = stack.enter_context(open(partial_path, "wb"))
-        pool = stack.enter_context(ThreadPool(min(workers, len(pictures))))  # Pillow decodes without the GIL
-        _write_header(file, (len(pictures), image_size, image_size, channels))
-        decoded = pool.imap(partial(_decode, image_size=image_size, channels=channels), pictures, chunksize=32)
-        bar = tqdm(decoded, total=len(pictures), desc="decoding", unit="picture", disable=not progress)
-        for picture, (pixels, note) in zip(pictures, bar, strict=True):
-            if pixels is None:
-                failures.append(f"{picture.name} ({note})")
-            else:
-                file.write(pixels.tobytes())
-                kinds[note] += 1
-                n_kept += 1
-        file.seek(0)
-        _write_header(file, (n_kept, image_size, image_size, channels))  # of the same length: numpy pads the count
-    if not n_kept:
-        partial_path.unlink()
-        raise DataError(f"none of the {len(pictures)} pictures could be read, for example {failures[0]}")
-    os.replace(partial_path, path)
+    try:
+        with ExitStack() as stack:
+            pictures = [picture for source in sources for picture in source.pictures(stack)]
+            file = stack.enter_context(open(unfinished, "wb"))
+            pool = stack.enter_context(ThreadPool(min(workers, len(pictures))))  # Pillow decodes without the GIL
+            _write_header(file, (len(pictures), image_size, image_size, channels))
+            decode = partial(_decode, image_size=image_size, channels=channels)
+            decoded = pool.imap(decode, pictures, chunksize=16)
+            bar = tqdm(decoded, total=len(pictures), desc="decoding", unit="picture", disable=not progress)
+            for picture, (pixels, note) in zip(pictures, bar, strict=True):
+                if pixels is None:
+                    failures.append(f"{picture.name} ({note})")
+                else:
+                    file.write(pixels.tobytes())
+                    kinds[note] += 1
+            n_kept = len(pictures) - len(failures)
+            if not n_kept:
+                raise DataError(f"none of the {len(pictures)} pictures could be read, for example {failures[0]}")
+            file.seek(0)
+            _write_header(file, (n_kept, image_size, image_size, channels))  # of the same length: numpy pads it
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
     _report(failures, kinds, n_kept, channels)
 
 

@@ -12,14 +12,21 @@ from multiprocessing.pool import ThreadPool
 import numpy as np
 from PIL import Image, ImageDraw
 
-VERSION = 1  # raise it when the same (seed, index) would look different: cached data sets are then drawn again
+VERSION = 2  # raise it when the same (seed, index) would look different: cached data sets are then drawn again
 
 SKIN_TONES = ("#fbe3d1", "#f3cba8", "#e0ac7e", "#c18655", "#8f5a38", "#5b3826")  # light to dark, blended between
-HAIR_COLOURS = ("#1f1a1c", "#4a2f22", "#7d5031", "#d9ab5c", "#b4552c", "#b9b6b4", "#cf6f9b", "#4b7fb8")
-HAIR_COLOUR_NAMES = ("black", "dark brown", "brown", "blond", "red", "grey", "pink", "blue")
+HAIR_COLOURS = {
+    "black": "#1f1a1c",
+    "dark brown": "#4a2f22",
+    "brown": "#7d5031",
+    "blond": "#d9ab5c",
+    "red": "#b4552c",
+    "grey": "#b9b6b4",
+    "pink": "#cf6f9b",
+    "blue": "#4b7fb8",
+}
 HAIR_STYLES = ("bald", "short", "fringe", "long", "curly", "bun")
-EYE_COLOURS = ("#4d3020", "#3f74b5", "#4c8a52", "#7a8790")
-EYE_COLOUR_NAMES = ("brown", "blue", "green", "grey")
+EYE_COLOURS = {"brown": "#4d3020", "blue": "#3f74b5", "green": "#4c8a52", "grey": "#7a8790"}
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -71,7 +78,7 @@ def sample_factors(index: int, seed: int = 0) -> dict[str, float]:
 
     Returns:
         skin: 0 (light) to 1 (dark).
-        hair_colour, hair_style, eye_colour: number of a HAIR_COLOURS, HAIR_STYLES, EYE_COLOURS entry.
+        hair_colour, hair_style, eye_colour: number of the entry in HAIR_COLOURS, HAIR_STYLES, EYE_COLOURS.
         smile: -1 (corners of the mouth down) to 1 (up; above 0.55 the mouth is open).
         glasses: 0 or 1, one in three wears them.
         background: hue, 0 to 1.
@@ -113,11 +120,11 @@ class _Face:
         self.f = factors
         self.size = size
         self.skin = _blend(SKIN_TONES, factors["skin"])
-        self.hair = _blend(HAIR_COLOURS, factors["hair_colour"] / (len(HAIR_COLOURS) - 1))
+        self.hair = _rgb(list(HAIR_COLOURS.values())[factors["hair_colour"]])
         self.style = HAIR_STYLES[factors["hair_style"]]
         self.centre = 0.5
-        self.half_width = 0.235 + 0.025 * factors["width"]
-        self.top, self.chin = 0.17, 0.82
+        self.half_width = 0.265 + 0.025 * factors["width"]
+        self.top, self.chin = 0.15, 0.86
         # where the features sit: they move against the head outline, as if it turned
         self.face_x = self.centre + 0.025 * factors["turn"]
         self.eye_y = 0.49 - 0.018 * factors["tilt"]
@@ -178,10 +185,10 @@ class _Face:
 
     def _body(self) -> None:
         shirt = _hsv(self.f["shirt"], 0.55, 0.72)
-        self._ellipse(self.centre, 1.06, 0.40, 0.22, shirt)
+        self._ellipse(self.centre, 1.08, 0.43, 0.22, shirt)
         neck = _darker(self.skin, 0.86)
         self.draw.rounded_rectangle(
-            self._box(self.centre - 0.095, 0.70, self.centre + 0.095, 0.915), 0.07 * self.size, fill=neck
+            self._box(self.centre - 0.105, 0.74, self.centre + 0.105, 0.940), 0.07 * self.size, fill=neck
         )
 
     def _head(self) -> None:
@@ -228,60 +235,61 @@ class _Face:
         self._polygon(np.concatenate([cap, np.stack([self.centre + x, y], axis=1)]), self.hair)
 
     def _eyes(self) -> None:
-        radius = 0.041 + 0.009 * self.f["eye_size"]
-        iris = _rgb(EYE_COLOURS[self.f["eye_colour"]])
+        radius = 0.053 + 0.010 * self.f["eye_size"]
+        iris = _rgb(list(EYE_COLOURS.values())[self.f["eye_colour"]])
         brow = _darker(_blend_rgb(self.hair, self.skin, 0.15), 0.8)
         if self.style == "bald":
             brow = _darker(self.skin, 0.5)
         for side in (-1, 1):
-            x = self.face_x + side * 0.102
+            x = self.face_x + side * 0.118
             pupil_x = x + 0.013 * self.f["gaze"]
             self._ellipse(x, self.eye_y, radius * 1.12, radius * 1.02, _darker(self.skin, 0.62))
             self._ellipse(x, self.eye_y + 0.004, radius * 1.04, radius * 0.92, (255, 255, 255))
             self._ellipse(pupil_x, self.eye_y + 0.004, radius * 0.70, radius * 0.80, iris)
             self._ellipse(pupil_x, self.eye_y + 0.004, radius * 0.38, radius * 0.44, (20, 16, 20))
             self._ellipse(pupil_x + 0.012, self.eye_y - 0.010, radius * 0.2, radius * 0.2, (255, 255, 255))
-            inner_x, outer_x = x - side * 0.048, x + side * 0.055
-            height = self.eye_y - 0.078 - 0.016 * self.f["brows"]
+            inner_x, outer_x = x - side * 0.055, x + side * 0.062
+            height = self.eye_y - 0.090 - 0.016 * self.f["brows"]
             inner_y = height - 0.022 * self.f["brows"]
             line = np.array([[inner_x, inner_y], [x, height - 0.014], [outer_x, height + 0.010]])
-            self._line(line, 0.021, brow)
+            self._line(line, 0.024, brow)
 
     def _nose_and_cheeks(self) -> None:
         blush = _blend_rgb(self.skin, (226, 88, 88), 0.28)
         for side in (-1, 1):
-            self._ellipse(self.face_x + side * 0.140, self.eye_y + 0.115, 0.042, 0.030, blush)
+            self._ellipse(self.face_x + side * 0.160, self.eye_y + 0.125, 0.046, 0.033, blush)
         shade = _darker(self.skin, 0.78)
-        x, y = self.face_x + 0.012 * self.f["turn"], self.eye_y + 0.105
+        x, y = self.face_x + 0.012 * self.f["turn"], self.eye_y + 0.115
         angle = np.linspace(0.1 * np.pi, 0.9 * np.pi, 9)
         self._line(np.stack([x + 0.030 * np.cos(angle), y + 0.022 * np.sin(angle)], axis=1), 0.016, shade)
 
     def _mouth(self) -> None:
         smile = self.f["smile"]
-        lip = _blend_rgb(_darker(self.skin, 0.62), (176, 46, 52), 0.55)
-        half = 0.088 + 0.016 * smile
+        # darker than light skin and lighter than dark skin, so that the mouth stays visible in grey
+        lip = (172, 44, 52) if self.f["skin"] < 0.65 else (228, 128, 118)
+        half = 0.104 + 0.018 * smile
         across = np.linspace(-1, 1, 21)
-        x, y = self.face_x + half * across, self.eye_y + 0.205
-        curve = np.stack([x, y + 0.050 * smile * (0.5 - across**2)], axis=1)
-        if smile > 0.55:  # an open mouth: teeth above, tongue-dark below
-            drop = 0.075 * (smile - 0.30) * (1 - across**2)
+        x, y = self.face_x + half * across, self.eye_y + 0.222
+        curve = np.stack([x, y + 0.064 * smile * (0.5 - across**2)], axis=1)
+        if smile > 0.55:  # an open mouth: teeth above, dark below
+            drop = 0.115 * (smile - 0.30) * (1 - across**2)
             lower = np.stack([x, curve[:, 1] + drop], axis=1)
             teeth = np.stack([x, curve[:, 1] + 0.5 * drop], axis=1)
             self._polygon(np.concatenate([curve, lower[::-1]]), (112, 26, 34))
             self._polygon(np.concatenate([curve, teeth[::-1]]), (255, 252, 246))
-            self._line(lower, 0.018, lip)
-        self._line(curve, 0.021, lip)
+            self._line(lower, 0.020, lip)
+        self._line(curve, 0.025, lip)
 
     def _glasses(self) -> None:
         frame = (38, 36, 44)
         width = max(1, round(0.018 * self.size))
         for side in (-1, 1):
-            x = self.face_x + side * 0.106
-            box = self._box(x - 0.078, self.eye_y - 0.062, x + 0.078, self.eye_y + 0.066)
+            x = self.face_x + side * 0.121
+            box = self._box(x - 0.090, self.eye_y - 0.070, x + 0.090, self.eye_y + 0.076)
             self.draw.rounded_rectangle(box, 0.05 * self.size, outline=frame, width=width)
-            temple = np.array([[x + side * 0.078, self.eye_y - 0.012], [self.centre + side * self.half_width, 0.485]])
+            temple = np.array([[x + side * 0.090, self.eye_y - 0.012], [self.centre + side * self.half_width, 0.485]])
             self._line(temple, 0.016, frame)
-        bridge = np.array([[self.face_x - 0.03, self.eye_y], [self.face_x, self.eye_y - 0.012]])
+        bridge = np.array([[self.face_x - 0.033, self.eye_y], [self.face_x, self.eye_y - 0.012]])
         mirrored = bridge[::-1] * [-1, 1] + [2 * self.face_x, 0]
         self._line(np.concatenate([bridge, mirrored]), 0.016, frame)
 

@@ -30,3 +30,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left anywhere in a folder; nobody may be writing to it."""
+    for leftover in Path(folder).rglob(".*-*.part*"):
+        leftover.unlink(missing_ok=True)
