@@ -1,0 +1,92 @@
+"""The page: every model of weights/ and every run of runs/, live in the browser.
+
+    python app.py                                then open http://127.0.0.1:7860
+    python app.py --host 0.0.0.0 --port 8000 --runs elsewhere
+
+Options may also come from the environment: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, GRADIO_SHARE, GAN_WEIGHTS,
+GAN_RUNS. On a Hugging Face Space this file is the app_file and needs no options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from gan.ui import api, explore, frames, replay
+from gan.ui.drawing import serve_on_one_thread
+from gan.ui.library import Library
+from gan.ui.theme import theme
+
+STATIC = Path(__file__).parent / "gan" / "ui" / "static"
+
+
+def build(library: Library) -> gr.Blocks:
+    """The whole page: one line per part."""
+    with gr.Blocks(title="GAN Faces", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        gr.HTML(frames.HEADER, elem_id="header", apply_default_css=False)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Explore", id="explore"):
+                face = explore.build(library, page)
+            with gr.Tab("Replay", id="replay"):
+                replay.build(library, face)
+        api.build(library)
+    page.queue(max_size=64)  # of calls that wait; what the page itself does is answered without waiting
+    return page
+
+
+def launch(page: gr.Blocks, **options: object) -> str:
+    """Serve the page; returns its address.
+
+    Args:
+        options: of `gr.Blocks.launch`, beside those that make up the look.
+    """
+    _, address, _ = page.launch(
+        theme=theme(),
+        css_paths=STATIC / "page.css",
+        favicon_path=STATIC / "favicon.svg",
+        footer_links=["api", "settings"],
+        run_history=False,  # it would keep every frame of every drag in the visitor's browser
+        mcp_server=importlib.util.find_spec("mcp") is not None,
+        **options,
+    )
+    return address
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line; their defaults come from the environment."""
+    parser = argparse.ArgumentParser(description="Serve the page of GAN Faces.")
+    env = os.environ.get
+    parser.add_argument("--host", default=env("GRADIO_SERVER_NAME", "127.0.0.1"), help="address (%(default)s)")
+    parser.add_argument("--port", type=int, default=env("GRADIO_SERVER_PORT"), help="the first free one from 7860 on")
+    parser.add_argument("--weights", type=Path, default=env("GAN_WEIGHTS", "weights"), help="models (%(default)s)")
+    parser.add_argument("--runs", type=Path, default=env("GAN_RUNS", "runs"), help="trainings (%(default)s)")
+    parser.add_argument("--share", action="store_true", help="make a public link too, through Gradio's servers")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until interrupted."""
+    options = parse(arguments)
+    serve_on_one_thread()
+    library = Library([options.weights, options.runs])
+    page = build(library)
+    launch(
+        page,
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share or None,  # None leaves it to GRADIO_SHARE
+        prevent_thread_lock=True,
+    )
+    # While nobody waits for it: loading and first use of the model that the first visitor will see.
+    threading.Thread(target=explore.Explore(library).warm_up, daemon=True).start()
+    page.block_thread()
+
+
+if __name__ == "__main__":
+    main()

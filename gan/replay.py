@@ -1,0 +1,236 @@
+"""A run's training as something to watch: its sample sheets, curves and events on one axis, images seen.
+
+Reads what `gan.run` describes, also while a training is writing it, and never fails on a part that is
+missing or damaged: what is there is shown, and `Replay.problem` says in one sentence what is not.
+"""
+
+from __future__ import annotations
+
+import bisect
+import csv
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan import run
+from gan.models import Generator
+from gan.recorder import FIRST_SAMPLE_IMAGES
+from gan.run import RunError
+from gan.sampling import generate, image_grid
+
+LOSSES = ("loss_g", "loss_d")
+SCORES = ("d_real", "d_fake")
+CURVES = LOSSES + SCORES
+MAX_SHEETS = 96  # of a replay: more than a viewer can tell apart, and 512x512 each in a browser's memory
+MAX_ROWS = 1200  # about one per pixel of a wide screen
+MAX_SNAPSHOTS = 48  # of a film strip
+_MAX_EVENT = 300  # characters of an event's text
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sample sheet: the pictures of `gan.run.SAMPLE_SEEDS` at one moment of training."""
+
+    index: int
+    path: Path
+    images_seen: int
+    epoch: float | None
+    seconds: float | None  # of training
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a run noticed about itself."""
+
+    images_seen: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What there is to show of a run.
+
+    Attributes:
+        name: as the page calls the run.
+        sheets: by images seen, at most `MAX_SHEETS`, the first and the last always among them.
+        rows: history rows with at least one of `CURVES`, keys of `gan.run.HISTORY_COLUMNS`, by images seen.
+        events: by images seen.
+        snapshots: (number, images seen) of the kept generators, at most `MAX_SNAPSHOTS`.
+        problem: one sentence about what is missing, or None.
+    """
+
+    name: str
+    sheets: tuple[Sheet, ...]
+    rows: tuple[dict, ...]
+    events: tuple[Event, ...]
+    snapshots: tuple[tuple[int, int], ...]
+    problem: str | None = None
+
+    @property
+    def images_seen(self) -> int:
+        """Where the run ends, or has come to."""
+        last = [self.sheets[-1].images_seen] if self.sheets else []
+        last += [self.rows[-1]["images_seen"]] if self.rows else []
+        return max(last, default=0)
+
+    def sheet_at(self, images_seen: float) -> Sheet | None:
+        """The newest sheet that was made by then; before the first one, the first."""
+        at = bisect.bisect_right([sheet.images_seen for sheet in self.sheets], images_seen)
+        return self.sheets[max(0, at - 1)] if self.sheets else None
+
+    def row_at(self, images_seen: float) -> dict | None:
+        """The newest history row by then; before the first one, None."""
+        at = bisect.bisect_right([row["images_seen"] for row in self.rows], images_seen)
+        return self.rows[at - 1] if at else None
+
+    def nearest_sheet(self, step: float) -> Sheet | None:
+        """The sheet nearest to a moment of the run.
+
+        Args:
+            step: 0 to 1 is a share of the run's images seen, above 1 a number of images seen.
+        """
+        wanted = step * self.images_seen if step <= 1 else step
+        return min(self.sheets, key=lambda sheet: abs(sheet.images_seen - wanted), default=None)
+
+    def curve(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """One column of the history: (images_seen, values), both (N,) float64, NaN where not measured."""
+        values = [row.get(column) for row in self.rows]
+        images = np.array([row["images_seen"] for row in self.rows], np.float64)
+        return images, np.array([math.nan if value is None else value for value in values], np.float64)
+
+
+def load_replay(folder: Path, name: str = "") -> Replay:
+    """Read a model folder's replay; what cannot be read is left out and named in `problem`.
+
+    Args:
+        folder: of a run, finished, in training, broken or empty.
+        name: what to call it; the folder's name by default.
+    """
+    folder = Path(folder)
+    try:
+        history = [_without_nan(row) for row in run.read_history(folder) if row.get("images_seen") is not None]
+    except (OSError, csv.Error, UnicodeError) as error:
+        history, problem = [], f"history.csv of {folder.name} cannot be read ({type(error).__name__}): restore it"
+    else:
+        problem = None
+    history.sort(key=lambda row: row["images_seen"])
+    files = run.samples(folder)
+    sheets = _sheets(history, files)
+    if problem is None and not history:
+        problem = "This run has no history yet: training writes history.csv with its first sample sheet."
+    if problem is None and not sheets:
+        missing = "no sample sheet yet" if not files else "sample sheets, but its history names none of them"
+        problem = f"This run has {missing}: only its curves can be shown."
+    rows = [row for row in history if any(row.get(column) is not None for column in CURVES)]
+    kept = run.snapshots(folder)
+    snapshots = [(row["snapshot"], row["images_seen"]) for row in history if row.get("snapshot") in kept]
+    return Replay(
+        name or folder.name,
+        tuple(_spread(sheets, [sheet.images_seen for sheet in sheets], MAX_SHEETS)),
+        tuple(rows),
+        tuple(Event(row["images_seen"], str(row["event"])[:_MAX_EVENT]) for row in history if row.get("event")),
+        tuple(_spread(snapshots, [images for _, images in snapshots], MAX_SNAPSHOTS)),
+        problem,
+    )
+
+
+def thin_rows(rows: Sequence[dict], most: int = MAX_ROWS) -> list[int]:
+    """Indices of at most `most` rows, spread over both kinds of axis: half by count, half by `warp`."""
+    if len(rows) <= most:
+        return list(range(len(rows)))
+    even = np.linspace(0, len(rows) - 1, most // 2).round().astype(int)
+    early = _spread(range(len(rows)), [row["images_seen"] for row in rows], most // 2)
+    return sorted({*even.tolist(), *early})
+
+
+def warp(images_seen: float | np.ndarray) -> float | np.ndarray:
+    """The logarithmic time axis, which also has a place for 0: asinh(images / `FIRST_SAMPLE_IMAGES`)."""
+    return np.arcsinh(np.asarray(images_seen) / FIRST_SAMPLE_IMAGES)
+
+
+def smoothing_window(rows: int) -> int:
+    """Rows over which a curve of so many rows is averaged for display: odd, 1 for a short one."""
+    return max(1, rows // 25) | 1
+
+
+def smooth(values: np.ndarray, window: int) -> np.ndarray:
+    """Mean over the `window` values around each one, fewer at the ends; NaN is left out.
+
+    Args:
+        values: (N,) float64.
+        window: odd.
+
+    Returns:
+        (N,) float64; NaN where the window holds nothing else.
+    """
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    half = window // 2
+    low = np.maximum(np.arange(len(values)) - half, 0)
+    high = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    n = counts[high] - counts[low]
+    return np.where(n > 0, (sums[high] - sums[low]) / np.maximum(n, 1), math.nan)
+
+
+def film_formats() -> tuple[str, ...]:
+    """What `gan.replay_export.film` can write on this machine: "gif", "webp", and "mp4" where `av` is installed."""
+    return ("mp4", "gif", "webp") if importlib.util.find_spec("av") else ("gif", "webp")
+
+
+def film_strip(folder: Path, replay: Replay, z: torch.Tensor) -> tuple[np.ndarray, list[int]]:
+    """One latent vector drawn by every snapshot of a run, in a row.
+
+    Args:
+        folder: the run.
+        replay: of that folder; its `snapshots` are drawn.
+        z: (1, z_dim) float32.
+
+    Returns:
+        (H, n * W, C) uint8, and for each of the n pictures its images seen. Damaged snapshots are left out.
+
+    Raises:
+        RunError: the run has no snapshot that can be drawn.
+    """
+    generator = Generator(run.read_info(folder).config).eval().requires_grad_(False)
+    pictures, moments = [], []
+    for number, images_seen in replay.snapshots:
+        try:
+            run.load_weights(Path(folder) / "snapshots" / f"{number:04d}.safetensors", generator)
+        except RunError:
+            continue
+        pictures.append(generate(generator, z)[0])
+        moments.append(images_seen)
+    if not pictures:
+        raise RunError(
+            f"{replay.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
+        )
+    return image_grid(np.stack(pictures), len(pictures)), moments
+
+
+def _sheets(history: list[dict], files: dict[int, Path]) -> list[Sheet]:
+    rows = {row["sample"]: row for row in history if row.get("sample") in files}
+    sheets = [
+        Sheet(index, files[index], row["images_seen"], row.get("epoch"), row.get("seconds"))
+        for index, row in rows.items()
+    ]
+    return sorted(sheets, key=lambda sheet: (sheet.images_seen, sheet.index))
+
+
+def _spread(items: Sequence, images_seen: list[int], most: int) -> list:
+    """At most `most` of the items, evenly along `warp`, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    positions = warp(np.array(images_seen, np.float64))
+    wanted = np.linspace(positions[0], positions[-1], most)[:-1]
+    nearest = np.searchsorted((positions[1:] + positions[:-1]) / 2, wanted)
+    return [items[index] for index in sorted({*nearest.tolist(), len(items) - 1})]
+
+
+def _without_nan(row: dict) -> dict:
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}

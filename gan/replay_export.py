@@ -1,0 +1,286 @@
+"""A replay as a file: the sheets with the moving curves as GIF, WebP or MP4, and the curves as a PNG.
+
+Pictures are composed with Pillow, curves drawn with matplotlib's Agg canvas and no global state, so that
+a server may call this from any thread. MP4 needs the optional `av` (PyAV), whose wheels bring the
+encoder with them and work in this process; GIF and WebP need nothing more than Pillow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+from gan.recorder import FIRST_SAMPLE_IMAGES
+from gan.replay import LOSSES, SCORES, Replay, film_formats, smooth, smoothing_window
+from gan.run import RunError
+
+SIDE = 512  # pixels of a sheet in a film; smaller sheets are enlarged by a whole number first
+MAX_FRAMES = 120
+MAX_BYTES = 16 * 2**20  # of one film, before it is refused
+FRAME_SECONDS = 0.2
+LAST_SECONDS = 2.0  # the end is what one wants to look at
+CURVES_DPI = 160
+
+_DARK = {"background": "#14161a", "text": "#e8e6e3", "faint": "#7c828c", "cursor": "#ffffff"}
+_LIGHT = {"background": "#ffffff", "text": "#1d2025", "faint": "#8a9099", "cursor": "#1d2025"}
+_GENERATED, _REAL = "#e8613a", "#2a9387"  # whatever is the generator's, whatever is the discriminator's or real
+_COLORS = {"loss_g": _GENERATED, "loss_d": _REAL, "d_real": _REAL, "d_fake": _GENERATED}
+_LABELS = {"loss_g": "G loss", "loss_d": "D loss", "d_real": "D(x), real", "d_fake": "D(G(z)), generated"}
+_MARGIN, _CAPTION, _PLOT = 16, 44, 190  # pixels of a film's frame
+
+
+class ExportError(ValueError):
+    """A film that cannot be made; the message says why, and what to do."""
+
+
+def film(replays: Sequence[Replay], format: str = "gif", *, logarithmic: bool = True) -> bytes:
+    """The replay of one run, or of two side by side, aligned by images seen.
+
+    Args:
+        replays: one or two, at least one with a sample sheet.
+        format: of `gan.replay.film_formats()`.
+        logarithmic: the curves' time axis.
+
+    Returns:
+        The file: a frame per sample sheet, at most `MAX_FRAMES`, `FRAME_SECONDS` each.
+
+    Raises:
+        ExportError: an unknown format, no sample sheet to show, or a film above `MAX_BYTES`.
+    """
+    if format not in film_formats():
+        known = ", ".join(film_formats())
+        hint = ": `pip install av` adds mp4" if format == "mp4" else ""
+        raise ExportError(f"format {format!r}: this machine can write {known}{hint}")
+    pictures = _frames(replays, logarithmic)
+    content = _mp4(pictures) if format == "mp4" else _pillow(pictures, format)
+    if len(content) > MAX_BYTES:
+        raise ExportError(
+            f"the film takes {len(content) / 2**20:.0f} MB, and at most {MAX_BYTES / 2**20:.0f} are sent: "
+            "choose MP4 or WebP, or one run instead of two"
+        )
+    return content
+
+
+def curves_png(replays: Sequence[Replay], *, logarithmic: bool = True) -> bytes:
+    """Losses and scores of one or two runs over images seen, with the runs' events.
+
+    Args:
+        replays: one or two, with or without rows.
+        logarithmic: the time axis.
+
+    Returns:
+        A PNG of 1600 x 960 pixels.
+    """
+    figure = _Curves(replays, (1600, 960), CURVES_DPI, _LIGHT, logarithmic, legend=True).figure
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=CURVES_DPI, facecolor=figure.get_facecolor())
+    return content.getvalue()
+
+
+class _Curves:
+    """Both plots drawn once, and where on them a moment lies."""
+
+    def __init__(
+        self,
+        replays: Sequence[Replay],
+        size: tuple[int, int],
+        dpi: int,
+        ink: dict[str, str],
+        logarithmic: bool,
+        *,
+        legend: bool = False,
+    ) -> None:
+        self.size = size
+        self.figure = Figure(figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi, facecolor=ink["background"])
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+        shape = (2, 1) if legend else (1, 2)
+        plots = self.figure.subplots(*shape, sharex=True, squeeze=False).ravel()
+        most = max((replay.images_seen for replay in replays), default=0)
+        for plot, columns in zip(plots, (LOSSES, SCORES), strict=True):
+            self._draw(plot, columns, replays, ink)
+            plot.set_facecolor(ink["background"])
+            for side in plot.spines.values():
+                side.set_visible(False)
+            plot.grid(color=ink["faint"], alpha=0.25, linewidth=0.6)
+            plot.tick_params(colors=ink["faint"], labelsize=8, length=0)
+            if logarithmic:
+                plot.set_xscale("asinh", linear_width=FIRST_SAMPLE_IMAGES, base=10)
+                plot.xaxis.minorticks_off()
+            plot.xaxis.set_major_formatter(lambda value, _: short_count(value))
+            plot.set_xlim(0, max(most, 1))
+            if legend and plot.get_legend_handles_labels()[0]:
+                place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2 * len(replays)}
+                plot.legend(frameon=False, fontsize=8, labelcolor=ink["text"], borderaxespad=0.2, **place)
+        plots[0].set_ylim(bottom=min(0, plots[0].get_ylim()[0]) if plots[0].lines else 0)
+        plots[1].set_ylim(0, 1)
+        if legend:
+            plots[-1].set_xlabel("images seen", color=ink["faint"], fontsize=9)
+            self.figure.suptitle(_title(replays), color=ink["text"], fontsize=12, x=0.02, ha="left", parse_math=False)
+        else:
+            plots[0].set_title("loss: G orange, D green", color=ink["faint"], fontsize=8, loc="left")
+            plots[1].set_title("D(x) green, D(G(z)) orange", color=ink["faint"], fontsize=8, loc="left")
+        self.plots = plots
+
+    def picture(self) -> Image.Image:
+        """RGB, of the size that was asked for."""
+        self.canvas.draw()
+        return Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]).resize(self.size)
+
+    def cursors(self, images_seen: float) -> list[tuple[float, float, float]]:
+        """The cursor's line on each plot as (x, top, bottom), in pixels of `picture`, which was drawn before."""
+        height = self.figure.bbox.height
+        lines = []
+        for plot in self.plots:
+            x, _ = plot.transData.transform((images_seen, 0))
+            lines.append((x, height - plot.bbox.y1, height - plot.bbox.y0))
+        return lines
+
+    @staticmethod
+    def _draw(plot, columns: Sequence[str], replays: Sequence[Replay], ink: dict[str, str]) -> None:
+        for number, replay in enumerate(replays):
+            window = smoothing_window(len(replay.rows))
+            note = f", mean over {window} rows" if window > 1 else ""
+            run_name = f"{replay.name}: " if len(replays) > 1 else ""
+            for column in columns:
+                images, values = replay.curve(column)
+                if not np.isfinite(values).any():
+                    continue
+                color, dashes = _COLORS[column], ("-", "--")[number]
+                if window > 1 and len(replays) == 1:
+                    plot.plot(images, values, color=color, alpha=0.25, linewidth=0.7)
+                label = f"{run_name}{_LABELS[column]}{note}".replace("$", r"\$")
+                plot.plot(images, smooth(values, window), dashes, color=color, linewidth=1.6, label=label)
+            for event in replay.events:
+                plot.axvline(event.images_seen, color=ink["faint"], linewidth=0.8, linestyle=":")
+                if columns is SCORES:
+                    text = event.text.split(":")[0][:40]
+                    place = {"xycoords": plot.get_xaxis_transform(), "xytext": (3, 3), "textcoords": "offset points"}
+                    plot.annotate(
+                        text,
+                        (event.images_seen, 0),
+                        **place,
+                        rotation=90,
+                        fontsize=7,
+                        color=ink["faint"],
+                        parse_math=False,
+                    )
+
+
+def _frames(replays: Sequence[Replay], logarithmic: bool) -> Iterator[Image.Image]:
+    moments = sorted({sheet.images_seen for replay in replays for sheet in replay.sheets})
+    if not moments:
+        raise ExportError("there is no sample sheet to make a film of: wait for the run's first one")
+    chosen = np.linspace(0, len(moments) - 1, min(MAX_FRAMES, len(moments))).round().astype(int)
+    width = len(replays) * (SIDE + _MARGIN) + _MARGIN
+    height = _MARGIN + SIDE + _CAPTION + _PLOT
+    curves = _Curves(replays, (width - 2 * _MARGIN, _PLOT - _MARGIN), 100, _DARK, logarithmic)
+    background = Image.new("RGB", (width + width % 2, height + height % 2), _DARK["background"])
+    background.paste(curves.picture(), (_MARGIN, _MARGIN + SIDE + _CAPTION))
+    sheets = _SheetPictures()
+    for images_seen in (moments[index] for index in chosen):
+        frame = background.copy()
+        draw = ImageDraw.Draw(frame)
+        for number, replay in enumerate(replays):
+            left = _MARGIN + number * (SIDE + _MARGIN)
+            frame.paste(sheets.at(replay, images_seen), (left, _MARGIN))
+            _write_caption(draw, replay, images_seen, left)
+        for x, top, bottom in curves.cursors(images_seen):
+            x, shift = x + _MARGIN, _MARGIN + SIDE + _CAPTION
+            draw.line([(x, top + shift), (x, bottom + shift)], fill=_DARK["cursor"], width=2)
+        yield frame
+
+
+def _write_caption(draw: ImageDraw.ImageDraw, replay: Replay, images_seen: int, left: int) -> None:
+    sheet = replay.sheet_at(images_seen)
+    made = f"{sheet.images_seen:,} images seen" if sheet else "no sample sheet"
+    name = replay.name if len(replay.name) <= 30 else f"{replay.name[:29]}…"
+    top = _MARGIN + SIDE + 12
+    draw.text((left, top), name, fill=_DARK["text"], font=ImageFont.load_default(17))
+    draw.text((left + SIDE, top + 1), made, fill=_DARK["faint"], font=ImageFont.load_default(16), anchor="ra")
+
+
+class _SheetPictures:
+    """Sheets as RGB pictures of `SIDE` pixels; the last one of each run is kept for the next frame."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Path, Image.Image]] = {}
+
+    def at(self, replay: Replay, images_seen: int) -> Image.Image:
+        sheet = replay.sheet_at(images_seen)
+        empty = Image.new("RGB", (SIDE, SIDE), "#1f2329")
+        if sheet is None:
+            return empty
+        path, picture = self._last.get(replay.name, (None, empty))
+        if path != sheet.path:
+            with contextlib.suppress(RunError):  # in place of a damaged sheet the one before stays
+                picture = enlarge(open_sheet(sheet.path), SIDE)
+            self._last[replay.name] = (sheet.path, picture)
+        return picture
+
+
+def open_sheet(path: Path) -> Image.Image:
+    """A sample sheet, RGB, at its own size; raises `RunError` where it is damaged or gone."""
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RunError(
+            f"{Path(path).name} cannot be read ({type(error).__name__}): train again, or leave it out"
+        ) from error
+
+
+def enlarge(picture: Image.Image, side: int) -> Image.Image:
+    """A square picture at `side` pixels with its own pixels kept sharp: whole-number enlargement, then the rest."""
+    factor = max(1, -(-side // max(picture.size)))
+    sharp = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    return sharp.resize((side, side), Image.Resampling.BOX if factor > 1 else Image.Resampling.LANCZOS)
+
+
+def _pillow(frames: Iterator[Image.Image], format: str) -> bytes:
+    content = io.BytesIO()
+    if format == "gif":  # 256 colours of its own for each frame; without dithering, which flickers and grows
+        frames = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames)
+    pictures = list(frames)
+    durations = [round(FRAME_SECONDS * 1000)] * (len(pictures) - 1) + [round(LAST_SECONDS * 1000)]
+    options = {"quality": 80, "method": 2} if format == "webp" else {}
+    pictures[0].save(content, format, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options)
+    return content.getvalue()
+
+
+def _mp4(frames: Iterator[Image.Image]) -> bytes:
+    import av
+
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
+        stream = None
+        frame = None
+        for frame in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=round(1 / FRAME_SECONDS), options={"crf": "20"})
+                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+                stream.codec_context.thread_count = 1  # the other cores belong to other visitors
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        for _ in range(round((LAST_SECONDS - FRAME_SECONDS) / FRAME_SECONDS)):
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode(None))
+    return content.getvalue()
+
+
+def _title(replays: Sequence[Replay]) -> str:
+    return " and ".join(replay.name for replay in replays)[:90]
+
+
+def short_count(value: float) -> str:
+    """1200 -> "1.2k", 3000000 -> "3M": for an axis."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"

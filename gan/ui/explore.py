@@ -1,0 +1,285 @@
+"""The Explore tab: one face, a slider for each number behind it, and more faces to take over."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import gradio as gr
+
+from gan.run import RunError
+from gan.sampling import MAX_SEED
+from gan.ui import frames
+from gan.ui.drawing import draw, draw_seeds, png
+from gan.ui.library import Entry, Library
+from gan.ui.state import MAX_DIMENSIONS, MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError
+
+SLIDERS = 16  # on the page at a time
+GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
+GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
+DOWNLOAD_SIZE = 512  # pixels, at least
+RANDOM_SEEDS = 1_000_000  # short enough to read out
+# The fastest way that Gradio has: a plain POST; while one is answered, only the newest position waits.
+FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def build(library: Library, page: gr.Blocks) -> gr.Textbox:
+    """Lay out the tab and wire it.
+
+    Args:
+        library: where the models come from.
+        page: when it loads, the state in its link is restored.
+
+    Returns:
+        The hidden component that holds the current `Face` as JSON, "" while there is none.
+    """
+    tab = Explore(library)
+
+    def download(wanted: dict) -> dict:  # Gradio marks a server function, and a method cannot be marked
+        return tab.download(wanted)
+
+    with gr.Row(elem_id="explore", equal_height=False):
+        with gr.Column(elem_id="stage-column"):
+            stage = gr.HTML(frames.WAITING, elem_id="stage", js_on_load=_script("stage.js"), apply_default_css=False)
+            with gr.Row(elem_id="main-buttons"):
+                random_button = gr.Button("Random face", variant="primary", elem_id="random")
+                reset_button = gr.Button("Reset", elem_id="reset")
+                pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
+            tools = gr.HTML(
+                frames.TOOLS, elem_id="tools", js_on_load=_script("tools.js"), apply_default_css=False,
+                server_functions=[download],
+            )  # fmt: skip
+        with gr.Column(elem_id="controls"):
+            with gr.Row(elem_id="choose"):
+                model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
+                seed = gr.Number(
+                    0, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100
+                )
+                truncation = gr.Slider(
+                    0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation: typical to strange", elem_id="truncation",
+                    buttons=["reset"], min_width=160,
+                )  # fmt: skip
+            with gr.Column(elem_id="shape"):
+                gr.HTML(frames.SHAPE_HEAD, apply_default_css=False)
+                span = gr.Radio([], label="Dimensions", elem_id="span", container=False, interactive=True)
+                with gr.Row(elem_id="sliders"):
+                    sliders = [
+                        gr.Slider(
+                            -MAX_OFFSET, MAX_OFFSET, 0, step=0.05, precision=3, label=f"z {i}", buttons=[],
+                            min_width=120, elem_classes="offset",
+                        )
+                        for i in range(SLIDERS)
+                    ]  # fmt: skip
+    grid = gr.HTML(elem_id="grid", js_on_load=_script("grid.js"), apply_default_css=False)
+    face = gr.Textbox(visible="hidden", elem_id="face", show_label=False)
+    start = gr.State(0)  # the grid's first seed
+
+    shown = [face, model, seed, truncation, span, *sliders, stage]
+    look = [span, pixels]  # how the state is shown, and no part of it
+    moving = [seed, truncation, pixels, *sliders]
+    # One event for all of them, so that the newest position wins whichever was moved. `release` because the reset
+    # button of a slider fires nothing else that is the visitor's own doing.
+    gr.on(
+        [control.input for control in moving] + [truncation.release],
+        tab.move, [face, *look, seed, truncation, *sliders], [stage, face], **FAST,
+    )  # fmt: skip
+    span.input(tab.turn_sliders, [face, span], sliders, **FAST)
+    model.focus(tab.list_models, None, model, **FAST)
+    random_button.click(tab.random, [face, *look], shown, **FAST)
+    grid.pick(tab.pick, [face, *look], shown, **FAST)
+    grid.turn(tab.turn_grid, [face, truncation], [grid, start], **FAST)
+    for event in (
+        page.load(tab.open, pixels, [*shown, start], **FAST),
+        model.input(tab.choose, [face, *look, model], shown, **FAST),
+        reset_button.click(tab.reset, [face, *look], shown, **FAST),
+        tools.restore(tab.restore, [face, *look], shown, **FAST),
+    ):
+        event.then(tab.draw_grid, [face, truncation, start], grid, **FAST)
+    truncation.release(tab.draw_grid, [face, truncation, start], grid, **FAST)
+    return face
+
+
+class Explore:
+    """What the tab's events do: components' values in, components' values out.
+
+    `text` is always the current `Face` as JSON, "" while there is none; `span` a label of `spans`; `pixels` whether
+    the large picture shows them. Nothing raises: what is wrong is said in the picture's place.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+
+    def move(self, text: str, span: str | None, pixels: bool, seed: int | None, truncation: float, *offsets: float):
+        """A slider or the seed: picture and state."""
+        if seed is None:  # the field is being typed in
+            return gr.skip(), gr.skip()
+        try:
+            face = self._current(text)
+            moved = dict(enumerate(offsets, start=first_dimension(span)))  # offsets without a slider now are kept
+            face = Face(face.model, seed, truncation, dict(face.offsets) | moved)
+            return self._frame(face, pixels), face.to_json()
+        except (FaceError, RunError) as error:
+            return frames.notice(str(error)), gr.skip()
+
+    def open(self, pixels: bool, request: gr.Request) -> list:
+        """The page loads: the state of its link, and where the grid begins."""
+        note = ""
+        try:
+            face = default = self._default()
+            try:
+                face = Face.from_query(dict(request.query_params), default)
+                self.library.entry(face.model)
+            except (FaceError, RunError) as error:
+                face, note = default, f"This link cannot be followed: {error}."
+        except RunError as error:
+            return [*self._failed(error), 0]
+        start = min(face.seed // GRID_FACES * GRID_FACES, GRID_LAST)
+        return [*self._shown(lambda: face, None, pixels, note), start]
+
+    def choose(self, text: str, span: str | None, pixels: bool, model: str) -> list:
+        """Another model, the rest kept."""
+        return self._shown(lambda: replace(self._current(text), model=model), span, pixels)
+
+    def random(self, text: str, span: str | None, pixels: bool) -> list:
+        """A random seed, without the changes."""
+        return self._shown(
+            lambda: replace(self._current(text), seed=random.randrange(RANDOM_SEEDS), offsets=()), span, pixels
+        )
+
+    def pick(self, text: str, span: str | None, pixels: bool, event: gr.EventData) -> list:
+        """A face of the grid, without the changes."""
+        return self._shown(lambda: replace(self._current(text), seed=event.seed, offsets=()), span, pixels)
+
+    def reset(self, text: str, span: str | None, pixels: bool) -> list:
+        """The seed's own face."""
+        return self._shown(lambda: replace(self._current(text), truncation=1.0, offsets=()), span, pixels)
+
+    def restore(self, text: str, span: str | None, pixels: bool, event: gr.EventData) -> list:
+        """The state that a PNG carried."""
+        return self._shown(lambda: Face.from_json(str(event.state)), span, pixels)
+
+    def list_models(self) -> dict:
+        """The models that are there now."""
+        return gr.update(choices=self._choices())
+
+    def turn_sliders(self, text: str, span: str | None) -> list:
+        """Other dimensions under the sliders."""
+        try:
+            face = self._current(text)
+            return slider_values(face, self.library.entry(face.model).info.config.z_dim, first_dimension(span))
+        except (FaceError, RunError):
+            return [gr.skip()] * SLIDERS
+
+    def draw_grid(self, text: str, truncation: float, start: int) -> str:
+        """Faces of the seeds from `start` on, as the current model draws them."""
+        try:
+            seeds = range(start, start + GRID_FACES)
+            images = draw_seeds(self.library, self._current(text).model, seeds, truncation)
+            return frames.faces(images, seeds, GRID_LAST)
+        except (FaceError, RunError):  # said in the picture's place
+            return ""
+
+    def turn_grid(self, text: str, truncation: float, event: gr.EventData) -> tuple:
+        """Other seeds in the grid."""
+        start = min(max(0, int(event.start)), GRID_LAST)
+        return self.draw_grid(text, truncation, start), start
+
+    def download(self, wanted: dict) -> dict:
+        """A PNG to keep.
+
+        Args:
+            wanted: "query" as `Face.to_query` writes it, "smooth" whether to enlarge without visible pixels.
+
+        Returns:
+            "name" and "png" (base64) of the file, or "problem".
+        """
+        try:
+            face = Face.from_query(dict(parse_qsl(str(wanted.get("query"))[:MAX_TEXT])), self._default())
+            drawn = draw(self.library, face)
+        except (FaceError, RunError) as error:
+            return {"problem": str(error)}
+        content = png(drawn.pixels, face, least_size=DOWNLOAD_SIZE, smooth=bool(wanted.get("smooth")))
+        name = f"{face.model.replace('/', '-')}-seed{face.seed}.png"
+        return {"name": name, "png": base64.b64encode(content).decode()}
+
+    def warm_up(self) -> None:
+        """Load and draw what the first visitor will see; does nothing where there is no model."""
+        with contextlib.suppress(RunError):
+            text = self._default().to_json()
+            self.move(text, None, False, 0, 1.0)
+            self.draw_grid(text, 1.0, 0)
+
+    def _default(self) -> Face:
+        """The first face of the largest model of the first folder that has any; raises `RunError`."""
+        usable = [entry for entry in self.library.entries() if not entry.problem]
+        if not usable:
+            raise RunError(frames.NO_MODEL)
+        shipped = [entry for entry in usable if entry.folder.parent == usable[0].folder.parent]
+        best = max(shipped, key=lambda entry: (entry.info.config.channels, entry.info.config.image_size))
+        return Face(best.name)
+
+    def _current(self, text: str) -> Face:
+        return Face.from_json(text) if text else self._default()
+
+    def _frame(self, face: Face, pixels: bool, note: str = "") -> str:
+        return frames.frame(self.library.entry(face.model), face, draw(self.library, face), not pixels, note)
+
+    def _choices(self) -> list[tuple[str, str]]:
+        def label(entry: Entry) -> str:
+            return entry.name + (" · unusable" if entry.problem else " · training" if entry.in_training else "")
+
+        return [(label(entry), entry.name) for entry in self.library.entries()]
+
+    def _shown(self, make: Callable[[], Face], span: str | None, pixels: bool, note: str = "") -> list:
+        """Values of all components for the face that `make` gives."""
+        try:
+            face = make()
+        except (FaceError, RunError) as error:
+            return self._failed(error)
+        try:
+            config = self.library.entry(face.model).info.config
+            face, labels = face.fitted(config), spans(config.z_dim)
+            span = span if span in labels else labels[0]
+            sliders = slider_values(face, config.z_dim, first_dimension(span))
+            picture = self._frame(face, pixels, note)
+        except RunError as error:  # kept as it is: the model may be mended while the page is open
+            return self._failed(error, face)
+        model = gr.update(choices=self._choices(), value=face.model)
+        return [
+            face.to_json(), model, face.seed, face.truncation, gr.update(choices=labels, value=span), *sliders, picture
+        ]  # fmt: skip
+
+    def _failed(self, error: Exception, face: Face | None = None) -> list:
+        text = face.to_json() if face else gr.skip()
+        model = gr.update(choices=self._choices(), value=face.model) if face else gr.skip()
+        return [text, model, *[gr.skip()] * (3 + SLIDERS), frames.notice(str(error))]
+
+
+def spans(z_dim: int) -> list[str]:
+    """Labels of the pages of sliders: ['0–15', '16–31', ...]."""
+    known = min(z_dim, MAX_DIMENSIONS)
+    return [f"{first}–{min(first + SLIDERS, known) - 1}" for first in range(0, known, SLIDERS)]
+
+
+def first_dimension(span: str | None) -> int:
+    """The dimension that a label of `spans` begins with."""
+    return int(span.partition("–")[0]) if span else 0
+
+
+def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
+    """Updates that put the sliders on the dimensions from `first` on."""
+    offsets = dict(face.offsets)
+    return [
+        gr.update(label=f"z {i}", value=offsets.get(i, 0), visible=i < z_dim) for i in range(first, first + SLIDERS)
+    ]
+
+
+def _script(name: str) -> str:
+    return (_STATIC / name).read_text()

@@ -1,0 +1,117 @@
+"""The HTML of the Explore tab. Everything that a file or a visitor named is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from gan.ui.drawing import Frame, picture_uri, thumbnail_uri
+from gan.ui.library import Entry
+from gan.ui.state import Face
+
+HEADER = """
+<header>
+  <svg viewBox="0 0 40 40" aria-hidden="true"><rect width="40" height="40" rx="11"/>
+    <g><rect x="10" y="11" width="7" height="7" rx="2"/><rect x="23" y="11" width="7" height="7" rx="2"/>
+    <rect x="10" y="23" width="6" height="6" rx="2"/><rect x="17" y="24" width="6" height="6" rx="2"/>
+    <rect x="24" y="23" width="6" height="6" rx="2"/></g></svg>
+  <div><h1>GAN Faces</h1>
+  <p>Pictures of nobody: a small neural network draws each one from a row of random numbers.
+  <b>Move a number, and the face follows.</b></p></div>
+</header>
+"""
+
+WAITING = '<div class="picture waiting" role="status" aria-label="The first face is being drawn"></div>'
+
+NO_MODEL = (
+    "There is no model here yet. Train one: python train.py --preset smooth-mnist28 takes some minutes on a laptop, "
+    "and it shows up on this page while it still learns."
+)
+
+TOOLS = """
+<div class="tools" role="toolbar" aria-label="Keep and share this face">
+  <button type="button" data-do="link" title="The whole state, in one link">Copy link</button>
+  <button type="button" data-do="save" title="A PNG that remembers how it was made">Save PNG</button>
+  <button type="button" data-do="open" title="A PNG that was saved here; dropping it on the page does the same">
+    Open PNG</button>
+  <input type="file" accept="image/png" hidden aria-label="PNG that was saved here">
+</div>
+<p class="said"><span role="status" aria-live="polite"></span>
+  <input class="link" readonly hidden aria-label="Link to this face"></p>
+"""
+
+SHAPE_HEAD = """
+<h2>The numbers behind it</h2>
+<p>The seed stands for a row of random numbers, z. Each slider adds to one of them.</p>
+"""
+
+
+def frame(entry: Entry, face: Face, drawn: Frame, smooth: bool, note: str = "") -> str:
+    """The large picture with its facts.
+
+    Args:
+        entry: the face's model.
+        face: what is shown; goes into the link.
+        drawn: its picture.
+        smooth: enlarge it without visible pixels.
+        note: a sentence to show above, none if empty.
+    """
+    config = entry.info.config
+    changed = f", {len(face.offsets)} numbers changed" if face.offsets else ""
+    alt = escape(f"Picture that {face.model} draws for seed {face.seed}{changed}")
+    size = f'width="{config.image_size}" height="{config.image_size}"'
+    kind = "picture" if smooth else "picture pixels"
+    training = '<span class="live">still training</span>' if entry.in_training else ""
+    return (
+        (f'<p class="note" role="status">{escape(note)}</p>' if note else "")
+        + f'<div class="{kind}" data-query="{escape(face.to_query())}" data-seed="{face.seed}">'
+        f'<img src="{picture_uri(drawn.pixels, smooth)}" {size} decoding="sync" alt="{alt}"></div>'
+        f'<div class="facts">{_critic(drawn.score)}<p class="speed">'
+        f"<span>{config.image_size} × {config.image_size} pixels from {config.z_dim} numbers{training}</span>"
+        f"<span><b>{drawn.milliseconds:.1f}</b> ms a frame</span></p></div>"
+    )
+
+
+def notice(text: str) -> str:
+    """In the picture's place: why there is none."""
+    return f'<div class="picture notice" role="alert"><p>{escape(text)}</p></div><div class="facts"></div>'
+
+
+def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:
+    """The grid of faces to take over.
+
+    Args:
+        images: (N, H, W, C) uint8, of `seeds`.
+        seeds: consecutive.
+        largest: seed that a grid can begin with.
+    """
+    size = images.shape[1]
+    cells = "".join(
+        f'<button type="button" data-seed="{seed}" aria-label="Take over the face of seed {seed}">'
+        f'<img src="{thumbnail_uri(pixels)}" width="{size}" height="{size}" alt=""><span>{seed}</span></button>'
+        for seed, pixels in zip(seeds, images, strict=True)
+    )
+    first, n = seeds[0], len(seeds)
+    return (
+        '<div class="grid-head"><div><h2>More faces</h2>'
+        f"<p>Seeds {first} to {first + n - 1}, unchanged. Choose one and go on from there.</p></div>"
+        '<div class="turn">'
+        f'<button type="button" data-start="{max(0, first - n)}"{" disabled" * (first == 0)} '
+        'aria-label="Faces before these">←</button>'
+        f'<button type="button" data-start="{min(largest, first + n)}"{" disabled" * (first >= largest)} '
+        'aria-label="Faces after these">→</button></div></div>'
+        f'<div class="faces">{cells}</div>'
+    )
+
+
+def _critic(score: float | None) -> str:
+    if score is None:
+        return '<p class="critic">This model came without its critic.</p>'
+    percent = round(100 * score)
+    return (
+        f'<div class="critic" title="The discriminator, the network that the generator learned to fool, judges this '
+        f'picture"><span>Critic</span><span class="meter"><i style="width:{percent}%"></i></span>'
+        f"<span><b>{percent} %</b> sure that it is a real picture</span></div>"
+    )

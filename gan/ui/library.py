@@ -1,0 +1,175 @@
+"""Every model of some folders: found again on each look, loaded once, ready to draw."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from gan.models import Discriminator, Generator, fold_batch_norm
+from gan.run import RunError, RunInfo, load_discriminator, load_generator, read_info
+
+IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
+CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
+_LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
+_MARKS = ("config.json", "model.safetensors", "history.csv")  # any of them makes a folder a model's, whole or not
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model folder as the page lists it."""
+
+    name: str  # unique: "faces64", or "runs/mine" for a folder of a root that is not the first
+    folder: Path
+    problem: str | None  # one sentence when it cannot be used: broken, or not yet written
+    in_training: bool
+    info: RunInfo | None  # None when config.json cannot be read
+
+
+class Library:
+    """The models of `roots`: folders of model folders, or model folders themselves.
+
+    Safe to use from many threads. Loaded networks are shared: they are in eval mode and must not be changed.
+
+    Args:
+        roots: the first one's models go by their own name, the others' by `root/name`. A root need not exist.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self.roots = [Path(root) for root in roots]
+        self._lock = threading.RLock()
+        self._checked: dict[Path, tuple[tuple, RunInfo | None, str | None]] = {}
+        self._usable: dict[str, Entry] = {}
+        self._looked = -_LOOK_SECONDS  # time.monotonic() of the last look
+        self._loaded: OrderedDict[tuple, nn.Module] = OrderedDict()
+
+    def entries(self) -> list[Entry]:
+        """All models, in the order of the roots, then by name; unchanged files are not read again."""
+        found: dict[str, Entry] = {}
+        for number, root in enumerate(self.roots):
+            for folder in _model_folders(root):
+                name = folder.name if number == 0 or folder == root else f"{root.name}/{folder.name}"
+                while name in found:  # two roots of one name
+                    name += "'"
+                info, problem = self._check(folder)
+                found[name] = Entry(name, folder, problem, problem is None and _in_training(folder), info)
+        self._usable = {name: entry for name, entry in found.items() if not entry.problem}
+        self._looked = time.monotonic()
+        return list(found.values())
+
+    def entry(self, name: str) -> Entry:
+        """The usable model of that name; raises `RunError` for an unknown or a broken one."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS and (known := self._usable.get(name)):
+            return known
+        entries = {entry.name: entry for entry in self.entries()}
+        if name not in entries:
+            usable = [entry.name for entry in entries.values() if not entry.problem]
+            there = f"there are: {', '.join(usable)}" if usable else "there is none yet; train.py makes one"
+            raise RunError(f"no model {name[:80]!r}: {there}")
+        if entries[name].problem:
+            raise RunError(entries[name].problem)
+        return entries[name]
+
+    def generator(self, name: str, snapshot: int | None = None) -> Generator:
+        """The generator of a model, or of one of its snapshots (`gan.run.snapshots`), ready to draw.
+
+        Batch norm folded, float32, warmed up; loaded again when training has written a new one.
+
+        Raises:
+            RunError: no such model or snapshot, or a damaged file.
+        """
+        folder = self.entry(name).folder
+        file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
+
+        def load() -> Generator:
+            generator = fold_batch_norm(load_generator(folder, snapshot=snapshot))
+            generator.to(memory_format=torch.channels_last)  # a fifth faster here than channels first
+            with torch.inference_mode():
+                generator(torch.zeros(1, generator.config.z_dim))  # the first call allocates and picks kernels
+            return generator
+
+        return self._load(folder / file, load)
+
+    def discriminator(self, name: str) -> Discriminator:
+        """The critic of a model; raises `RunError`, also where the folder has none."""
+        folder = self.entry(name).folder
+        return self._load(folder / "discriminator.safetensors", lambda: load_discriminator(folder))
+
+    def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
+        stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))
+        with self._lock:
+            if folder not in self._checked or self._checked[folder][0] != stamp:
+                self._checked[folder] = (stamp, *_examine(folder))
+            return self._checked[folder][1:]
+
+    def _load(self, path: Path, load: Callable[[], nn.Module]) -> nn.Module:
+        key = (path, _stamp(path), _stamp(path.parent / "config.json"))
+        with self._lock:  # also while loading, so that eight visitors do not load one file eight times
+            if key not in self._loaded:
+                network = load()
+                for old in [k for k in self._loaded if k[0] == path]:
+                    del self._loaded[old]
+                self._loaded[key] = network
+                while len(self._loaded) > 1 and sum(map(_bytes, self._loaded.values())) > CACHE_BYTES:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+
+
+def _model_folders(root: Path) -> list[Path]:
+    if any((root / mark).is_file() for mark in _MARKS):
+        return [root]
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:  # not there, or not ours to read
+        return []
+    return [folder for folder in folders if any((folder / mark).is_file() for mark in _MARKS)]
+
+
+def _examine(folder: Path) -> tuple[RunInfo | None, str | None]:
+    """What config.json says, and what is wrong with the folder, without reading the weights themselves."""
+    info = None
+    try:
+        info = read_info(folder)
+        path = folder / "model.safetensors"
+        if not path.is_file():
+            raise RunError(f"{path} is missing: a run in training writes it with its first sample sheet")
+        with torch.device("meta"):
+            wanted = {name: list(tensor.shape) for name, tensor in Generator(info.config).state_dict().items()}
+        with safe_open(path, "pt") as file:
+            held = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        if held != wanted:
+            raise RunError(f"{path} holds other layers than config.json describes: is it of this folder?")
+    except RunError as error:
+        return info, str(error)
+    except (SafetensorError, OSError) as error:
+        return info, f"{path} cannot be read ({' '.join(str(error).split())[:120]}): copy it again, or train again"
+    return info, None
+
+
+def _in_training(folder: Path) -> bool:
+    """Whether a training is at work there: it has a checkpoint, writes its history, and wrote no card after it."""
+    written = _stamp(folder / "history.csv")
+    if written is None or not (folder / "checkpoint").is_dir():  # shipped models have no checkpoint
+        return False
+    card = _stamp(folder / "README.md")
+    return (card is None or card < written) and time.time() - written / 1e9 < IN_TRAINING_SECONDS
+
+
+def _stamp(path: Path) -> int | None:
+    """Time of the last change, nanoseconds; None where there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _bytes(network: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in network.state_dict().values())

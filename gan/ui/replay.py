@@ -1,0 +1,135 @@
+"""The Replay tab: a run's sheets and curves on one timeline, in the visitor's browser.
+
+Python sends what a run holds, once, and then only what is new; static/replay/viewer.js draws, plays and scrubs
+it without asking again. The viewer's value is a small message to it: which runs to show, or a film strip.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from gan.replay import film_formats
+from gan.run import RunError
+from gan.ui.library import Entry, Library
+from gan.ui.replay_view import ReplayServer
+from gan.ui.state import Face, FaceError
+
+MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
+SCRIPTS = ("plot.js", "viewer.js", "face.js")  # one script in this order
+_NONE = ""
+_NOTHING = ("no other run", _NONE)
+_STATIC = Path(__file__).parent / "static" / "replay"
+_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
+
+
+def build(library: Library, face: gr.Textbox) -> None:
+    """Lay out the tab and wire it.
+
+    Args:
+        library: where the runs come from.
+        face: holds Explore's current `Face` as JSON, "" while there is none.
+    """
+    server = ReplayServer(library)
+    with gr.Row(elem_id="replay-runs"):
+        run = gr.Dropdown([], label="Run", elem_id="replay-run", filterable=False, interactive=True)
+        second = gr.Dropdown(
+            [_NOTHING], value=_NONE, label="Compare with", elem_id="replay-second", filterable=False,
+            interactive=True,
+        )  # fmt: skip
+    viewer = gr.HTML(
+        elem_id="replay-viewer",
+        html_template=_read("viewer.html"),
+        css_template=_read("viewer.css"),
+        js_on_load="".join(_read(name) for name in SCRIPTS),
+        apply_default_css=False,
+        films=" ".join(film_formats()),
+        server_functions=[
+            _function(server.replay_run),
+            _function(server.replay_sheets),
+            _function(server.replay_download),
+        ],
+    )
+
+    def opened(face: str, run: str | None, second: str | None):
+        entries = library.entries()
+        names = [entry.name for entry in entries]
+        run = run if run in names else _first(entries, face)
+        second = second if second in names else _NONE
+        choices = [(_label(entry), entry.name) for entry in entries]
+        return (
+            gr.Dropdown(choices, value=run),
+            gr.Dropdown([_NOTHING, *choices], value=second),
+            {"run": run, "second": second},
+        )
+
+    choose = "(run, second) => ({run: run, second: second})"
+    viewer.opened(opened, [face, run, second], [run, second, viewer], **_PRIVATE)
+    gr.on([run.input, second.input], None, [run, second], viewer, js=choose, **_PRIVATE)
+    viewer.face(
+        lambda face, run: {"strip": server.strip(face, run or ""), "stamp": time.time_ns()},
+        [face, run], viewer, trigger_mode="always_last", **_PRIVATE,
+    )  # fmt: skip
+    _endpoint(server)
+
+
+def _endpoint(server: ReplayServer) -> None:
+    """The public /replay; its components only describe and bound what it takes and gives."""
+    with gr.Row(visible=False):
+        model = gr.Textbox(label="model", max_length=200)
+        step = gr.Number(1.0, minimum=0, maximum=MAX_STEP, label="step")
+        sheet = gr.Image(label="sheet", format="png")
+        numbers = gr.JSON(label="numbers")
+        button = gr.Button("replay")
+
+    def replay(model: str, step: float = 1.0) -> tuple[Image.Image, dict]:
+        """What a run could draw at a moment of its training: the sample sheet nearest to it, and its numbers.
+
+        Args:
+            model: name of a model or run, as /models lists them.
+            step: 0 to 1 is a share of the run's images seen (1 is the end), above 1 a number of images seen.
+
+        Returns:
+            The sheet, 8 x 8 pictures of the seeds 0 to 63 row by row, and the numbers at that moment: images_seen,
+            epoch, seconds, losses, D(x), D(G(z)), diversity, and how many sheets the run has.
+        """
+        try:
+            return server.moment(model, step)
+        except RunError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    button.click(replay, [model, step], [sheet, numbers], api_name="replay", concurrency_limit=2)
+
+
+def _first(entries: list[Entry], face: str) -> str | None:
+    """For a visitor who has chosen nothing: the run that draws the face in Explore, else the first whole one."""
+    try:
+        named = [entry.name for entry in entries if entry.name == Face.from_json(face).model]
+    except FaceError:
+        named = []
+    whole = [entry.name for entry in entries if entry.problem is None]
+    return next(iter(named + whole + [entry.name for entry in entries]), None)
+
+
+def _label(entry: Entry) -> str:
+    state = " · unusable" if entry.problem else " · training" if entry.in_training else ""
+    return f"{entry.name}{state}"
+
+
+def _function(method: Callable[[dict], dict]) -> Callable[[dict], dict]:
+    """A plain function: Gradio marks what a browser may call, and a bound method cannot be marked."""
+
+    @functools.wraps(method)
+    def function(asked: dict) -> dict:
+        return method(asked)
+
+    return function
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text()

@@ -1,0 +1,272 @@
+"""What the Replay tab's browser side may ask of the server, each answer as plain JSON.
+
+Every argument comes from a stranger's browser: names are looked up in the library, numbers are bounded,
+and what takes long is done once for all and one at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan import run
+from gan.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
+from gan.run import RunError
+from gan.ui.drawing import thumbnail_uri
+from gan.ui.library import Entry, Library
+from gan.ui.state import Face, FaceError
+
+MAX_ANSWER_BYTES = 4 * 2**20  # of sheets in one answer; the browser asks again for the rest
+MAX_FILE_BYTES = 16 * 2**20  # of one file that is sent on as it is
+MAX_WAITING = 4  # films and strips at a time; each holds one of the server's threads
+_COLUMNS = (*CURVES, "diversity")
+_TYPES = {"gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4", "png": "image/png", "csv": "text/csv"}
+
+
+class ReplayServer:
+    """Answers of the Replay tab; safe to use from many threads."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._turn = threading.Lock()
+        self._places = threading.BoundedSemaphore(MAX_WAITING)
+
+    def replay_run(self, asked: dict) -> dict:
+        """All numbers of a run, and which sheets it has.
+
+        Args:
+            asked: {"name": of a run, "stamp": of the answer that the browser already has, if any}.
+
+        Returns:
+            {"stamp", "unchanged": True} where nothing is new, else what static/replay/viewer.js draws.
+        """
+        try:
+            entry = self._entry(asked)
+        except RunError as error:
+            return _nothing(str(error))
+        parts = [_stamp(entry.folder / part) for part in ("history.csv", "samples", "snapshots")]
+        stamp = f"{entry.in_training} {entry.problem} {parts}"
+        if asked.get("stamp") == stamp:
+            return {"stamp": stamp, "unchanged": True}
+        replay = load_replay(entry.folder, entry.name)
+        problem = " ".join(filter(None, (entry.problem, replay.problem)))
+        return {"stamp": stamp, "problem": problem, "training": entry.in_training, **_describe(replay)}
+
+    def replay_sheets(self, asked: dict) -> dict:
+        """Sample sheets as they are on disk.
+
+        Args:
+            asked: {"name": of a run, "sheets": numbers of its sheets, most wanted first}.
+
+        Returns:
+            {"sheets": [number, version, WebP as base64] each}: as many as fit in one answer, in that order;
+            a sheet that is gone or too large comes as None.
+        """
+        try:
+            entry = self._entry(asked)
+        except RunError:
+            return {"sheets": []}
+        wanted = asked.get("sheets")
+        wanted = (
+            [number for number in wanted[:MAX_SHEETS] if isinstance(number, int)] if isinstance(wanted, list) else []
+        )
+        files, answer, size = run.samples(entry.folder), [], 0
+        for number in dict.fromkeys(wanted):
+            if number not in files:
+                continue
+            version = _stamp(files[number])
+            content = _small_file(files[number])
+            size += len(content or b"")
+            if answer and size > MAX_ANSWER_BYTES:
+                break
+            answer.append([number, version, base64.b64encode(content).decode() if content else None])
+        return {"sheets": answer}
+
+    def replay_download(self, asked: dict) -> dict:
+        """A file to keep.
+
+        Args:
+            asked: {"runs": one or two names, "kind": "mp4", "gif", "webp", "png" or "csv", "logarithmic": bool}.
+
+        Returns:
+            {"name", "type", "content" in base64}, or {"problem"}.
+        """
+        try:
+            asked = asked if isinstance(asked, dict) else {}
+            names, kind = asked.get("runs"), str(asked.get("kind"))
+            if not isinstance(names, list) or not 1 <= len(names) <= 2 or kind not in _TYPES:
+                raise RunError(f"a download needs one or two runs and a kind out of {', '.join(_TYPES)}")
+            entries = [self._entry({"name": name}) for name in names]
+            content = self._file(entries, kind, asked.get("logarithmic") is not False)
+        except ValueError as error:  # RunError and ExportError
+            return {"problem": str(error)}
+        stem = "-".join(entry.name.replace("/", "-") for entry in entries)
+        what = {"png": "curves", "csv": "history"}.get(kind, "replay")
+        return {
+            "name": f"{stem}-{what}.{kind}",
+            "type": _TYPES[kind],
+            "content": base64.b64encode(content).decode(),
+        }
+
+    def strip(self, face: str, name: str) -> dict:
+        """Explore's face drawn by every snapshot of a run.
+
+        Args:
+            face: `Face` as JSON.
+            name: of the run.
+
+        Returns:
+            {"run", "about", "images": of each picture, "film": data URI of all in a row}, or {"run", "problem"}.
+        """
+        try:
+            entry = self._library.entry(name)
+            shown = Face.from_json(face) if face else None
+            if shown is None:
+                raise RunError("There is no face yet: choose one in Explore first.")
+            z, about = self._latent(shown, entry)
+            replay = load_replay(entry.folder, entry.name)
+            newest = tuple(_stamp(path) for path in run.snapshots(entry.folder).values())
+            with self._one_at_a_time():
+                film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), newest)
+        except (RunError, FaceError) as error:
+            return {"run": name, "problem": str(error)}
+        return {"run": name, "about": about, "images": moments, "film": film}
+
+    def moment(self, name: str, step: float) -> tuple[Image.Image, dict]:
+        """The sample sheet nearest to a moment of a run, and the run's numbers there; raises `RunError`.
+
+        Args:
+            step: see `gan.replay.Replay.nearest_sheet`.
+        """
+        from gan.replay_export import open_sheet
+
+        replay = load_replay(self._entry({"name": name}).folder, name)
+        sheet = replay.nearest_sheet(step)
+        if sheet is None:
+            raise RunError(f"{name}: {replay.problem}")
+        row = replay.row_at(sheet.images_seen) or {}
+        numbers = {
+            "model": name,
+            "images_seen": sheet.images_seen,
+            "epoch": sheet.epoch,
+            "seconds": sheet.seconds,
+            **{column: row.get(column) for column in _COLUMNS},
+            "sheet": sheet.index,
+            "sheets": len(replay.sheets),
+            "run_images_seen": replay.images_seen,
+        }
+        return open_sheet(sheet.path), numbers
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """For films and strips, so that sliders are answered meanwhile; raises `RunError` where too many wait."""
+        if not self._places.acquire(blocking=False):
+            raise RunError("The server is busy with films for others: try again in a moment.")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._places.release()
+
+    def _entry(self, asked: dict) -> Entry:
+        """The run, also a broken one: what there is of it can still be looked at."""
+        name = asked.get("name") if isinstance(asked, dict) else None
+        found = next((entry for entry in self._library.entries() if entry.name == name), None)
+        return found or self._library.entry(str(name))
+
+    def _latent(self, face: Face, entry: Entry):
+        """Explore's latent vector for this run, and in words whose it is; raises `RunError` where it has none."""
+        config = entry.info.config
+        own = next((e.info.config for e in self._library.entries() if e.name == face.model and e.info), config)
+        if (own.z_dim, own.z_distribution) != (config.z_dim, config.z_distribution):
+            raise RunError(
+                f"The face in Explore is {own.z_dim} {own.z_distribution} numbers of {face.model}, and {entry.name} "
+                f"draws from {config.z_dim} {config.z_distribution} ones: choose {face.model} here, "
+                f"or {entry.name} there."
+            )
+        changes = f", {len(face.offsets)} of its numbers moved" if face.offsets else ""
+        about = f"Seed {face.seed}{changes}, truncation {face.truncation:g}"
+        if face.model != entry.name:
+            about += f": what {face.model} draws in Explore is here what {entry.name} made of the same numbers"
+        return face.z(own), about
+
+    def _file(self, entries: Sequence[Entry], kind: str, logarithmic: bool) -> bytes:
+        if kind == "csv":
+            content = _small_file(entries[0].folder / "history.csv")
+            if not content:
+                raise RunError(f"{entries[0].name} has no history.csv, or one above {MAX_FILE_BYTES >> 20} MB")
+            return content
+        runs = tuple((entry.folder, entry.name) for entry in entries)
+        stamps = tuple((_stamp(folder / "history.csv"), _stamp(folder / "samples")) for folder, _ in runs)
+        with self._one_at_a_time():
+            return _export(runs, stamps, kind, logarithmic)
+
+
+@functools.lru_cache(maxsize=3)
+def _export(runs: tuple[tuple[Path, str], ...], stamps: tuple, kind: str, logarithmic: bool) -> bytes:
+    from gan.replay_export import curves_png, film  # matplotlib: not while the page starts
+
+    replays = [load_replay(folder, name) for folder, name in runs]
+    if kind == "png":
+        return curves_png(replays, logarithmic=logarithmic)
+    return film(replays, kind, logarithmic=logarithmic)
+
+
+@functools.lru_cache(maxsize=16)
+def _film_strip(folder: Path, name: str, z: tuple[float, ...], stamps: tuple) -> tuple[str, list[int]]:
+    import torch
+
+    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]))
+    return thumbnail_uri(film), moments
+
+
+def _describe(replay: Replay) -> dict:
+    kept = thin_rows(replay.rows)
+    window = smoothing_window(len(replay.rows))
+    curves, smoothed = {}, {}
+    for column in _COLUMNS:
+        _, values = replay.curve(column)
+        curves[column] = _numbers(values[kept])
+        smoothed[column] = _numbers(smooth(values, window)[kept])
+    return {
+        "images_seen": replay.images_seen,
+        "sheets": [[s.index, s.images_seen, _stamp(s.path), s.epoch, s.seconds] for s in replay.sheets],
+        "images": [replay.rows[index]["images_seen"] for index in kept],
+        "curves": curves,
+        "smoothed": smoothed,
+        "window": window,
+        "events": [[event.images_seen, event.text] for event in replay.events],
+        "snapshots": len(replay.snapshots),
+    }
+
+
+def _nothing(problem: str) -> dict:
+    return {"stamp": "", "problem": problem, "training": False, **_describe(Replay("", (), (), (), ()))}
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """For JSON, which has no NaN."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
+
+
+def _small_file(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else None
+    except OSError:
+        return None
+
+
+def _stamp(path: Path) -> str:
+    """Changes with the file; text, because a browser's numbers are too short for nanoseconds."""
+    try:
+        return f"{path.stat().st_mtime_ns}"
+    except OSError:
+        return ""

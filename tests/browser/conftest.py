@@ -1,0 +1,58 @@
+"""A served page and a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from serving import Site, make_models, serve
+
+CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, tiny_config, pictures, tiny_run) -> Iterator[Site]:
+    """The page over two small models and a broken one."""
+    library = make_models(tmp_path_factory.mktemp("site"), tiny_config, pictures, tiny_run)
+    with serve(library) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; skips without one, and fails where CI promises one."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CANDIDATES)), None)
+    if path is None:
+        reason = f"no browser: expected one of {', '.join(CANDIDATES)} on the path, or its path in CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser):
+    """A profile that may use the clipboard; shared, so that the page's scripts come out of its cache."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as fresh:
+        fresh.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield fresh
+
+
+@pytest.fixture
+def page(context):
+    """A tab whose console must stay without errors."""
+    tab = context.new_page()
+    problems = []
+    tab.on("console", lambda message: message.type == "error" and problems.append(message.text))
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.set_default_timeout(10_000)
+    yield tab
+    tab.close()
+    assert not problems, problems

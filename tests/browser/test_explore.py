@@ -1,0 +1,259 @@
+"""The Explore tab in a real browser: what a visitor does, and what the picture does then."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+PICTURE = "#stage .picture img"
+
+
+def visit(page, site, query: str = "") -> None:
+    page.goto(f"{site.url}/{query}")
+    page.wait_for_selector(PICTURE)
+    page.wait_for_selector("#grid img")
+
+
+def picture(page) -> str:
+    """What is drawn, as its bytes."""
+    return page.get_attribute(PICTURE, "src")
+
+
+def shown_state(page) -> str:
+    return page.get_attribute("#stage [data-query]", "data-query")
+
+
+def slider(page, label: str):
+    return page.get_by_label(f"range slider for {label}", exact=True)
+
+
+def move(page, label: str, value: float) -> str:
+    """Set a slider like a key does, and wait for the picture that belongs to it."""
+    before = picture(page)
+    slider(page, label).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }", value
+    )
+    return wait_for_other(page, before)
+
+
+def wait_for_other(page, before: str) -> str:
+    page.wait_for_function("([css, before]) => document.querySelector(css)?.src !== before", arg=[PICTURE, before])
+    return picture(page)
+
+
+def type_seed(page, seed: int) -> str:
+    before = picture(page)
+    page.get_by_label("Seed", exact=True).fill(str(seed))
+    page.wait_for_function("seed => document.querySelector('#stage [data-seed]')?.dataset.seed === seed", arg=str(seed))
+    assert picture(page) != before
+    return picture(page)
+
+
+def test_a_face_is_there_at_once_and_says_what_it_is(page, site):
+    visit(page, site)
+    expect(page).to_have_title("GAN Faces")
+    expect(page.locator("h1")).to_have_text("GAN Faces")
+    assert "small" in page.get_attribute(PICTURE, "alt")
+    expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
+    expect(page.locator("#stage .speed")).to_contain_text(re.compile(r"16 × 16 pixels from 20 numbers.*\d ms a frame"))
+    natural = page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth")
+    assert natural == 32  # 16, doubled by a better filter than the browser's
+
+
+def test_the_seed_decides_the_picture(page, site):
+    visit(page, site)
+    zero = picture(page)
+    assert type_seed(page, 7) != zero
+    assert type_seed(page, 0) == zero
+
+
+def test_a_slider_changes_the_picture_and_reset_brings_it_back(page, site):
+    visit(page, site)
+    before = picture(page)
+    assert move(page, "z 3", 2) != before
+    assert "z=3:2" in shown_state(page)
+    moved = picture(page)
+    page.click("#reset")
+    assert wait_for_other(page, moved) == before
+    expect(slider(page, "z 3")).to_have_value("0")
+
+
+def test_a_slider_is_moved_by_keys(page, site):
+    visit(page, site)
+    before = picture(page)
+    slider(page, "z 1").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_other(page, before)
+    assert "z=1:0.05" in shown_state(page)
+
+
+def test_truncation_changes_picture_and_grid_and_has_its_own_reset(page, site):
+    visit(page, site)
+    first_of_grid = page.locator("#grid [data-seed='1'] img")
+    before, grid = picture(page), first_of_grid.get_attribute("src")
+    slider(page, "Truncation: typical to strange").focus()
+    page.keyboard.press("Home")
+    wait_for_other(page, before)
+    assert "truncation=0" in shown_state(page)
+    mean = picture(page)
+    slider(page, "Truncation: typical to strange").dispatch_event("pointerup")
+    expect(first_of_grid).not_to_have_attribute("src", grid)
+    page.locator("#truncation").get_by_test_id("reset-button").click()
+    assert wait_for_other(page, mean) == before
+    expect(first_of_grid).to_have_attribute("src", grid)
+
+
+def test_changes_on_another_page_of_dimensions_are_kept(page, site):
+    visit(page, site)
+    move(page, "z 3", 2)
+    page.get_by_text("16–19").click()
+    expect(slider(page, "z 19")).to_be_visible()
+    expect(slider(page, "z 4")).to_have_count(0)
+    move(page, "z 17", -1)
+    assert "z=3:2,17:-1" in shown_state(page)
+    page.get_by_text("0–15").click()
+    expect(slider(page, "z 3")).to_have_value("2")
+
+
+def test_the_link_restores_the_state_in_a_new_page(page, site, context):
+    visit(page, site)
+    type_seed(page, 12)
+    made = move(page, "z 5", 1.5)
+    page.click("text=Copy link")
+    expect(page.locator(".said")).to_contain_text("Link copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    other = context.new_page()
+    other.goto(link)
+    other.wait_for_selector(PICTURE)
+    assert picture(other) == made
+    expect(slider(other, "z 5")).to_have_value("1.5")
+    expect(other.get_by_label("Seed", exact=True)).to_have_value("12")
+
+
+def test_the_address_follows_so_that_reloading_keeps_the_face(page, site):
+    visit(page, site, "?__theme=dark")
+    made = move(page, "z 2", -2)
+    page.wait_for_function("location.search.includes('z=2:-2')")
+    assert "__theme=dark" in page.url
+    page.reload()
+    page.wait_for_selector(PICTURE)
+    assert picture(page) == made
+
+
+def test_a_link_that_cannot_be_followed_says_so_and_shows_a_face(page, site):
+    visit(page, site, "?model=small&seed=-3")
+    expect(page.locator("#stage .note")).to_contain_text("expected a whole number")
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_saved_png_restores_its_face(page, site, tmp_path, way):
+    visit(page, site)
+    type_seed(page, 5)
+    made = move(page, "z 5", 1.5)
+    with page.expect_download() as download:
+        page.click("text=Save PNG")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert path.name == "small-seed5.png"
+    page.click("#random")
+    wait_for_other(page, made)
+    if way == "chosen":
+        page.set_input_files("#tools input[type=file]", path)
+    else:
+        page.evaluate(
+            """bytes => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], "face.png", {type: "image/png"}));
+                const at = document.querySelector("#stage .picture");
+                for (const name of ["dragover", "drop"])
+                    at.dispatchEvent(new DragEvent(name, {dataTransfer: data, bubbles: true, cancelable: true}));
+            }""",
+            list(path.read_bytes()),
+        )
+    page.wait_for_function("([css, src]) => document.querySelector(css)?.src === src", arg=[PICTURE, made])
+    expect(slider(page, "z 5")).to_have_value("1.5")
+
+
+def test_a_file_without_a_face_is_refused_in_words(page, site, tmp_path):
+    visit(page, site)
+    other = tmp_path / "other.png"
+    other.write_bytes(b"not a picture")
+    page.set_input_files("#tools input[type=file]", other)
+    expect(page.locator(".said")).to_contain_text("carries no face")
+
+
+def test_a_face_of_the_grid_is_taken_over(page, site):
+    visit(page, site)
+    before = move(page, "z 3", 2)
+    page.click("#grid [data-seed='9']")
+    wait_for_other(page, before)
+    assert shown_state(page) == "model=small&seed=9&truncation=1"
+    expect(page.locator("#grid [data-seed='9']")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("9")
+    page.get_by_label("Faces after these").click()
+    page.locator("#grid [data-seed='30']").click()
+    page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed === '30'")
+
+
+def test_pixels_shows_the_pictures_own_pixels(page, site):
+    visit(page, site)
+    smooth = picture(page)
+    page.get_by_label("Pixels").check()
+    wait_for_other(page, smooth)
+    assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") == 16
+    assert page.evaluate(f"getComputedStyle(document.querySelector('{PICTURE}')).imageRendering") == "pixelated"
+
+
+def test_a_broken_run_shows_its_message_and_another_model_still_draws(page, site):
+    visit(page, site)
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="runs/broken · unusable").click()
+    expect(page.locator("#stage [role=alert]")).to_contain_text("cannot be read")
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="runs/tiny").click()
+    expect(page.locator("#stage .speed")).to_contain_text("from 8 numbers")
+    expect(slider(page, "z 8")).to_have_count(0)
+
+
+def test_a_rapid_drag_ends_at_the_last_position(page, site):
+    visit(page, site)
+    page.evaluate(
+        """label => {
+            const input = document.querySelector(`[aria-label="${label}"]`);
+            for (let i = 0; i <= 40; i++) setTimeout(() => {
+                input.value = (i / 20).toFixed(2);
+                input.dispatchEvent(new Event("input", {bubbles: true}));
+            }, i * 4);
+        }""",
+        "range slider for z 6",
+    )
+    page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.endsWith('z=6:2')")
+    ended = picture(page)
+    page.wait_for_timeout(300)
+    assert picture(page) == ended  # nothing older comes after it
+    move(page, "z 6", 1)
+    assert move(page, "z 6", 2) == ended
+
+
+def test_nothing_jumps_while_a_slider_moves(page, site):
+    visit(page, site)
+    places = (
+        "[...document.querySelectorAll('#stage, #random, #sliders, #grid')].map(e => e.getBoundingClientRect().top)"
+    )
+    before = page.evaluate(places)
+    for value in (-3, 0.5, 3):
+        move(page, "z 0", value)
+        assert page.evaluate(places) == before
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(browser, site):
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
+        page = phone.new_page()
+        visit(page, site)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        box = page.locator(PICTURE).bounding_box()
+        assert box["width"] > 250
+        slider(page, "z 15").scroll_into_view_if_needed()
+        assert page.locator(PICTURE).bounding_box()["y"] >= 0  # the picture stays in sight

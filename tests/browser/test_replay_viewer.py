@@ -1,0 +1,331 @@
+"""The Replay tab in a real browser: one timeline, played and scrubbed without asking the server."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+from serving import Site, serve
+
+from gan import run
+from gan.replay import load_replay, warp
+from gan.ui.library import Library
+
+EVENT = "<img src=x onerror='document.title = `stolen`'> collapse: all alike"
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_run, tmp_path_factory) -> Path:
+    """tiny with an event and two rows of a name that is HTML; short, which ended earlier; broken; void."""
+    root = tmp_path_factory.mktemp("replays")
+    for name in ("tiny", "short", "broken", "<b>bold<"):
+        shutil.copytree(tiny_run, root / name)
+    run.append_history(root / "tiny", {"images_seen": 600, "event": EVENT})
+    (root / "tiny" / "README.md").touch()  # finished: its card is newer than its history
+    kept = [row for row in run.read_history(root / "short") if row["images_seen"] <= 1000]
+    (root / "short" / "history.csv").unlink()
+    for row in kept:
+        run.append_history(root / "short", {key: value for key, value in row.items() if value is not None})
+    (root / "short" / "README.md").touch()
+    (root / "broken" / "samples" / "0003.webp").write_bytes(b"half")
+    (root / "broken" / "model.safetensors").write_bytes(b"half")
+    (root / "void").mkdir()
+    (root / "void" / "config.json").write_text("{")
+    return root
+
+
+@pytest.fixture(scope="module")
+def replays(runs) -> Iterator[Site]:
+    with serve(Library([runs])) as served:
+        yield served
+
+
+def visit(page: Page, site: Site, name: str = "tiny", second: str | None = None) -> None:
+    page.goto(site.url)
+    page.get_by_role("tab", name="Replay").click()
+    expect(page.locator(".sheet .name").first).not_to_be_empty()
+    choose(page, "Run", name)
+    if second:
+        choose(page, "Compare with", second)
+
+
+def choose(page: Page, label: str, name: str) -> None:
+    place = 0 if label == "Run" else 1
+    dropdown = page.locator(("#replay-run", "#replay-second")[place])
+    dropdown.get_by_label(label).click()
+    dropdown.get_by_role("option", name=re.compile(rf"^\W*{re.escape(name)}( · |$)")).click()
+    expect(page.locator(".sheet .name").nth(place)).to_have_text(name)
+    expect(page.locator(".replay")).to_have_attribute("aria-busy", "false")  # all sheets are here
+
+
+def sheet(page: Page, place: int = 0) -> int:
+    return int(page.locator(".sheet").nth(place).get_attribute("data-sheet"))
+
+
+def pixels(page: Page, place: int = 0) -> np.ndarray:
+    """(64, 64, 3): what the sheet's canvas shows."""
+    code = "(place) => document.querySelectorAll('.sheet canvas')[place].toDataURL()"
+    content = page.evaluate(f"fetch(({code})({place})).then(r => r.arrayBuffer()).then(b => [...new Uint8Array(b)])")
+    return np.asarray(Image.open(io.BytesIO(bytes(content))).convert("RGB").resize((64, 64), Image.Resampling.BOX))
+
+
+def moment(page: Page) -> int:
+    return int(page.get_by_role("slider", name="Moment of the training").get_attribute("aria-valuenow"))
+
+
+@pytest.fixture
+def lanes(page):
+    return page.get_by_role("slider", name="Moment of the training")
+
+
+def test_a_run_is_there_at_its_end_with_its_numbers(page, replays, lanes):
+    visit(page, replays)
+    expect(lanes).to_have_attribute("aria-valuenow", "2000")
+    expect(lanes).to_have_attribute("aria-valuemax", "2000")
+    expect(page.locator(".sheet .when").first).to_contain_text("2,000 images · epoch 50.00")
+    assert page.locator(".plot path.curve").count() == 4
+    expect(page.locator(".legend.loss")).to_contain_text(
+        re.compile(r"Loss\s*generator\s*\d\.\d\d\s*discriminator\s*\d")
+    )
+    expect(page.locator(".replay .note")).to_contain_text("history row")
+    canvas = page.locator(".sheet canvas").first
+    expect(canvas).to_have_attribute("aria-label", "Pictures of the seeds 0 to 63 by tiny after 2,000 images")
+
+
+def test_scrubbing_shows_every_sheet_without_asking_the_server(page, replays, runs, lanes):
+    visit(page, replays)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    made = load_replay(runs / "tiny").sheets
+    box = lanes.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 150)
+    page.mouse.down()
+    for each in reversed(made):
+        page.mouse.move(box["x"] + 38.4 + warp(each.images_seen) / warp(2000) * (box["width"] - 50), box["y"] + 150)
+        assert sheet(page) == each.index
+        assert abs(moment(page) - each.images_seen) < 0.01 * each.images_seen + 3
+    page.mouse.up()
+    page.mouse.move(box["x"] + 300, box["y"] + 150)  # let go: it follows no longer
+    assert moment(page) < 3 and sheet(page) == 0
+    assert [url for url in asked if "heartbeat" not in url] == []
+
+
+def test_the_sheet_that_is_shown_is_the_file_of_that_moment(page, replays, runs, lanes):
+    visit(page, replays)
+    lanes.focus()
+    for key, at in (("Home", 0), ("End", -1)):
+        page.keyboard.press(key)
+        made = load_replay(runs / "tiny").sheets[at]
+        expect(page.locator(".sheet").first).to_have_attribute("data-sheet", str(made.index))
+        with Image.open(made.path) as picture:
+            expected = np.asarray(picture.convert("RGB").resize((64, 64), Image.Resampling.BOX))
+        assert np.abs(pixels(page).astype(int) - expected).mean() < 3
+
+
+def test_the_keys_step_through_the_sheets(page, replays, runs, lanes):
+    visit(page, replays)
+    moments = [made.images_seen for made in load_replay(runs / "tiny").sheets]
+    lanes.focus()
+    page.keyboard.press("ArrowLeft")
+    assert moment(page) == moments[-2]
+    page.keyboard.press("Shift+ArrowLeft")
+    assert moment(page) == moments[-7]
+    page.keyboard.press("ArrowRight")
+    assert moment(page) == moments[-6]
+    page.keyboard.press("Home")
+    assert moment(page) == 0
+    page.get_by_label("Next sheet").click()
+    assert moment(page) == moments[1]
+    page.keyboard.press("ArrowLeft")  # also while a button has the focus
+    assert moment(page) == 0
+
+
+def test_play_advances_pause_stops_and_the_end_ends(page, replays, lanes):
+    visit(page, replays)
+    page.get_by_label("Speed").select_option("4")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("+document.querySelector('.lanes').getAttribute('aria-valuenow') > 50")
+    page.get_by_role("button", name="Pause").click()
+    stopped = moment(page)
+    page.wait_for_timeout(250)
+    assert moment(page) == stopped < 2000
+    lanes.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()  # by itself, at the end
+    assert moment(page) == 2000
+
+
+def test_a_loop_starts_again(page, replays, lanes):
+    visit(page, replays)
+    page.get_by_label("Speed").select_option("4")
+    page.get_by_role("button", name="Loop").click()
+    expect(page.get_by_role("button", name="Loop")).to_have_attribute("aria-pressed", "true")
+    lanes.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    page.wait_for_function("+document.querySelector('.lanes').getAttribute('aria-valuenow') > 1000")
+    page.wait_for_function("+document.querySelector('.lanes').getAttribute('aria-valuenow') < 500")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_the_axis_can_be_linear(page, replays, lanes):
+    visit(page, replays)
+
+    def cursor_at(images: int) -> float:
+        lanes.focus()
+        page.keyboard.press("Home")
+        while moment(page) < images:
+            page.keyboard.press("ArrowRight")
+        box, line = lanes.bounding_box(), page.locator(".cursor").bounding_box()
+        return (line["x"] + 1 - box["x"] - 38) / (box["width"] - 50)
+
+    logarithmic = cursor_at(900)
+    page.get_by_role("button", name="Linear", exact=True).click()
+    linear, share = cursor_at(900), moment(page) / 2000
+    assert abs(linear - share) < 0.02 < logarithmic - share
+    expect(page.get_by_role("button", name="Log", exact=True)).to_have_attribute("aria-pressed", "false")
+
+
+def test_events_are_marked_told_as_text_and_lead_to_their_moment(page, replays):
+    visit(page, replays)
+    assert page.locator(".event-mark").count() == 1
+    told = page.get_by_role("button", name="collapse: all alike")
+    expect(told).to_contain_text("600 images")
+    expect(told).to_contain_text(EVENT)  # as text
+    told.click()
+    assert moment(page) == 600
+    assert page.title() == "GAN Faces" and page.locator(".events img, .plot img").count() == 0
+    choose(page, "Run", "<b>bold<")
+    assert page.locator(".replay b:not(.legend b, .seed)").count() == 0
+    expect(page.locator(".sheet canvas").first).to_have_attribute("aria-label", re.compile("by <b>bold< after"))
+
+
+def test_a_second_run_stands_beside_aligned_by_images(page, replays, runs, lanes):
+    visit(page, replays, "tiny", "short")
+    assert page.locator(".plot path.curve").count() == 8
+    expect(page.locator(".sheet .when").nth(1)).to_contain_text("(its end)")
+    lanes.focus()
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    at = moment(page)
+    for place, name in enumerate(("tiny", "short")):
+        assert sheet(page, place) == load_replay(runs / name).sheet_at(at).index
+    choose_none = page.get_by_label("Compare with", exact=True)
+    choose_none.click()
+    page.get_by_role("option", name="no other run").click()
+    expect(page.locator(".sheet").nth(1)).to_be_hidden()
+    assert page.locator(".plot path.curve.run1").count() == 0
+
+
+def test_a_face_of_the_sheet_tells_its_seed_and_leads_to_explore(page, replays):
+    visit(page, replays)
+    canvas = page.locator(".sheet canvas").first
+    size = canvas.bounding_box()["width"] / 8
+    canvas.hover(position={"x": 2.5 * size, "y": 1.5 * size})
+    expect(page.locator(".loupe .seed")).to_have_text("seed 10")
+    expect(page.locator(".loupe a")).to_be_hidden()
+    canvas.click(position={"x": 2.5 * size, "y": 1.5 * size})
+    canvas.hover(position={"x": 6.5 * size, "y": 6.5 * size})
+    expect(page.locator(".loupe .seed")).to_have_text("seed 10")  # kept
+    page.locator(".loupe a").click()
+    page.wait_for_selector("#stage [data-seed='10']")
+    assert "model=tiny" in page.get_attribute("#stage [data-query]", "data-query")
+
+
+def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
+    visit(page, replays)
+    page.get_by_role("button", name="Draw the face from Explore").click()
+    tiles = page.locator(".tiles button")
+    expect(tiles).to_have_count(len(run.snapshots(runs / "tiny")))
+    expect(page.locator(".about")).to_contain_text("Seed 0")
+    expect(tiles.last).to_have_attribute("aria-current", "true")
+    tiles.first.click()
+    expect(tiles.first).to_have_attribute("aria-current", "true")
+    first = load_replay(runs / "tiny").snapshots[0][1]
+    assert moment(page) == first
+    expect(page.locator(".now")).to_have_attribute("aria-label", f"The face after {first:,} images")
+
+
+def test_what_is_shown_can_be_kept(page, replays, runs, tmp_path):
+    visit(page, replays)
+    for button, suffix in [("Curves, PNG", "curves.png"), ("Film, GIF", "replay.gif"), ("History, CSV", "history.csv")]:
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename == f"tiny-{suffix}"
+        download.value.save_as(tmp_path / suffix)
+        expect(page.locator(".download-message")).to_have_text(f"tiny-{suffix}")
+    assert (tmp_path / "history.csv").read_bytes() == (runs / "tiny" / "history.csv").read_bytes()
+    for suffix in ("curves.png", "replay.gif"):
+        with Image.open(tmp_path / suffix) as picture:
+            picture.load()
+
+
+def test_a_broken_run_says_so_and_shows_what_is_whole(page, replays, lanes):
+    visit(page, replays, "broken")
+    expect(page.locator(".replay .message")).to_contain_text("model.safetensors cannot be read")
+    lanes.focus()
+    page.keyboard.press("Home")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".sheet .none").first).to_have_text("Sheet 3 is damaged")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".sheet .none").first).to_be_hidden()
+    choose(page, "Run", "void")
+    expect(page.locator(".replay .message")).to_contain_text("config.json is damaged")
+    expect(page.locator(".sheet .none").first).to_have_text("No sample sheet yet")
+    expect(page.get_by_role("button", name="Film, GIF")).to_be_disabled()
+    choose(page, "Run", "tiny")
+    expect(page.locator(".replay .message")).to_be_hidden()
+
+
+def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
+    live = Path(shutil.copytree(runs / "short", runs / "live"))
+    (live / "README.md").unlink()  # the card is written at the end of a training
+    (live / "history.csv").touch()
+    try:
+        visit(page, replays, "live")
+        expect(page.locator(".replay .live")).to_contain_text("in training")
+        assert moment(page) <= 1000
+        run.save_sample(live, 50, np.full((64, 16, 16, 3), 250, np.uint8))
+        run.append_history(live, {"images_seen": 1600, "epoch": 40.0, "loss_g": 1.0, "sample": 50})
+        expect(page.locator(".sheet .when").first).to_contain_text("1,600 images · epoch 40.00")
+        expect(page.locator(".sheet").first).to_have_attribute("data-sheet", "50")
+        page.wait_for_timeout(200)
+        assert pixels(page).mean() > 240
+    finally:
+        shutil.rmtree(live)
+
+
+def test_nothing_jumps_while_it_plays(page, replays, lanes):
+    visit(page, replays)
+    parts = ".frame, .lanes, .transport, .through, .downloads"
+    places = f"[...document.querySelectorAll('{parts}')].map(e => JSON.stringify(e.getBoundingClientRect()))"
+    before = page.evaluate(places)
+    lanes.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+        assert page.evaluate(places) == before
+
+
+def test_a_phone_shows_it_all_and_scrubs_by_touch(browser, replays):
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
+        page = phone.new_page()
+        visit(page, replays, "tiny", "short")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        lanes = page.locator(".lanes")
+        lanes.scroll_into_view_if_needed()
+        box = lanes.bounding_box()
+        page.touchscreen.tap(box["x"] + 45, box["y"] + 120)
+        assert moment(page) < 100
+        for name in ("Play", "Next sheet", "Loop", "Log", "Linear"):
+            button = page.get_by_role("button", name=name, exact=True).bounding_box()
+            assert button["height"] >= 36 and button["x"] + button["width"] <= 390, name
