@@ -18,6 +18,7 @@ from gan.run import RunError, RunInfo, load_discriminator, load_generator, read_
 
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
 CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
+_FASTER = torch.channels_last  # by a fifth, for one picture at a time on a CPU
 _LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
 _MARKS = ("config.json", "model.safetensors", "history.csv")  # any of them makes a folder a model's, whole or not
 
@@ -90,7 +91,7 @@ class Library:
 
         def load() -> Generator:
             generator = fold_batch_norm(load_generator(folder, snapshot=snapshot))
-            generator.to(memory_format=torch.channels_last)  # a fifth faster here than channels first
+            generator.to(memory_format=_FASTER)
             with torch.inference_mode():
                 generator(torch.zeros(1, generator.config.z_dim))  # the first call allocates and picks kernels
             return generator
@@ -100,7 +101,9 @@ class Library:
     def discriminator(self, name: str) -> Discriminator:
         """The critic of a model; raises `RunError`, also where the folder has none."""
         folder = self.entry(name).folder
-        return self._load(folder / "discriminator.safetensors", lambda: load_discriminator(folder))
+        return self._load(
+            folder / "discriminator.safetensors", lambda: load_discriminator(folder).to(memory_format=_FASTER)
+        )
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
         stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))

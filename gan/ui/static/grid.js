@@ -13,6 +13,7 @@ element.addEventListener("click", (event) => {
   if (button.dataset.start) trigger("turn", { start: Number(button.dataset.start) });
 });
 document.addEventListener("face-shown", (event) => {
+  if (current === event.detail.seed) return;
   current = event.detail.seed;
   mark();
 });

@@ -1,0 +1,99 @@
+"""Visitors who all slide at once: how long each move takes, and whether the server's memory stays flat.
+
+    python tests/benchmarks/visitors.py --visitors 8 --rate 10 --seconds 60
+
+Each visitor posts what the page posts for a slider, on a connection of its own, at fixed moments; a move that has
+to wait for the one before counts from when it was due.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+from server import ROOT, faces64, free_port, percentiles, process
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visitors", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=10, help="moves a second of each")
+    parser.add_argument("--seconds", type=float, default=60)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        command = ("app.py", "--weights", faces64(Path(scratch)), "--runs", ROOT / "runs", "--port", port)
+        with process(*command, url=url) as server:
+            move = find_move(url)
+            slide(url, move, options.visitors, options.rate, min(5, options.seconds))  # caches and pools fill
+            before = resident_megabytes(server.pid)
+            times, errors = slide(url, move, options.visitors, options.rate, options.seconds)
+            after = resident_megabytes(server.pid)
+    print(
+        f"{options.visitors} visitors, {options.rate:g} moves a second each, {options.seconds:g} s: {len(times)} moves"
+    )
+    print(f"{percentiles(times)} (wanted: p95 at most 200 ms)")
+    print(f"errors: {len(errors)} (wanted: 0) {errors[:3] or ''}")
+    print(f"server's memory: {before:.0f} MB before, {after:.0f} MB after, ratio {after / before:.3f} (wanted: flat)")
+
+
+def find_move(url: str) -> tuple[int, list]:
+    """Number of the slider event in the page's configuration, and values for its inputs."""
+    config = httpx.get(f"{url}/config").json()
+    event = next(d for d in config["dependencies"] if d["api_name"] == "move")
+    components = {component["id"]: component for component in config["components"]}
+    values = [components[number]["props"].get("value") for number in event["inputs"]]
+    values[0] = json.dumps({"model": "faces64", "seed": 0, "truncation": 1.0, "offsets": {}})
+    values[1] = None  # the first dimensions
+    return event["id"], values
+
+
+def slide(
+    url: str, move: tuple[int, list], visitors: int, rate: float, seconds: float
+) -> tuple[list[float], list[str]]:
+    """All visitors at once; milliseconds of every move, and what went wrong."""
+    times: list[float] = []
+    errors: list[str] = []
+
+    def visit(number: int) -> None:
+        event, values = move
+        session = uuid.uuid4().hex[:12]
+        started = time.perf_counter() + number / visitors / rate  # not all at the same moment
+        with httpx.Client(timeout=30) as client:
+            for i in range(round(seconds * rate)):
+                due = started + i / rate
+                time.sleep(max(0, due - time.perf_counter()))
+                moved = [*values[:-1], round(3 * math.sin(i / 10 + number), 2)]
+                body = {"data": moved, "fn_index": event, "session_hash": session}
+                try:
+                    answer = client.post(f"{url}/gradio_api/run/predict", json=body)
+                    if answer.status_code != 200 or "<img" not in answer.json()["data"][0]:
+                        errors.append(answer.text[:200])
+                except httpx.HTTPError as error:
+                    errors.append(repr(error))
+                times.append((time.perf_counter() - due) * 1000)
+
+    threads = [threading.Thread(target=visit, args=[number]) for number in range(visitors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return times, errors
+
+
+def resident_megabytes(pid: int) -> float:
+    """Memory of a process that is in RAM (Linux)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Tiny networks and drawn pictures that the tests share; nothing here needs a download."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+# Before torch is imported, and inherited by the processes that tests start: two cores are often all there is,
+# and threads that spin for each other cost more than they bring at these sizes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+from gan.config import GANConfig
+from gan.drawn import draw_faces
+from gan.training import train
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> GANConfig:
+    """16x16, 4 -> 8 -> 16, about 2,000 parameters a network: a step takes milliseconds."""
+    return GANConfig(
+        image_size=16,
+        z_dim=8,
+        base_channels=4,
+        g_multipliers=(2, 1),
+        g_strides=(2, 2),
+        d_multipliers=(1, 2),
+        d_strides=(2, 2),
+        batch_size=8,
+        epochs=2,
+        log_interval=4,
+    )
+
+
+@pytest.fixture(scope="session")
+def eventful(tiny_config: GANConfig) -> GANConfig:
+    """Everything at once that a resume has to carry: 4 epochs of 5 steps, rows every 2 steps."""
+    return tiny_config.replace(
+        epochs=4, log_interval=2, g_dropout=0.2, d_dropout=0.2, d_norm="none", r1_gamma=1.0, penalty_interval=3,
+        ema_half_life_images=50, lr_decay_start=0.5, g_lr=1e-5, d_lr=1e-5,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def pictures() -> np.ndarray:
+    """(44, 16, 16, 3) uint8: five batches of 8, and 4 left over."""
+    images = draw_faces(44, 16, 3)[0]
+    images.setflags(write=False)
+    return images
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, pictures: np.ndarray) -> Path:
+    """A finished model folder, with snapshots; shared, so only to be read (`run_copy` is for changing)."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    config = tiny_config.replace(epochs=50, ema_half_life_images=100)
+    train(config, pictures, folder, data="drawn faces", device="cpu", precision="fp32", progress=False)
+    return folder
+
+
+@pytest.fixture
+def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of `tiny_run` that a test may damage."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "tiny"))

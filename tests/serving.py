@@ -1,0 +1,62 @@
+"""The page on a free port, over two small models and a broken one, for the tests of the page."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gan.config import GANConfig
+from gan.training import train
+from gan.ui.library import Library
+
+
+@dataclass(frozen=True)
+class Site:
+    """A page that is being served.
+
+    Attributes:
+        url: without a slash at its end.
+        library: its models: "small" (20 numbers), "runs/tiny" (8 numbers, with snapshots), "runs/broken".
+    """
+
+    url: str
+    library: Library
+
+
+def make_models(root: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Library:
+    """Fill `root` with weights/small, runs/tiny (a copy of `run`) and runs/broken."""
+    small = config.replace(z_dim=20, epochs=8)
+    train(
+        small, pictures, root / "weights" / "small", data="drawn faces", device="cpu", precision="fp32", progress=False
+    )
+    shutil.copytree(run, root / "runs" / "tiny")
+    broken = Path(shutil.copytree(run, root / "runs" / "broken"))
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    return Library([root / "weights", root / "runs"])
+
+
+@contextlib.contextmanager
+def serve(library: Library) -> Iterator[Site]:
+    """The page of `library`, closed at the end."""
+    import app
+
+    page = app.build(library)
+    url = app.launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        yield Site(url.rstrip("/"), library)
+    finally:
+        page.close(verbose=False)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,150 @@
+"""The page as scripts see it: its endpoints, its options, and its start without any model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+from serving import free_port, make_models, serve
+
+import app
+from gan import load_generator, sample
+from gan.ui.state import Face
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, tiny_config, pictures, tiny_run):
+    library = make_models(tmp_path_factory.mktemp("site"), tiny_config, pictures, tiny_run)
+    with serve(library) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return Client(site.url, verbose=False)
+
+
+def test_only_named_endpoints_are_public_and_each_explains_itself(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)
+    assert set(endpoints["named_endpoints"]) >= {"/generate", "/grid", "/models"}
+    assert not endpoints["unnamed_endpoints"]
+    generate = {p["parameter_name"]: p for p in endpoints["named_endpoints"]["/generate"]["parameters"]}
+    assert list(generate) == ["model", "seed", "truncation", "offsets", "scale"]
+    assert generate["seed"]["type"]["type"] == "integer"
+    assert generate["truncation"]["parameter_default"] == 1.0
+    schema = urllib.request.urlopen(f"{client.src}gradio_api/info").read().decode()
+    assert "same arguments always give the same picture" in schema
+
+
+def test_generate_draws_what_the_package_draws(client, site):
+    path = client.predict(model="small", seed=7, truncation=0.8, api_name="/generate")
+    drawn = np.asarray(Image.open(path))
+    expected = sample(load_generator(site.library.entry("small").folder), seed=7, n=1, truncation=0.8)[0]
+    assert np.abs(drawn.astype(int) - expected).max() <= 1  # folding batch norm rounds differently
+
+
+def test_generate_carries_its_state_and_scales_by_whole_pixels(client):
+    arguments = dict(model="small", seed=1, offsets={"3": 2, "17": -1.5})
+    once = Image.open(client.predict(**arguments, api_name="/generate"))
+    large = Image.open(client.predict(**arguments, scale=3, api_name="/generate"))
+    assert Face.from_json(large.text["gan-faces"]) == Face("small", 1, 1.0, {3: 2, 17: -1.5})
+    assert np.array_equal(np.asarray(large), np.asarray(once).repeat(3, 0).repeat(3, 1))
+    plain = Image.open(client.predict(model="small", seed=1, api_name="/generate"))
+    assert not np.array_equal(np.asarray(once), np.asarray(plain))
+
+
+def test_grid_draws_seeds_row_by_row(client):
+    grid = np.asarray(Image.open(client.predict(model="small", seed=4, count=5, columns=3, api_name="/grid")))
+    assert grid.shape == (32, 48, 3)
+    for i in range(5):
+        row, column = divmod(i, 3)
+        one = np.asarray(Image.open(client.predict(model="small", seed=4 + i, api_name="/generate")))
+        cell = grid[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        assert np.abs(cell.astype(int) - one).max() <= 1
+    assert not grid[16:, 32:].any()
+
+
+def test_models_lists_usable_and_broken_ones(client):
+    models = {model["name"]: model for model in client.predict(api_name="/models")}
+    assert list(models) == ["small", "runs/broken", "runs/tiny"]
+    assert models["small"]["image_size"] == 16 and models["small"]["z_dim"] == 20
+    assert models["small"]["problem"] is None
+    assert "model.safetensors cannot be read" in models["runs/broken"]["problem"]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (dict(model="nobody"), "no model 'nobody': there are: small, runs/tiny"),
+        (dict(model="runs/broken"), "cannot be read"),
+        (dict(model="small", seed=-1), "less than minimum value 0"),
+        (dict(model="small", seed=2**32), "greater than maximum value 4294967295"),
+        (dict(model="small", truncation=9), "greater than maximum value 1.5"),
+        (dict(model="small", scale=500), "greater than maximum value 16"),
+        (dict(model="small", offsets={"20": 1}), "small has 20 dimensions, numbered 0 to 19"),
+        (dict(model="small", offsets={"3": 99}), "offset 99: expected a number from -3 to 3"),
+        (dict(model="small", offsets={"x": 1}), "dimension 'x': expected a whole number"),
+        (dict(model="small", offsets=[1, 2]), "offsets: expected dimensions and values"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_words(client, arguments, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**arguments, api_name="/generate")
+
+
+def test_grid_is_bounded(client):
+    with pytest.raises(AppError, match="greater than maximum value 64"):
+        client.predict(model="small", count=65, api_name="/grid")
+    with pytest.raises(AppError, match="expected at most 4294967280 for 16 pictures"):
+        client.predict(model="small", seed=2**32 - 1, api_name="/grid")
+
+
+def test_options_come_from_the_environment_and_the_command_line(monkeypatch):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7999")
+    monkeypatch.setenv("GAN_RUNS", "elsewhere")
+    options = app.parse(["--host", "0.0.0.0"])
+    assert (options.host, options.port, options.weights, options.runs) == (
+        "0.0.0.0", 7999, Path("weights"), Path("elsewhere")
+    )  # fmt: skip
+    assert app.parse(["--port", "80", "--runs", "x"]).port == 80
+
+
+def test_it_starts_without_any_model_and_stops_at_ctrl_c(tmp_path):
+    port = free_port()
+    command = [sys.executable, ROOT / "app.py", "--port", str(port), "--runs", "runs", "--weights", "weights"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as page:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/", page)
+            client = Client(f"http://127.0.0.1:{port}", verbose=False)
+            assert client.predict(api_name="/models") == []
+            with pytest.raises(AppError, match=r"there is none yet; train\.py makes one"):
+                client.predict(model="faces64", api_name="/generate")
+        finally:
+            page.send_signal(2)
+            output = page.communicate(timeout=20)[0].decode()
+    assert "Traceback" not in output
+
+
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5)
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"{url} did not answer")

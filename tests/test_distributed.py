@@ -1,0 +1,130 @@
+"""Two gloo processes under torchrun: one training, one writer, equal parameters, exact resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import train as command
+from gan import run
+from gan.checkpoint import load_checkpoint
+from gan.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def torchrun(*arguments, cache):
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *map(str, arguments)],
+        cwd=ROOT, text=True, capture_output=True, timeout=110, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "GAN_CACHE": str(cache), "PYTHONPATH": str(ROOT),
+                          "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where tests/distributed_run.py left its runs and what each rank found."""
+    folder = tmp_path_factory.mktemp("distributed")
+    torchrun(ROOT / "tests" / "distributed_run.py", folder, cache=folder / "cache")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reports(folder):
+    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_both_ranks_took_part(reports):
+    assert [(report["rank"], report["world_size"]) for report in reports] == [(0, 2), (1, 2)]
+
+
+def test_collectives_agree_on_both_ranks(reports):
+    for report in reports:
+        assert report["any"] == [True, False]
+        assert report["mean"] == [0.5, 4.0]
+        assert report["received"] == [[0, 1, 2], "rank 0"]
+
+
+def test_parameters_are_equal_on_both_ranks_after_every_step(reports):
+    for report in reports:
+        assert report["equal"] == [True] * 15  # both networks and the average, five steps with R1, R2 and dropout
+        assert report["latents differ"]  # though each draws pictures of its own
+
+
+def test_the_shared_gradient_is_that_of_the_whole_batch(reports):
+    for report in reports:
+        assert report["gradient error"] < 1e-5
+
+
+def test_a_signal_to_one_rank_stops_both_and_resume_is_bit_identical(folder, reports):
+    for report in reports:
+        assert report["reasons"] == ["finished", "interrupted", "finished"]
+        assert report["steps"] == 15
+    whole, parts = (load_checkpoint(folder / name)[0] for name in ("whole", "parts"))
+    for network in ("generator", "discriminator", "ema"):
+        for name, tensor in whole["trainer"][network].items():
+            assert torch.equal(parts["trainer"][network][name], tensor), f"{network}/{name}"
+    for name in ("model.safetensors", "discriminator.safetensors"):
+        assert (folder / "whole" / name).read_bytes() == (folder / "parts" / name).read_bytes()
+    histories = [
+        [{key: value for key, value in row.items() if key != "seconds"} for row in run.read_history(folder / name)]
+        for name in ("whole", "parts")
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_one_rank_writes(folder):
+    rows = run.read_history(folder / "whole")
+    assert [row["images_seen"] for row in rows] == [0, 32, 64, 96, 120]  # each row once
+    assert list(run.samples(folder / "whole")) == [0, 1]
+    assert not list((folder / "whole").rglob("*.part*"))
+
+
+def test_rows_are_means_over_both_ranks(folder, reports):
+    ours, theirs = (report["losses"] for report in reports)
+    assert ours != theirs  # each rank saw its own half of the pictures
+    rows = run.read_history(folder / "whole")[1:]
+    for row, steps in zip(rows, (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15)), strict=True):
+        both = ours[steps] + theirs[steps]
+        assert row["loss_d"] == pytest.approx(sum(both) / len(both), rel=1e-4)
+
+
+def test_the_discriminator_s_loss_falls(folder):
+    losses = [row["loss_d"] for row in run.read_history(folder / "whole")[1:]]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_train_py_under_torchrun(tmp_path, monkeypatch):
+    """A run that one process began goes on with two."""
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    monkeypatch.setenv("GAN_CACHE", str(cache))
+    tiny = [f"--set={field}" for field in ("image_size=16", "base_channels=4", "g_multipliers=2,1", "g_strides=2,2",
+            "d_multipliers=1,2", "d_strides=2,2", "log_interval=4")]  # fmt: skip
+    assert command.main(["--data=drawn:44", "--batch-size=8", "--epochs=2", "--device=cpu", f"--out={out}", *tiny]) == 0
+    before = load_file(out / "model.safetensors")
+    result = torchrun("train.py", f"--resume={out}", "--epochs=3", "--device=cpu", cache=cache)
+    assert result.stdout.count("finished: 120 images seen") == 1  # one rank speaks
+    assert [row["images_seen"] for row in run.read_history(out)] == [0, 32, 64, 80, 96, 120]
+    assert not torch.equal(load_file(out / "model.safetensors")["stem.weight"], before["stem.weight"])
+
+
+def test_without_torchrun_everything_is_one_process(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with process_group() as joined:
+        assert joined == (0, 1)
+        assert not torch.distributed.is_initialized()
+    cpu = torch.device("cpu")
+    assert any_rank(True, cpu) is True and any_rank(False, cpu) is False
+    values, state = torch.ones(2), {"a": 1}
+    assert mean_over_ranks(values) is values
+    assert from_rank_zero(state, cpu) is state

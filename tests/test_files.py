@@ -1,0 +1,81 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+
+import pytest
+
+from gan.files import atomic_path, remove_leftovers
+
+
+def test_new_content_takes_the_old_one_s_place(tmp_path):
+    target = tmp_path / "deep" / "file.json"
+    for content in ("old", "new"):
+        with atomic_path(target) as path:
+            assert path.parent == target.parent  # the same file system, or replacing would not be atomic
+            assert path.suffix == ".json"  # writers choose the format by it
+            path.write_text(content)
+            assert not target.exists() or target.read_text() == "old"
+        assert target.read_text() == content
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_who_is_reading_the_old_file_reads_it_to_its_end(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old content")
+    with open(target, "rb", buffering=0) as reader:
+        assert reader.read(3) == b"old"
+        with atomic_path(target) as path:
+            path.write_text("new")
+        assert reader.read() == b" content"
+
+
+def test_an_error_inside_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_path(target) as path:
+        path.write_text("half of the n")
+        raise ZeroDivisionError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_error_inside_leaves_no_file_where_none_was(tmp_path):
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "file.txt") as path:
+        path.write_text("half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_others_may_read_the_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "file") as path:
+            path.write_text("x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert os.umask(before) == before  # and the process's own is as it was
+
+
+def test_kill_in_the_middle_leaves_the_old_file(tmp_path):
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    target = folder / "file.txt"
+    target.write_text("old")
+    child = os.fork()
+    if child == 0:
+        with atomic_path(target) as path:
+            path.write_text("half of the n")
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert target.read_text() == "old"
+
+    assert len(list(folder.iterdir())) == 2
+    for name in (".hidden", "my-part.part1.rar"):
+        (folder / name).write_text("not ours")
+    remove_leftovers(tmp_path)  # also of the folders in it
+    assert {path.name for path in folder.iterdir()} == {"file.txt", ".hidden", "my-part.part1.rar"}

@@ -1,0 +1,386 @@
+"""Both networks of every preset against their sources' tables, layer by layer, and batch-norm folding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gan.config import PRESETS, GANConfig
+from gan.models import Discriminator, Generator, count_parameters, fold_batch_norm, initialise, minibatch_stddev
+
+
+def linear(inputs, outputs, bias=True):
+    return [(outputs, inputs)] + [(outputs,)] * bias
+
+
+def conv(inputs, outputs, kernel, bias):
+    return [(outputs, inputs, kernel, kernel)] + [(outputs,)] * bias
+
+
+def deconv(inputs, outputs, kernel, bias):
+    return [(inputs, outputs, kernel, kernel)] + [(outputs,)] * bias
+
+
+def norm(channels):
+    return [(channels,), (channels,)]
+
+
+def dcgan_generator(z, width):
+    return [
+        *linear(z, 8 * width * 4 * 4, bias=False), *norm(8 * width),
+        *deconv(8 * width, 4 * width, 4, False), *norm(4 * width),
+        *deconv(4 * width, 2 * width, 4, False), *norm(2 * width),
+        *deconv(2 * width, width, 4, False), *norm(width),
+        *deconv(width, 3, 4, False),
+    ]  # fmt: skip
+
+
+def generator28(channels):
+    """A fully connected layer to 4x4x256, then 5x5 transposed convolutions to 7, 14 and 28 pixels."""
+    return [
+        *linear(100, 4 * 4 * 256), *norm(256),
+        *deconv(256, 128, 5, True), *norm(128),
+        *deconv(128, 64, 5, True), *norm(64),
+        *deconv(64, channels, 5, True),
+    ]  # fmt: skip
+
+
+def discriminator28(channels):
+    return [
+        *conv(channels, 64, 5, True),
+        *conv(64, 128, 5, True), *norm(128),
+        *conv(128, 256, 5, True), *norm(256),
+        *linear(4 * 4 * 256, 1),
+    ]  # fmt: skip
+
+
+def generator32(z):
+    return [
+        *linear(z, 128 * 4 * 4),
+        *deconv(128, 64, 4, False), *norm(64),
+        *deconv(64, 32, 4, False), *norm(32),
+        *deconv(32, 3, 4, False),
+    ]  # fmt: skip
+
+
+DISCRIMINATOR32 = [
+    *conv(3, 32, 4, False),
+    *conv(32, 64, 4, False), *norm(64),
+    *conv(64, 128, 4, False), *norm(128),
+    *linear(2048, 1),
+]  # fmt: skip
+
+OWN = PRESETS["faces64"]  # its width and z come out of a sweep and may change; its shape may not
+LAYERS = {
+    "cfcv-celeba28": (
+        [
+            *linear(100, 7 * 7 * 512), *norm(512),
+            *deconv(512, 256, 5, True), *norm(256),
+            *deconv(256, 128, 5, True), *norm(128),
+            *deconv(128, 64, 5, True), *norm(64),
+            *deconv(64, 3, 5, True),
+        ],
+        [
+            *conv(3, 64, 5, True),
+            *conv(64, 128, 5, True), *norm(128),
+            *conv(128, 256, 5, True), *norm(256),
+            *conv(256, 512, 5, True), *norm(512),
+            *linear(4 * 4 * 512, 1),
+        ],
+    ),
+    "andreipop-celeba32": (generator32(120), DISCRIMINATOR32),
+    "smooth-mnist28": (generator28(1), discriminator28(1)),
+    "smooth-celeba28": (generator28(3), discriminator28(3)),
+    "dlnd-mnist28": (generator28(1), discriminator28(1)),
+    "dlnd-celeba28": (generator28(3), discriminator28(3)),
+    "nadim-celeba32": (generator32(100), DISCRIMINATOR32),
+    "dcgan64": (
+        dcgan_generator(100, 64),
+        [
+            *conv(3, 64, 4, False),
+            *conv(64, 128, 4, False), *norm(128),
+            *conv(128, 256, 4, False), *norm(256),
+            *conv(256, 512, 4, False), *norm(512),
+            *linear(4 * 4 * 512, 1),
+        ],
+    ),
+    "faces64": (
+        dcgan_generator(OWN.z_dim, OWN.base_channels),
+        [
+            shape
+            for inputs, outputs in ((3 / OWN.base_channels, 1), (1, 2), (2, 4), (4, 8))
+            for shape in conv(round(inputs * OWN.base_channels), outputs * OWN.base_channels, 4, True)
+        ]
+        + linear(4 * 4 * 8 * OWN.base_channels, 1),
+    ),
+}  # fmt: skip
+
+# The same sums, worked out by hand: weights + biases + two numbers a channel for batch norm.
+COUNTS = {
+    "cfcv-celeba28": (
+        (100 + 1) * 25_088 + 1024
+        + 512 * 256 * 25 + 256 + 512
+        + 256 * 128 * 25 + 128 + 256
+        + 128 * 64 * 25 + 64 + 128
+        + 64 * 3 * 25 + 3,
+        3 * 64 * 25 + 64
+        + 64 * 128 * 25 + 128 + 256
+        + 128 * 256 * 25 + 256 + 512
+        + 256 * 512 * 25 + 512 + 1024
+        + 8192 + 1,
+    ),
+    "andreipop-celeba32": (413_376, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
+    "nadim-celeba32": (413_376 - 20 * 2048, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
+    "smooth-mnist28": (
+        (100 + 1) * 4096 + 512 + 256 * 128 * 25 + 128 + 256 + 128 * 64 * 25 + 64 + 128 + 64 * 25 + 1,
+        64 * 25 + 64 + 64 * 128 * 25 + 128 + 256 + 128 * 256 * 25 + 256 + 512 + 4096 + 1,
+    ),
+    "dcgan64": (
+        3_576_704,  # as the PyTorch tutorial's, which everyone has counted
+        2_765_568 + 1,  # as the tutorial's, whose last layer is a convolution without a bias
+    ),
+}  # fmt: skip
+COUNTS["dlnd-mnist28"] = COUNTS["smooth-mnist28"]
+COUNTS["smooth-celeba28"] = COUNTS["dlnd-celeba28"] = (
+    COUNTS["smooth-mnist28"][0] + 2 * (64 * 25 + 1),  # two more colours to draw
+    COUNTS["smooth-mnist28"][1] + 2 * 64 * 25,  # and to look at
+)
+
+presets = pytest.mark.parametrize("name", PRESETS)
+
+
+def shapes(network):
+    return [tuple(p.shape) for p in network.parameters()]
+
+
+@presets
+def test_layers_follow_the_source(name):
+    generator, discriminator = LAYERS[name]
+    assert shapes(Generator(PRESETS[name])) == generator
+    assert shapes(Discriminator(PRESETS[name])) == discriminator
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameter_counts_worked_out_by_hand(name):
+    config = PRESETS[name]
+    assert (count_parameters(Generator(config)), count_parameters(Discriminator(config))) == COUNTS[name]
+
+
+def feature_map_sizes(network, inputs):
+    sizes = []
+    hooks = [
+        module.register_forward_hook(lambda _, __, output: sizes.append(output.shape[-1]))
+        for module in network.modules()
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))
+    ]
+    with torch.no_grad():
+        output = network.eval()(inputs)
+    for hook in hooks:
+        hook.remove()
+    return sizes, output
+
+
+@pytest.mark.parametrize(
+    ("name", "inwards", "outwards"),
+    [
+        ("cfcv-celeba28", [14, 7, 4, 4], [14, 28, 28, 28]),
+        ("andreipop-celeba32", [16, 8, 4], [8, 16, 32]),
+        ("nadim-celeba32", [16, 8, 4], [8, 16, 32]),
+        ("smooth-mnist28", [14, 7, 4], [7, 14, 28]),
+        ("smooth-celeba28", [14, 7, 4], [7, 14, 28]),
+        ("dlnd-mnist28", [14, 7, 4], [7, 14, 28]),
+        ("dlnd-celeba28", [14, 7, 4], [7, 14, 28]),
+        ("dcgan64", [32, 16, 8, 4], [8, 16, 32, 64]),
+        ("faces64", [32, 16, 8, 4], [8, 16, 32, 64]),
+    ],
+)
+def test_feature_map_sizes_and_ranges(name, inwards, outwards):
+    config = PRESETS[name]
+    sizes, images = feature_map_sizes(Generator(config), 5 * torch.randn(2, config.z_dim))
+    assert sizes == outwards
+    assert images.shape == (2, config.channels, config.image_size, config.image_size)
+    assert images.abs().max() <= 1
+    assert images.std() > 0
+    sizes, logits = feature_map_sizes(Discriminator(config), images)
+    assert sizes == inwards
+    assert logits.shape == (2,)
+
+
+# What the sources put behind each weight layer, and which dropout.
+BLOCKS = {
+    "cfcv-celeba28": (
+        "BLD TBLD TBLD TBLD Th", "CLD CBLD CBLD CBLD", (0.2, 0.2),
+    ),
+    "andreipop-celeba32": ("TBR TBR Th", "CL CBL CBL", (0, 0)),
+    "nadim-celeba32": ("TBR TBR Th", "CL CBL CBL", (0, 0)),
+    "smooth-mnist28": ("BR TBR TBR Th", "CL CBLD CBLD", (0, 0.5)),
+    "smooth-celeba28": ("BR TBR TBR Th", "CL CBLD CBLD", (0, 0.5)),
+    "dlnd-mnist28": ("BR TBR TBR Th", "CL CBL CBL", (0, 0)),
+    "dlnd-celeba28": ("BR TBR TBR Th", "CL CBL CBL", (0, 0)),
+    "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
+    "faces64": ("BR TBR TBR TBR Th", "CL CL CL CL", (0, 0)),
+}  # fmt: skip
+# Plain operations only, each with an ONNX counterpart: the generator shall run in a browser too.
+LETTERS = {
+    nn.ConvTranspose2d: "T", nn.Conv2d: "C", nn.BatchNorm2d: "B", nn.ReLU: "R", nn.LeakyReLU: "L",
+    nn.Dropout: "D", nn.Tanh: "h", nn.Unflatten: "",
+}  # fmt: skip
+
+
+@presets
+def test_order_of_the_layers(name):
+    generator, discriminator = Generator(PRESETS[name]), Discriminator(PRESETS[name])
+    expected_g, expected_d, dropouts = BLOCKS[name]
+    assert "".join(LETTERS[type(layer)] for layer in generator.layers) == expected_g.replace(" ", "")
+    assert "".join(LETTERS[type(layer)] for layer in discriminator.layers) == expected_d.replace(" ", "")
+    assert [type(child) for child in generator.children()] == [nn.Linear, nn.Sequential]
+    for network, dropout, slope in zip(
+        (generator, discriminator),
+        dropouts,
+        (PRESETS[name].g_leaky_slope, PRESETS[name].d_leaky_slope),
+        strict=True,
+    ):
+        assert {m.p for m in network.modules() if isinstance(m, nn.Dropout)} == ({dropout} if dropout else set())
+        assert {m.negative_slope for m in network.modules() if isinstance(m, nn.LeakyReLU)} <= {slope}
+
+
+def test_dropout_acts_in_training_only():
+    config = PRESETS["cfcv-celeba28"]
+    torch.manual_seed(0)
+    z, images = torch.randn(4, config.z_dim), torch.rand(4, 3, 28, 28)
+    for network, inputs in ((Generator(config), z), (Discriminator(config), images)):
+        initialise(network)
+        with torch.no_grad():
+            assert not torch.equal(network.train()(inputs), network(inputs))
+            assert torch.equal(network.eval()(inputs), network(inputs))
+
+
+def weights_of(network, kinds):
+    return [m.weight for m in network.modules() if isinstance(m, kinds)]
+
+
+def test_normal_initialisation():
+    torch.manual_seed(0)
+    for network in (Generator(PRESETS["dcgan64"]), Discriminator(PRESETS["dcgan64"])):
+        for p in network.parameters():
+            nn.init.constant_(p, 7.0)  # so that whatever is left alone shows
+        initialise(network)
+        for weight in weights_of(network, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            n = weight.numel()
+            assert abs(weight.mean()) < 5 * 0.02 / n**0.5
+            assert abs(weight.std() - 0.02) < 5 * 0.02 / (2 * n) ** 0.5
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert abs(module.weight.mean() - 1) < 5 * 0.02 / len(module.weight) ** 0.5
+                assert 0.01 < module.weight.std() < 0.03
+                assert not module.bias.any()
+            elif getattr(module, "bias", None) is not None:
+                assert not module.bias.any()
+
+
+def test_xavier_initialisation():
+    torch.manual_seed(0)
+    config = PRESETS["smooth-mnist28"]
+    generator, discriminator = Generator(config), Discriminator(config)
+    for network in (generator, discriminator):
+        for p in network.parameters():
+            nn.init.constant_(p, 7.0)
+        initialise(network)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert (module.weight == 1).all()
+            if getattr(module, "bias", None) is not None:
+                assert not module.bias.any()
+    # Uniform within sqrt(6 / (fan in + fan out)), fans counted over the 5x5 window.
+    for weight, fans in (
+        (generator.stem.weight, 100 + 4096),
+        (generator.layers[3].weight, (256 + 128) * 25),
+        (discriminator.layers[0].weight, (1 + 64) * 25),
+        (discriminator.head.weight, 4096 + 1),
+    ):
+        bound = (6 / fans) ** 0.5
+        assert 0.98 * bound < weight.abs().max() <= bound
+        assert abs(weight.std() / (bound / 3**0.5) - 1) < 0.05
+
+
+def randomise_batch_norm(network):
+    """Statistics as after a training, not the identity that folding could forget unnoticed."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.5)
+            nn.init.uniform_(module.running_var, 0.2, 3.0)
+            nn.init.normal_(module.weight, 1, 0.3)
+            nn.init.normal_(module.bias, 0, 0.3)
+
+
+@presets
+def test_folding_batch_norm_keeps_the_pictures(name):
+    torch.manual_seed(0)
+    config = PRESETS[name]
+    generator = Generator(config)
+    randomise_batch_norm(generator)
+    before = {key: value.clone() for key, value in generator.state_dict().items()}
+    z = torch.randn(3, config.z_dim)
+
+    folded = fold_batch_norm(generator.train())
+
+    with torch.no_grad():
+        torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
+    kinds = {type(m) for m in folded.modules()}
+    assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout}
+    assert not folded.training
+    assert not any(p.requires_grad for p in folded.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())
+
+
+def test_minibatch_stddev_by_hand():
+    features = torch.zeros(4, 1, 1, 2)
+    features[:, 0, 0, 0] = torch.tensor([1.0, 3.0, 1.0, 3.0])  # spread 1; the other feature has none
+    result = minibatch_stddev(features)
+    assert result.shape == (4, 1, 1, 2)
+    torch.testing.assert_close(result, torch.full((4, 1, 1, 2), (1 + 1e-4) / 2))
+
+
+def test_minibatch_stddev_is_per_group():
+    # 8 pictures in groups of 4: n, n + 2, n + 4, n + 6 together. The even ones differ, the odd ones repeat.
+    features = torch.tensor([0.0, 5.0, 2.0, 5.0, 0.0, 5.0, 2.0, 5.0]).view(8, 1, 1, 1)
+    result = minibatch_stddev(features).flatten()
+    torch.testing.assert_close(result, torch.tensor([1.0, 1e-4] * 4))
+    six = minibatch_stddev(torch.arange(6.0).view(6, 1, 1, 1)).flatten()  # no multiple of 4: the whole batch
+    torch.testing.assert_close(six, torch.full((6,), (35 / 12) ** 0.5))
+
+
+def test_discriminator_with_minibatch_stddev_sees_repetition():
+    config = GANConfig(image_size=16, base_channels=4, d_multipliers=(1, 2), d_strides=(2, 2), g_multipliers=(2, 1),
+                       g_strides=(2, 2), d_norm="none", d_minibatch_stddev=True)  # fmt: skip
+    discriminator = Discriminator(config)
+    assert discriminator.head.in_features == (8 + 1) * 4 * 4
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        alone = discriminator(image.repeat(4, 1, 1, 1))
+        among_others = discriminator(torch.cat([image, torch.rand(3, 3, 16, 16)]))
+    assert abs(alone[0] - among_others[0]) > 1e-4
+
+
+def test_spectral_norm_bounds_every_layer():
+    torch.manual_seed(0)
+    config = GANConfig(image_size=16, base_channels=4, d_multipliers=(1, 2), d_strides=(2, 2), g_multipliers=(2, 1),
+                       g_strides=(2, 2), d_norm="spectral")  # fmt: skip
+    discriminator = Discriminator(config)
+    initialise(discriminator)
+    images = torch.rand(4, 3, 16, 16)
+    for _ in range(50):  # of power iteration
+        discriminator(images)
+    weights = [m.weight for m in discriminator.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert len(weights) == 3
+    for weight in weights:
+        assert abs(torch.linalg.matrix_norm(weight.flatten(1), 2) - 1) < 0.01
+    discriminator(images).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in discriminator.parameters())
+
+
+def test_logits_are_float32_under_autocast():
+    discriminator = Discriminator(PRESETS["andreipop-celeba32"])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert discriminator(torch.rand(2, 3, 32, 32)).dtype == torch.float32

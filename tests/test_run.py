@@ -1,0 +1,273 @@
+"""The model folder: what is written is read again, and damage is told in a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from gan import run
+from gan.models import Discriminator, Generator
+from gan.run import RunError
+from gan.sampling import latents, sample
+
+ROW = {"images_seen": 64, "epoch": 0.5, "seconds": 1.25, "loss_g": 0.6931472, "loss_d": float("nan"), "sample": 0}
+
+
+def test_config_round_trip(tmp_path, tiny_config):
+    assert not run.is_run(tmp_path / "new")
+    run.write_config(tmp_path / "new", tiny_config, "drawn faces", 44)
+    assert run.is_run(tmp_path / "new")
+    info = run.read_info(tmp_path / "new")
+    assert (info.config, info.data, info.images) == (tiny_config, "drawn faces", 44)
+    assert info.libraries["torch"] == torch.__version__
+    assert json.loads((tmp_path / "new" / "config.json").read_text())["format_version"] == run.FORMAT_VERSION
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", r"config.json is damaged \(JSONDecodeError.*restore it or train again"),
+        ('{"format_version": 1', r"is damaged \(JSONDecodeError"),
+        ("[]", r"is damaged \(TypeError"),
+        ("{}", r"is damaged \(KeyError: 'format_version'"),
+        ('{"format_version": 1, "config": []}', r"is damaged \(AttributeError"),
+        ('{"format_version": "1", "config": {}}', r"is damaged \(TypeError"),
+        ('{"format_version": 99, "shape": "unknown"}', r"has format 99, this version reads up to 1: update the code"),
+        ('{"format_version": 1, "config": {"z_dim": -1}}', r"cannot be used: z_dim=-1: expected at least 1"),
+        ('{"format_version": 1, "config": {"wings": 2}}', r"cannot be used: unknown field 'wings'"),
+    ],
+)
+def test_damaged_config_is_a_sentence(tmp_path, content, sentence):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunError, match=sentence):
+        run.read_info(tmp_path)
+
+
+def test_config_that_is_no_text_is_a_sentence(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(RunError, match=r"is damaged \(UnicodeDecodeError"):
+        run.read_info(tmp_path)
+
+
+def test_a_folder_without_config_and_a_file_are_no_model(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(RunError, match=r"is no model folder: it has no config\.json"):
+            run.read_info(path)
+        assert not run.is_run(path)
+
+
+def test_weights_round_trip_in_float16(tmp_path, tiny_config):
+    torch.manual_seed(0)
+    network, again = Generator(tiny_config), Generator(tiny_config)
+    network(torch.randn(8, tiny_config.z_dim))  # so that batch norm has counted something
+    run.save_weights(tmp_path / "w.safetensors", network)
+    run.load_weights(tmp_path / "w.safetensors", again)
+    for name, tensor in network.state_dict().items():
+        expected = tensor.half().float() if tensor.is_floating_point() else tensor
+        assert torch.equal(again.state_dict()[name], expected), name
+    stored = load_file(tmp_path / "w.safetensors")
+    assert {t.dtype for t in stored.values()} == {torch.float16, torch.int64}
+    assert next(network.parameters()).dtype == torch.float32  # saving changed nothing
+
+
+def test_damaged_weights_are_a_sentence(run_copy):
+    weights = run_copy / "model.safetensors"
+    content = weights.read_bytes()
+    for damaged in (content[:-50], content[:4], b"", b"\xff" * 200):
+        weights.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"model.safetensors cannot be loaded \(.*\): is it whole"):
+            run.load_generator(run_copy)
+    weights.unlink()
+    with pytest.raises(RunError, match=r"model.safetensors is missing: a run in training writes it"):
+        run.load_generator(run_copy)
+
+
+def test_weights_of_another_config_are_a_sentence(run_copy, tiny_config):
+    run.save_weights(run_copy / "model.safetensors", Generator(tiny_config.replace(base_channels=8)))
+    with pytest.raises(RunError, match=r"cannot be loaded \(.*size mismatch.*\): .* of this folder's config\?"):
+        run.load_generator(run_copy)
+
+
+def test_history_round_trip(tmp_path):
+    assert run.read_history(tmp_path) == []
+    run.append_history(tmp_path, ROW)
+    run.append_history(tmp_path, {"images_seen": 128, "event": 'collapse: "5 %", they say'})
+    first, second = run.read_history(tmp_path)
+    assert set(first) == set(run.HISTORY_COLUMNS)
+    assert (first["images_seen"], first["sample"], first["snapshot"], first["event"]) == (64, 0, None, None)
+    assert isinstance(first["images_seen"], int) and isinstance(first["sample"], int)
+    assert first["loss_g"] == pytest.approx(0.6931472, rel=1e-6)
+    assert np.isnan(first["loss_d"])
+    assert second["event"] == 'collapse: "5 %", they say'
+    assert (tmp_path / "history.csv").read_text().count("images_seen") == 1  # one header
+
+
+def test_a_history_column_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="los_g"):
+        run.append_history(tmp_path, {"images_seen": 1, "los_g": 2})
+
+
+def test_a_last_row_cut_short_is_left_out(tmp_path):
+    for images_seen in (64, 128):
+        run.append_history(tmp_path, ROW | {"images_seen": images_seen})
+    path = tmp_path / "history.csv"
+    whole = path.read_text()
+    last_line = whole.splitlines()[-1]
+    for length in range(len(last_line) - last_line[::-1].index(",") - 1):  # anything that lacks a comma
+        path.write_text(whole[: len(whole) - 1 - len(last_line) + length])
+        assert [row["images_seen"] for row in run.read_history(tmp_path)] == [64], length
+    path.write_text(whole[:10])  # killed within the header
+    assert run.read_history(tmp_path) == []
+    path.write_bytes(whole.encode() + b"\xff\x00\x80")
+    assert [row["images_seen"] for row in run.read_history(tmp_path)] == [64, 128]
+
+
+def test_samples_and_snapshots_by_number(tmp_path, tiny_config):
+    assert run.samples(tmp_path) == {} and run.snapshots(tmp_path) == {}
+    generator = Generator(tiny_config).eval()
+    for index in (0, 1, 12, 10_000):
+        run.save_sample(tmp_path, index, np.full((64, 16, 16, 3), index % 256, np.uint8))
+        run.save_snapshot(tmp_path, index, generator)
+    (tmp_path / "samples" / ".0002-x.part.webp").write_bytes(b"left by a killed process")
+    (tmp_path / "samples" / "mine.webp").write_bytes(b"not ours")
+    assert list(run.samples(tmp_path)) == [0, 1, 12, 10_000]
+    assert run.samples(tmp_path)[12].name == "0012.webp"
+    assert list(run.snapshots(tmp_path)) == [0, 1, 12, 10_000]
+
+
+def test_sample_sheet_is_eight_by_eight_in_seed_order(tmp_path):
+    images = np.repeat(np.arange(0, 256, 4, dtype=np.uint8), 16 * 16 * 3).reshape(64, 16, 16, 3)
+    run.save_sample(tmp_path, 3, images)
+    with Image.open(tmp_path / "samples" / "0003.webp") as picture:
+        sheet = np.asarray(picture.convert("L")).astype(int)
+    assert sheet.shape == (128, 128)
+    for seed in run.SAMPLE_SEEDS:
+        row, column = divmod(seed, 8)
+        assert abs(sheet[row * 16 + 8, column * 16 + 8] - 4 * seed) <= 6  # WebP is lossy
+
+
+def test_grey_sample_sheet(tmp_path):
+    run.save_sample(tmp_path, 0, np.full((64, 16, 16, 1), 200, np.uint8))
+    with Image.open(tmp_path / "samples" / "0000.webp") as picture:
+        assert picture.size == (128, 128)
+        assert abs(np.asarray(picture.convert("L")).astype(int) - 200).max() <= 4
+
+
+def test_rewind_keeps_the_rows_and_files_of_the_checkpoint(tmp_path, tiny_config):
+    generator = Generator(tiny_config)
+    for i in range(5):
+        run.append_history(tmp_path, ROW | {"images_seen": i})
+        run.save_sample(tmp_path, i, np.zeros((64, 16, 16, 3), np.uint8))
+        run.save_snapshot(tmp_path, i, generator)
+    with open(tmp_path / "history.csv", "a") as file:
+        file.write("5,0.5,1.2")  # cut short
+    leftover = tmp_path / "samples" / ".0005-abc.part.webp"
+    leftover.write_bytes(b"half")
+    run.rewind(tmp_path, history_rows=3, n_samples=2, n_snapshots=4)
+    assert [row["images_seen"] for row in run.read_history(tmp_path)] == [0, 1, 2]
+    assert list(run.samples(tmp_path)) == [0, 1]
+    assert list(run.snapshots(tmp_path)) == [0, 1, 2, 3]
+    assert not leftover.exists()
+    run.append_history(tmp_path, ROW | {"images_seen": 3})
+    assert [row["images_seen"] for row in run.read_history(tmp_path)] == [0, 1, 2, 3]
+    run.rewind(tmp_path / "nothing here", 1, 1, 1)
+
+
+def test_load_generator_of_a_folder(tiny_run):
+    generator = run.load_generator(str(tiny_run))
+    assert not generator.training
+    assert not any(p.requires_grad for p in generator.parameters())
+    assert generator.config == run.read_info(tiny_run).config
+    with Image.open(max(run.samples(tiny_run).values())) as sheet:  # it draws what the last sheet shows
+        first_face = np.asarray(sheet.convert("RGB"))[:16, :16].astype(float)
+    assert abs(sample(generator, seed=0, n=1)[0] - first_face).mean() < 12
+
+
+def test_load_generator_of_a_snapshot(tiny_run):
+    numbers = list(run.snapshots(tiny_run))
+    assert len(numbers) >= 2
+    last, first = (run.load_generator(tiny_run, snapshot=n) for n in (numbers[-1], numbers[0]))
+    z = latents(last.config, [0])
+    assert torch.equal(last(z), run.load_generator(tiny_run)(z))  # the last one is the finished model
+    assert not torch.equal(first(z), last(z))
+    with pytest.raises(RunError, match=r"snapshots/0999.safetensors is missing"):
+        run.load_generator(tiny_run, snapshot=999)
+
+
+def test_load_discriminator(tiny_run):
+    critic = run.load_discriminator(tiny_run)
+    assert isinstance(critic, Discriminator)
+    assert not critic.training and not any(p.requires_grad for p in critic.parameters())
+    assert critic(torch.zeros(2, 3, 16, 16)).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("name", "repository", "patterns", "inside"),
+    [
+        ("someone/faces", "someone/faces", ["*"], ""),
+        ("someone/many/tiny", "someone/many", ["tiny/*"], "tiny"),
+    ],
+)
+def test_load_generator_from_the_hub(tiny_run, monkeypatch, name, repository, patterns, inside):
+    calls = []
+
+    def snapshot_download(repo_id, **options):
+        calls.append((repo_id, options))
+        return str(tiny_run.parent if inside else tiny_run)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    generator = run.load_generator(name)
+    z = latents(generator.config, [0])
+    assert torch.equal(generator(z), run.load_generator(tiny_run)(z))
+    ((repo_id, options),) = calls
+    assert (repo_id, options["allow_patterns"]) == (repository, patterns)
+    assert any(re.fullmatch(p.replace("*", ".*"), "tiny/checkpoint/1.pt") for p in options["ignore_patterns"])
+
+
+@pytest.mark.parametrize("error", [LocalEntryNotFoundError("offline"), OSError("no route to host")])
+def test_an_unknown_name_offline_is_a_sentence(monkeypatch, error):
+    def snapshot_download(*_, **__):
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    with pytest.raises(RunError, match="no-one/nothing is neither a model folder here nor readable on the Hugging"):
+        run.load_generator("no-one/nothing")
+
+
+def test_a_name_that_the_hub_would_never_have_is_a_sentence():
+    with pytest.raises(RunError, match="is neither a model folder here nor readable"):
+        run.load_generator("not a user/not a repo")  # refused before anything is asked of the network
+
+
+def test_the_hub_is_not_asked_about_other_names(monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the Hub"))
+    for name in ("nothing", "weights/a/b/c", "/nowhere/model", tmp_path):
+        with pytest.raises(RunError, match="is no model folder"):
+            run.load_generator(name)
+
+
+def test_without_huggingface_hub_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(RunError, match="pip install huggingface_hub"):
+        run.load_generator("someone/faces")
+
+
+def test_weights_are_safetensors_and_no_pickles(tiny_run):
+    for path in [
+        tiny_run / "model.safetensors",
+        tiny_run / "discriminator.safetensors",
+        *run.snapshots(tiny_run).values(),
+    ]:
+        with safe_open(path, "pt") as file:
+            assert file.keys()

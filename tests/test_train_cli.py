@@ -1,0 +1,226 @@
+"""The command line: what it offers, what it refuses and in which words, what it hands to train()."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import train as command
+from gan import run
+from gan.checkpoint import load_meta
+from gan.config import FIELDS, PRESETS
+from gan.models import Discriminator, Generator, count_parameters
+from gan.training import Limits, Outcome
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ["--set=image_size=16", "--set=base_channels=4", "--set=g_multipliers=2,1", "--set=g_strides=2,2",
+        "--set=d_multipliers=1,2", "--set=d_strides=2,2", "--device=cpu"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Relative paths (runs/, data/) and the picture cache stay inside the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+
+
+def refused(capsys, *arguments):
+    """The sentence on stderr of a command that must be refused."""
+    try:
+        status = command.main(arguments)
+    except SystemExit as exit_:  # argparse's way
+        status = exit_.code
+    output = capsys.readouterr()
+    assert status == 2
+    assert "Traceback" not in output.err and output.out == ""
+    return output.err
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """Replaces train() by a note of what it was given."""
+    calls = []
+
+    def train(config, images, out, **options):
+        calls.append({"config": config, "images": images, "out": out, **options})
+        return Outcome(images_seen=80, seconds=90.0, reason="finished")
+
+    monkeypatch.setattr(command, "train", train)
+    return calls
+
+
+def test_list_presets(capsys):
+    assert command.main(["--list-presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    for line, config in zip(lines, PRESETS.values(), strict=True):
+        assert f"{config.image_size}x{config.image_size}x{config.channels}" in line
+        assert f"{count_parameters(Generator(config)):,}" in line
+        assert f"{count_parameters(Discriminator(config)):,}" in line
+        assert config.source in line
+
+
+def test_help_mentions_every_option_and_every_field(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        command.main(["--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    words = text.split()
+    for field in set(FIELDS) - {"preset", "source"}:
+        assert field in words, field
+    for option in ("preset", "list-presets", "data", "data-root", "out", "epochs", "max-images", "max-minutes",
+                   "batch-size", "seed", "device", "precision", "sample-every", "save-minutes", "resume", "overwrite",
+                   "set"):  # fmt: skip
+        assert f"--{option}" in text, option
+    for example in ("smooth-mnist28", "torchrun", "--resume runs/faces64"):
+        assert example in text
+    assert "8,4,2,1" in words  # defaults in the way --set reads them
+
+
+def test_as_a_process_an_error_is_a_sentence_on_stderr():
+    result = subprocess.run(
+        [sys.executable, ROOT / "train.py", "--preset", "smooth-mnist"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("train.py: unknown preset 'smooth-mnist'; did you mean 'smooth-mnist28'?")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preset=dcgan"], "unknown preset 'dcgan'; did you mean 'dcgan64'?"),
+        (["--set=base_chanels=3"], "unknown field 'base_chanels'; did you mean 'base_channels'?"),
+        (["--set=base_channels"], "--set 'base_channels': expected FIELD=VALUE"),
+        (["--set=g_lr=fast"], "g_lr='fast': expected a number"),
+        (["--set=beta1=2"], "beta1=2.0: expected 0 or more and less than 1"),
+        (["--seed=-1"], "seed=-1: expected 0 to 4294967295"),
+        (["--batch-size=1"], "batch_size=1: expected at least 2"),
+        (["--data=celebaa"], "unknown data source 'celebaa' (did you mean 'celeba'?)"),
+        (["--epochs=0"], "argument --epochs: invalid positive whole number value: '0'"),
+        (["--epochs=1.5"], "argument --epochs: invalid positive whole number value: '1.5'"),
+        (["--max-minutes=nan"], "argument --max-minutes: invalid positive number value: 'nan'"),
+        (["--save-minutes=-1"], "argument --save-minutes: invalid positive number value: '-1'"),
+        (["--precision=fp16"], "argument --precision: invalid choice: 'fp16'"),
+        (["--resume=nowhere"], "nowhere is no model folder: it has no config.json"),
+        (["--data=drawn:5", *TINY], "5 pictures are fewer than one batch of 64"),
+        (["--data=drawn:64", *TINY, "--device=tpu"], "device 'tpu' cannot be used here"),
+    ],
+)
+def test_errors_are_sentences(capsys, arguments, sentence):
+    assert sentence in refused(capsys, *arguments)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["--preset=faces64"],
+        ["--out=x"],
+        ["--set=g_lr=1"],
+        ["--batch-size=8"],
+        ["--seed=0"],
+        ["--seed=7"],
+        ["--overwrite"],
+    ],
+)
+def test_what_does_not_go_with_resume(capsys, tiny_run, extra):
+    flag = extra[0].split("=")[0]
+    assert f"{flag} does not go with --resume" in refused(capsys, f"--resume={tiny_run}", *extra)
+
+
+def test_defaults(handed_over, capsys, monkeypatch):
+    monkeypatch.setattr(command, "load_images", lambda sources, **options: (sources, options))
+    assert command.main([]) == 0
+    assert command.main(["--preset", "dlnd-mnist28"]) == 0
+    faces, digits = handed_over
+    assert faces["config"] == PRESETS["faces64"] and digits["config"] == PRESETS["dlnd-mnist28"]
+    assert (faces["out"], digits["out"]) == (Path("runs/faces64"), Path("runs/dlnd-mnist28"))
+    assert faces["images"] == (["celeba"], dict(image_size=64, channels=3, data_root="data"))
+    assert digits["images"] == (["mnist"], dict(image_size=28, channels=1, data_root="data"))
+    assert faces["limits"] == Limits(PRESETS["faces64"].epochs, None, None)
+    assert (faces["device"], faces["precision"], faces["save_minutes"]) == ("auto", "auto", 5.0)
+    assert not faces["resume"] and not faces["overwrite"] and faces["sample_every"] is None
+    assert "finished: 80 images seen in 1.5 minutes; the model is in runs/faces64" in capsys.readouterr().out
+
+
+def test_every_option_arrives(handed_over):
+    arguments = ["--preset=nadim-celeba32", "--data", "drawn:40", "drawn:60", "--data-root=d", "--out=o", "--epochs=3",
+                 "--max-images=1000", "--max-minutes=2.5", "--batch-size=16", "--seed=9", "--device=cpu",
+                 "--precision=bf16", "--sample-every=100", "--save-minutes=0.5", "--overwrite", "--set=g_lr=0.001",
+                 "--set", "flip=true"]  # fmt: skip
+    assert command.main(arguments) == 0
+    (call,) = handed_over
+    assert call["config"] == PRESETS["nadim-celeba32"].replace(epochs=3, batch_size=16, seed=9, g_lr=1e-3, flip=True)
+    assert call["images"].shape == (100, 32, 32, 3)
+    assert call["out"] == Path("o") and call["data"] == "drawn faces + drawn faces"
+    assert call["limits"] == Limits(3, 1000, 2.5)
+    assert (call["device"], call["precision"], call["sample_every"], call["save_minutes"]) == ("cpu", "bf16", 100, 0.5)
+    assert call["overwrite"] and not call["resume"]
+    assert call["meta"] == {"sources": ["drawn:40", "drawn:60"], "data_root": "d", "precision": "bf16"}
+
+
+def begin(out="begun", *extra):
+    return command.main(["--data=drawn:70", "--batch-size=8", "--epochs=1", *TINY, f"--out={out}", *extra])
+
+
+def test_resume_takes_data_and_precision_from_the_folder(capsys):
+    assert begin("begun", "--precision=bf16") == 0
+    assert load_meta(Path("begun"))["precision"] == "bf16"
+    assert command.main(["--resume=begun", "--epochs=2", "--device=cpu"]) == 0
+    assert "finished: 128 images seen" in capsys.readouterr().out
+    meta = load_meta(Path("begun"))
+    assert (meta["sources"], meta["precision"], meta["images_seen"]) == (["drawn:70"], "bf16", 128)
+
+
+def test_resume_with_other_pictures_is_refused(capsys):
+    assert begin() == 0
+    before = json.loads(Path("begun/config.json").read_text())
+    capsys.readouterr()
+    assert "begun was trained on 70 pictures and there are now 80" in refused(
+        capsys, "--resume=begun", "--data=drawn:80"
+    )
+    assert json.loads(Path("begun/config.json").read_text()) == before
+
+
+def test_resume_of_a_run_that_python_began_asks_for_its_data(run_copy, capsys):
+    assert "does not say where its pictures are: give --data" in refused(capsys, f"--resume={run_copy}")
+    assert command.main([f"--resume={run_copy}", "--data=drawn:44", "--epochs=51", "--device=cpu"]) == 0
+    assert run.read_history(run_copy)[-1]["images_seen"] == 2040
+
+
+def test_resume_without_a_whole_checkpoint_is_a_sentence(run_copy, capsys):
+    for path in (run_copy / "checkpoint").glob("*.pt"):
+        path.write_bytes(b"")
+    arguments = (f"--resume={run_copy}", "--data=drawn:44", "--epochs=60", "--device=cpu")
+    assert "none of the checkpoints in" in refused(capsys, *arguments)
+    shutil.rmtree(run_copy / "checkpoint")
+    assert "has no checkpoint to resume from" in refused(capsys, *arguments)
+
+
+def test_an_existing_model_needs_overwrite(capsys):
+    assert begin() == 0
+    capsys.readouterr()
+    sentence = refused(capsys, "--data=drawn:70", "--batch-size=8", *TINY, "--out=begun")
+    assert "begun already holds a model (64 images seen): go on with --resume begun" in sentence
+    assert begin("begun", "--overwrite", "--seed=3") == 0
+    assert run.read_info(Path("begun")).config.seed == 3
+
+
+def test_time_limit_says_how_to_go_on(capsys):
+    assert begin("begun", "--max-minutes=1e-6") == 0
+    text = capsys.readouterr().out
+    assert "time limit: 8 images seen" in text
+    assert "go on with: python train.py --resume begun" in text
+
+
+def test_the_environment_of_torchrun_is_not_there():
+    assert "WORLD_SIZE" not in os.environ and not torch.distributed.is_initialized()

@@ -1,0 +1,67 @@
+"""Trainings of tiny networks, disturbed at a chosen step, and how to tell two of them apart."""
+
+from __future__ import annotations
+
+import signal
+
+import torch
+
+from gan import run, training
+from gan.checkpoint import load_checkpoint
+from gan.data import make_batch
+from gan.training import train
+
+
+def go(config, pictures, out, **options):
+    arguments = dict(data="drawn faces", device="cpu", precision="fp32", progress=False) | options
+    return train(config, pictures, out, **arguments)
+
+
+def on_step(monkeypatch, number, act):
+    """Let `act(real)` do something to the batch of step `number` (of this call of train, from 0)."""
+    calls = []
+
+    def make(images, indices, **options):
+        real = make_batch(images, indices, **options)
+        calls.append(None)
+        return act(real) if len(calls) == number + 1 else real
+
+    monkeypatch.setattr(training, "make_batch", make)
+
+
+def signal_on_step(monkeypatch, number, kind=signal.SIGINT):
+    def act(real):
+        signal.raise_signal(kind)
+        return real
+
+    on_step(monkeypatch, number, act)
+
+
+def history(folder):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.read_history(folder)]
+
+
+def assert_same_tensors(a, b, path=""):
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            if key != "seconds":
+                assert_same_tensors(a[key], b[key], f"{path}/{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same_tensors(x, y, f"{path}/{i}")
+    elif isinstance(a, torch.Tensor):
+        assert a.dtype == b.dtype and torch.equal(a, b), path
+    else:
+        assert a == b, path
+
+
+def assert_same_run(folder, expected):
+    """Bit for bit: full state, shown weights, history but for the clock, sheets, snapshots."""
+    assert history(folder) == history(expected)
+    assert_same_tensors(load_checkpoint(folder)[0], load_checkpoint(expected)[0])
+    for pattern in ("*.safetensors", "samples/*", "snapshots/*"):
+        files = {path.name: path.read_bytes() for path in folder.glob(pattern)}
+        assert files and files == {path.name: path.read_bytes() for path in expected.glob(pattern)}

@@ -1,0 +1,179 @@
+"""What the page knows about its model folders: whole, broken, half written, in training."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan import load_generator
+from gan.run import RunError, save_weights, snapshots
+from gan.sampling import latents
+from gan.ui import library as module
+from gan.ui.library import Library
+
+
+@pytest.fixture
+def roots(tmp_path: Path, tiny_run: Path) -> tuple[Path, Path]:
+    """weights/one, runs/two."""
+    shutil.copytree(tiny_run, tmp_path / "weights" / "one")
+    shutil.copytree(tiny_run, tmp_path / "runs" / "two")
+    return tmp_path / "weights", tmp_path / "runs"
+
+
+def problem_of(library: Library, name: str) -> str | None:
+    return {entry.name: entry.problem for entry in library.entries()}[name]
+
+
+def test_names_are_plain_in_the_first_root_and_prefixed_in_the_others(roots):
+    (roots[0] / "notes.txt").write_text("no folder")
+    (roots[0] / "empty").mkdir()
+    (roots[1] / ".hidden").mkdir()
+    entries = Library([*roots, roots[0].parent / "missing"]).entries()
+    assert [(e.name, e.problem, e.in_training) for e in entries] == [("one", None, False), ("runs/two", None, False)]
+    assert entries[0].info.config.z_dim == 8
+
+
+def test_a_root_may_be_a_model_folder_itself(roots):
+    assert [entry.name for entry in Library([roots[1], roots[0] / "one"]).entries()] == ["two", "one"]
+
+
+def test_two_roots_of_one_name_give_different_names(roots, tmp_path):
+    shutil.copytree(roots[1], tmp_path / "more" / "runs")
+    names = [entry.name for entry in Library([*roots, tmp_path / "more" / "runs"]).entries()]
+    assert names == ["one", "runs/two", "runs/two'"]
+
+
+def test_a_model_that_appears_later_is_found(roots, tiny_run):
+    library = Library(roots)
+    library.entry("one")
+    shutil.copytree(tiny_run, roots[1] / "new")
+    assert library.entry("runs/new").folder == roots[1] / "new"
+    with pytest.raises(RunError, match="no model 'nobody': there are: one, runs/new, runs/two"):
+        library.entry("nobody")
+
+
+def test_without_any_model_it_says_how_to_make_one(tmp_path):
+    with pytest.raises(RunError, match=r"there is none yet; train\.py makes one"):
+        Library([tmp_path]).entry("faces64")
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda f: (f / "config.json").write_text("{"), "config.json is damaged"),
+        (lambda f: (f / "config.json").unlink(), "has no config.json"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "config.json is damaged"),
+        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
+        (lambda f: (f / "model.safetensors").write_bytes(b""), "model.safetensors cannot be read"),
+        (lambda f: os.truncate(f / "model.safetensors", 900), "model.safetensors cannot be read"),
+        (lambda f: shutil.copy(f / "discriminator.safetensors", f / "model.safetensors"), "holds other layers"),
+    ],
+)
+def test_a_broken_folder_is_named_with_its_reason_and_breaks_nothing(roots, damage, message):
+    damage(roots[1] / "two")
+    library = Library(roots)
+    assert message in problem_of(library, "runs/two")
+    with pytest.raises(RunError, match=message):
+        library.generator("runs/two")
+    assert library.generator("one")
+
+
+def test_a_folder_that_is_mended_is_used_again(roots, tiny_run):
+    path = roots[1] / "two" / "model.safetensors"
+    os.truncate(path, 900)
+    library = Library(roots)
+    assert problem_of(library, "runs/two")
+    shutil.copy(tiny_run / "model.safetensors", path)
+    assert problem_of(library, "runs/two") is None
+    assert library.generator("runs/two")
+
+
+def test_the_generator_draws_as_the_saved_one_and_is_loaded_once(roots):
+    library = Library(roots)
+    loaded = library.generator("one")
+    assert library.generator("one") is loaded
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in loaded.modules())
+    original = load_generator(roots[0] / "one")
+    z = latents(original.config, range(4))
+    assert torch.allclose(loaded(z), original(z), atol=1e-4)
+
+
+def test_new_weights_are_taken_up(roots):
+    library = Library(roots)
+    before = library.generator("one")
+    changed = load_generator(roots[0] / "one")
+    with torch.no_grad():
+        changed.stem.weight.add_(0.5)
+    save_weights(roots[0] / "one" / "model.safetensors", changed)
+    after = library.generator("one")
+    assert after is not before
+    z = latents(changed.config, [0])
+    assert torch.allclose(after(z), load_generator(roots[0] / "one")(z), atol=1e-4)
+
+
+def test_snapshots_are_generators_of_their_own(roots):
+    library = Library(roots)
+    numbers = list(snapshots(roots[0] / "one"))
+    z = latents(library.entry("one").info.config, [0])
+    assert len(numbers) > 1
+    pictures = [library.generator("one", number)(z) for number in numbers]
+    assert not torch.allclose(pictures[0], pictures[-1])
+    with pytest.raises(RunError, match=r"0999\.safetensors is missing"):
+        library.generator("one", 999)
+
+
+def test_a_critic_may_be_missing(roots):
+    library = Library(roots)
+    assert library.discriminator("one") is library.discriminator("one")
+    (roots[0] / "one" / "discriminator.safetensors").unlink()
+    with pytest.raises(RunError, match=r"discriminator\.safetensors is missing"):
+        library.discriminator("one")
+    assert library.generator("one")
+
+
+def test_the_least_recently_used_weights_go_first(roots, monkeypatch):
+    library = Library(roots)
+    first, second = library.generator("one"), library.generator("runs/two")
+    size = sum(tensor.nbytes for tensor in first.state_dict().values())
+    monkeypatch.setattr(module, "CACHE_BYTES", int(2.5 * size))
+    assert library.generator("one") is first
+    library.generator("one", 0)  # a third of the same size: runs/two has to go
+    assert library.generator("one") is first
+    assert library.generator("runs/two") is not second
+
+
+def test_many_threads_load_a_model_once(roots):
+    library, loaded = Library(roots), []
+    threads = [threading.Thread(target=lambda: loaded.append(library.generator("one"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loaded) == 8 and len(set(map(id, loaded))) == 1
+
+
+def in_training(roots) -> bool:
+    return {entry.name: entry.in_training for entry in Library(roots).entries()}["runs/two"]
+
+
+def test_in_training_means_a_fresh_history_and_no_card_after_it(roots):
+    run, now = roots[1] / "two", time.time()
+    os.utime(run / "history.csv", (now, now))
+    os.utime(run / "README.md", (now + 1, now + 1))
+    assert not in_training(roots)  # finished: the card is written last
+    os.utime(run / "README.md", (now - 500, now - 500))
+    assert in_training(roots)  # resumed after it had finished
+    (run / "README.md").unlink()
+    assert in_training(roots)
+    long_ago = now - module.IN_TRAINING_SECONDS - 1
+    os.utime(run / "history.csv", (long_ago, long_ago))
+    assert not in_training(roots)  # stopped without a card
+    os.utime(run / "history.csv", (now, now))
+    shutil.rmtree(run / "checkpoint")
+    assert not in_training(roots)  # shipped
