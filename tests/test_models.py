@@ -46,11 +46,11 @@ def generator28(channels):
     ]  # fmt: skip
 
 
-def discriminator28(channels):
+def discriminator28(channels, normed=True):
     return [
         *conv(channels, 64, 5, True),
-        *conv(64, 128, 5, True), *norm(128),
-        *conv(128, 256, 5, True), *norm(256),
+        *conv(64, 128, 5, True), *norm(128) * normed,
+        *conv(128, 256, 5, True), *norm(256) * normed,
         *linear(4 * 4 * 256, 1),
     ]  # fmt: skip
 
@@ -92,8 +92,8 @@ LAYERS = {
     "andreipop-celeba32": (generator32(120), DISCRIMINATOR32),
     "smooth-mnist28": (generator28(1), discriminator28(1)),
     "smooth-celeba28": (generator28(3), discriminator28(3)),
-    "dlnd-mnist28": (generator28(1), discriminator28(1)),
-    "dlnd-celeba28": (generator28(3), discriminator28(3)),
+    "dlnd-mnist28": (generator28(1), discriminator28(1, normed=False)),
+    "dlnd-celeba28": (generator28(3), discriminator28(3, normed=False)),
     "nadim-celeba32": (generator32(100), DISCRIMINATOR32),
     "dcgan64": (
         dcgan_generator(100, 64),
@@ -141,17 +141,23 @@ COUNTS = {
         2_765_568 + 1,  # as the tutorial's, whose last layer is a convolution without a bias
     ),
 }  # fmt: skip
-COUNTS["dlnd-mnist28"] = COUNTS["smooth-mnist28"]
-COUNTS["smooth-celeba28"] = COUNTS["dlnd-celeba28"] = (
-    COUNTS["smooth-mnist28"][0] + 2 * (64 * 25 + 1),  # two more colours to draw
-    COUNTS["smooth-mnist28"][1] + 2 * 64 * 25,  # and to look at
+COUNTS["dlnd-mnist28"] = (
+    COUNTS["smooth-mnist28"][0],
+    COUNTS["smooth-mnist28"][1] - 256 - 512,  # spectral norm has no parameters of its own
 )
+for system in ("smooth", "dlnd"):
+    COUNTS[f"{system}-celeba28"] = (
+        COUNTS[f"{system}-mnist28"][0] + 2 * (64 * 25 + 1),  # two more colours to draw
+        COUNTS[f"{system}-mnist28"][1] + 2 * 64 * 25,  # and to look at
+    )
 
 presets = pytest.mark.parametrize("name", PRESETS)
 
 
 def shapes(network):
-    return [tuple(p.shape) for p in network.parameters()]
+    """Of weights, then biases, in layer order; spectral norm keeps its weights elsewhere than `parameters()`."""
+    tensors = (getattr(module, name, None) for module in network.modules() for name in ("weight", "bias"))
+    return [tuple(tensor.shape) for tensor in tensors if isinstance(tensor, torch.Tensor)]
 
 
 @presets
@@ -216,8 +222,8 @@ BLOCKS = {
     "nadim-celeba32": ("TBR TBR Th", "CL CBL CBL", (0, 0)),
     "smooth-mnist28": ("BR TBR TBR Th", "CL CBLD CBLD", (0, 0.5)),
     "smooth-celeba28": ("BR TBR TBR Th", "CL CBLD CBLD", (0, 0.5)),
-    "dlnd-mnist28": ("BR TBR TBR Th", "CL CBL CBL", (0, 0)),
-    "dlnd-celeba28": ("BR TBR TBR Th", "CL CBL CBL", (0, 0)),
+    "dlnd-mnist28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
+    "dlnd-celeba28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
     "faces64": ("BR TBR TBR TBR Th", "CL CL CL CL", (0, 0)),
 }  # fmt: skip
@@ -232,8 +238,16 @@ LETTERS = {
 def test_order_of_the_layers(name):
     generator, discriminator = Generator(PRESETS[name]), Discriminator(PRESETS[name])
     expected_g, expected_d, dropouts = BLOCKS[name]
-    assert "".join(LETTERS[type(layer)] for layer in generator.layers) == expected_g.replace(" ", "")
-    assert "".join(LETTERS[type(layer)] for layer in discriminator.layers) == expected_d.replace(" ", "")
+
+    def letters(layers):  # isinstance, because spectral norm makes a subclass of each layer it wraps
+        return "".join(next(letter for kind, letter in LETTERS.items() if isinstance(layer, kind)) for layer in layers)
+
+    assert letters(generator.layers) == expected_g.replace(" ", "")
+    assert letters(discriminator.layers) == expected_d.replace(" ", "")
+    spectral = [
+        hasattr(m, "parametrizations") for m in discriminator.modules() if isinstance(m, (nn.Conv2d, nn.Linear))
+    ]
+    assert set(spectral) == {PRESETS[name].d_norm == "spectral"}
     assert [type(child) for child in generator.children()] == [nn.Linear, nn.Sequential]
     for network, dropout, slope in zip(
         (generator, discriminator),

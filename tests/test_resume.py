@@ -15,13 +15,21 @@ import pytest
 from tiny_runs import assert_same_run, go, history, on_step, signal_on_step
 
 import train as command
-from gan import training
+from gan import recorder, training
 from gan.checkpoint import load_checkpoint
 from gan.training import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture
+def early_replay(monkeypatch):
+    """Log-spaced sheets and snapshots within the 160 images of these runs; a resume gets their place from its state."""
+    monkeypatch.setattr(recorder, "FIRST_SAMPLE_IMAGES", 30)
+    monkeypatch.setattr(recorder, "FIRST_SNAPSHOT_IMAGES", 40)
+
+
+@pytest.mark.usefixtures("early_replay")
 @pytest.mark.parametrize(
     ("stops", "kind", "changes", "precision"),
     [
@@ -58,6 +66,7 @@ def test_stopped_and_resumed_is_bit_identical(
         assert len(events) == 1 and events[0].startswith("dead discriminator")
 
 
+@pytest.mark.usefixtures("early_replay")
 def test_resuming_without_a_stop_in_time_loses_only_what_was_not_saved(eventful, pictures, tmp_path, monkeypatch):
     """A crash: nothing is saved at the end, so the run goes back to its last periodic checkpoint."""
     whole, crashed = tmp_path / "whole", tmp_path / "crashed"
@@ -88,6 +97,7 @@ def test_resuming_without_a_stop_in_time_loses_only_what_was_not_saved(eventful,
     assert_same_run(crashed, whole)
 
 
+@pytest.mark.usefixtures("early_replay")
 def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(eventful, pictures, tmp_path, monkeypatch):
     whole, damaged = tmp_path / "whole", tmp_path / "damaged"
     go(eventful, pictures, whole)

@@ -111,7 +111,7 @@ def test_as_a_process_an_error_is_a_sentence_on_stderr():
         (["--save-minutes=-1"], "argument --save-minutes: invalid positive number value: '-1'"),
         (["--precision=fp16"], "argument --precision: invalid choice: 'fp16'"),
         (["--resume=nowhere"], "nowhere is no model folder: it has no config.json"),
-        (["--data=drawn:5", *TINY], "5 pictures are fewer than one batch of 64"),
+        (["--data=drawn:5", *TINY], "5 pictures are fewer than one batch of 32"),
         (["--data=drawn:64", *TINY, "--device=tpu"], "device 'tpu' cannot be used here"),
     ],
 )

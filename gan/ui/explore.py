@@ -85,10 +85,11 @@ def build(library: Library, page: gr.Blocks) -> gr.Textbox:
     look = [span, pixels]  # how the state is shown, and no part of it
     moving = [seed, truncation, pixels, *sliders]
     # One event for all of them, so that the newest position wins whichever was moved. `release` because the reset
-    # button of a slider fires nothing else that is the visitor's own doing.
+    # button of a slider fires nothing else that is the visitor's own doing. Without pre- and postprocessing, since
+    # Gradio hands each component's to another thread, which for twenty of them takes longer than the picture.
     gr.on(
         [control.input for control in moving] + [truncation.release],
-        tab.move, [face, *look, seed, truncation, *sliders], [stage, face], **FAST,
+        tab.move, [face, *look, seed, truncation, *sliders], [stage, face], preprocess=False, postprocess=False, **FAST,
     )  # fmt: skip
     span.input(tab.turn_sliders, [face, span], sliders, **FAST)
     model.focus(tab.list_models, None, model, **FAST)
@@ -116,14 +117,15 @@ class Explore:
     def __init__(self, library: Library) -> None:
         self.library = library
 
-    def move(self, text: str, span: str | None, pixels: bool, seed: int | None, truncation: float, *offsets: float):
-        """A slider or the seed: picture and state."""
-        if seed is None:  # the field is being typed in
+    def move(self, text: str, span: str | None, pixels: bool, seed: int, truncation: float, *offsets: float) -> tuple:
+        """A slider or the seed: picture and state. The values come as the browser sent them."""
+        if None in (seed, truncation, *offsets):  # a field is being typed in
             return gr.skip(), gr.skip()
         try:
             face = self._current(text)
+            offsets = [_clamp(offset, -MAX_OFFSET, MAX_OFFSET) for offset in offsets]
             moved = dict(enumerate(offsets, start=first_dimension(span)))  # offsets without a slider now are kept
-            face = Face(face.model, seed, truncation, dict(face.offsets) | moved)
+            face = Face(face.model, seed, _clamp(truncation, 0, MAX_TRUNCATION), dict(face.offsets) | moved)
             return self._frame(face, pixels), face.to_json()
         except (FaceError, RunError) as error:
             return frames.notice(str(error)), gr.skip()
@@ -269,8 +271,9 @@ def spans(z_dim: int) -> list[str]:
 
 
 def first_dimension(span: str | None) -> int:
-    """The dimension that a label of `spans` begins with."""
-    return int(span.partition("–")[0]) if span else 0
+    """The dimension that a label of `spans` begins with; 0 for what is none."""
+    first = str(span).partition("–")[0]
+    return int(first) if first.isdecimal() and len(first) < 5 else 0
 
 
 def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
@@ -279,6 +282,11 @@ def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
     return [
         gr.update(label=f"z {i}", value=offsets.get(i, 0), visible=i < z_dim) for i in range(first, first + SLIDERS)
     ]
+
+
+def _clamp(value: object, low: float, high: float) -> object:
+    """As a slider does when its field, which takes any number, is left; what is no number is for `Face` to refuse."""
+    return min(max(value, low), high) if isinstance(value, (int, float)) else value
 
 
 def _script(name: str) -> str:
