@@ -13,6 +13,7 @@ from tiny_runs import assert_same_run, go, history, on_step
 from gan import run, training
 from gan.checkpoint import load_checkpoint
 from gan.data import make_batch
+from gan.recorder import pairwise_distance
 from gan.sampling import generate, latents, sample
 from gan.trainer import Trainer
 from gan.training import MAX_ROLLBACKS, Limits, TrainingError, pick_bf16, pick_device
@@ -80,6 +81,13 @@ def test_rows_are_means_over_their_steps(tiny_config, pictures, tmp_path, monkey
         assert [row[name] for name in names] == pytest.approx(np.mean(part, axis=0).tolist(), rel=1e-4)
         assert row["epoch"] == row["images_seen"] / 40
         assert row["grad_norm_g"] > 0 and row["grad_norm_d"] > 0
+
+
+def test_pairwise_distance_by_hand():
+    values = torch.tensor([0.0, 3.0, 6.0]).view(3, 1, 1, 1)
+    assert pairwise_distance(values) == pytest.approx(4)  # 3, 3 and 6
+    assert pairwise_distance(values.expand(3, 1, 2, 2)) == pytest.approx(8)  # of the whole picture
+    assert pairwise_distance(values.repeat(2, 1, 1, 1), most=3) == pytest.approx(4)
 
 
 def test_each_epoch_shows_every_picture_once_but_for_the_incomplete_batch(tiny_config, pictures, tmp_path, monkeypatch):

@@ -24,13 +24,13 @@ GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
 DOWNLOAD_SIZE = 512  # pixels, at least
 RANDOM_SEEDS = 1_000_000  # short enough to read out
-# The fastest way that Gradio has: a plain POST; while one is answered, only the newest position waits.
+# A plain POST; while one is answered, only the newest waits. The sliders have a still faster way: static/stage.js.
 FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def build(library: Library, page: gr.Blocks) -> gr.Textbox:
+def build(library: Library, page: gr.Blocks) -> gr.HTML:
     """Lay out the tab and wire it.
 
     Args:
@@ -42,12 +42,19 @@ def build(library: Library, page: gr.Blocks) -> gr.Textbox:
     """
     tab = Explore(library)
 
-    def download(wanted: dict) -> dict:  # Gradio marks a server function, and a method cannot be marked
+    # Gradio marks a function that the browser may call, and a method cannot be marked.
+    def move(wanted: dict) -> str:
+        return tab.move(wanted)
+
+    def download(wanted: dict) -> dict:
         return tab.download(wanted)
 
     with gr.Row(elem_id="explore", equal_height=False):
         with gr.Column(elem_id="stage-column"):
-            stage = gr.HTML(frames.WAITING, elem_id="stage", js_on_load=_script("stage.js"), apply_default_css=False)
+            stage = gr.HTML(
+                frames.WAITING, elem_id="stage", js_on_load=_script("stage.js"), apply_default_css=False,
+                server_functions=[move],
+            )  # fmt: skip
             with gr.Row(elem_id="main-buttons"):
                 random_button = gr.Button("Random face", variant="primary", elem_id="random")
                 reset_button = gr.Button("Reset", elem_id="reset")
@@ -60,8 +67,9 @@ def build(library: Library, page: gr.Blocks) -> gr.Textbox:
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
                 seed = gr.Number(
-                    0, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100
-                )
+                    0, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100,
+                    interactive=True,
+                )  # fmt: skip
                 truncation = gr.Slider(
                     0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation: typical to strange", elem_id="truncation",
                     buttons=["reset"], min_width=160,
@@ -73,24 +81,16 @@ def build(library: Library, page: gr.Blocks) -> gr.Textbox:
                     sliders = [
                         gr.Slider(
                             -MAX_OFFSET, MAX_OFFSET, 0, step=0.05, precision=3, label=f"z {i}", buttons=[],
-                            min_width=120, elem_classes="offset",
+                            min_width=120, elem_classes="offset", interactive=True,
                         )
                         for i in range(SLIDERS)
                     ]  # fmt: skip
     grid = gr.HTML(elem_id="grid", js_on_load=_script("grid.js"), apply_default_css=False)
-    face = gr.Textbox(visible="hidden", elem_id="face", show_label=False)
+    face = gr.HTML("", html_template="", js_on_load=_script("face.js"), visible="hidden")
     start = gr.State(0)  # the grid's first seed
 
     shown = [face, model, seed, truncation, span, *sliders, stage]
     look = [span, pixels]  # how the state is shown, and no part of it
-    moving = [seed, truncation, pixels, *sliders]
-    # One event for all of them, so that the newest position wins whichever was moved. `release` because the reset
-    # button of a slider fires nothing else that is the visitor's own doing. Without pre- and postprocessing, since
-    # Gradio hands each component's to another thread, which for twenty of them takes longer than the picture.
-    gr.on(
-        [control.input for control in moving] + [truncation.release],
-        tab.move, [face, *look, seed, truncation, *sliders], [stage, face], preprocess=False, postprocess=False, **FAST,
-    )  # fmt: skip
     span.input(tab.turn_sliders, [face, span], sliders, **FAST)
     model.focus(tab.list_models, None, model, **FAST)
     random_button.click(tab.random, [face, *look], shown, **FAST)
@@ -117,18 +117,18 @@ class Explore:
     def __init__(self, library: Library) -> None:
         self.library = library
 
-    def move(self, text: str, span: str | None, pixels: bool, seed: int, truncation: float, *offsets: float) -> tuple:
-        """A slider or the seed: picture and state. The values come as the browser sent them."""
-        if None in (seed, truncation, *offsets):  # a field is being typed in
-            return gr.skip(), gr.skip()
+    def move(self, wanted: dict) -> str:
+        """The large picture for a moved control.
+
+        Args:
+            wanted: "face" as `Face.to_json` writes it, "pixels".
+        """
+        face = None
         try:
-            face = self._current(text)
-            offsets = [_clamp(offset, -MAX_OFFSET, MAX_OFFSET) for offset in offsets]
-            moved = dict(enumerate(offsets, start=first_dimension(span)))  # offsets without a slider now are kept
-            face = Face(face.model, seed, _clamp(truncation, 0, MAX_TRUNCATION), dict(face.offsets) | moved)
-            return self._frame(face, pixels), face.to_json()
+            face = Face.from_json(wanted.get("face"))
+            return self._frame(face, wanted.get("pixels") is True)
         except (FaceError, RunError) as error:
-            return frames.notice(str(error)), gr.skip()
+            return frames.notice(str(error), face)
 
     def open(self, pixels: bool, request: gr.Request) -> list:
         """The page loads: the state of its link, and where the grid begins."""
@@ -215,7 +215,7 @@ class Explore:
         """Load and draw what the first visitor will see; does nothing where there is no model."""
         with contextlib.suppress(RunError):
             text = self._default().to_json()
-            self.move(text, None, False, 0, 1.0)
+            self.move({"face": text})
             self.draw_grid(text, 1.0, 0)
 
     def _default(self) -> Face:
@@ -261,7 +261,7 @@ class Explore:
     def _failed(self, error: Exception, face: Face | None = None) -> list:
         text = face.to_json() if face else gr.skip()
         model = gr.update(choices=self._choices(), value=face.model) if face else gr.skip()
-        return [text, model, *[gr.skip()] * (3 + SLIDERS), frames.notice(str(error))]
+        return [text, model, *[gr.skip()] * (3 + SLIDERS), frames.notice(str(error), face)]
 
 
 def spans(z_dim: int) -> list[str]:
@@ -282,11 +282,6 @@ def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
     return [
         gr.update(label=f"z {i}", value=offsets.get(i, 0), visible=i < z_dim) for i in range(first, first + SLIDERS)
     ]
-
-
-def _clamp(value: object, low: float, high: float) -> object:
-    """As a slider does when its field, which takes any number, is left; what is no number is for `Face` to refuse."""
-    return min(max(value, low), high) if isinstance(value, (int, float)) else value
 
 
 def _script(name: str) -> str:

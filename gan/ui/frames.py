@@ -66,7 +66,7 @@ def frame(entry: Entry, face: Face, drawn: Frame, smooth: bool, note: str = "") 
     training = '<span class="live">still training</span>' if entry.in_training else ""
     return (
         (f'<p class="note" role="status">{escape(note)}</p>' if note else "")
-        + f'<div class="{kind}" data-query="{escape(face.to_query())}" data-seed="{face.seed}">'
+        + f'<div class="{kind}" {_state(face)} data-query="{escape(face.to_query())}" data-seed="{face.seed}">'
         f'<img src="{picture_uri(drawn.pixels, smooth)}" {size} decoding="sync" alt="{alt}"></div>'
         f'<div class="facts">{_critic(drawn.score)}<p class="speed">'
         f"<span>{config.image_size} × {config.image_size} pixels from {config.z_dim} numbers{training}</span>"
@@ -74,9 +74,10 @@ def frame(entry: Entry, face: Face, drawn: Frame, smooth: bool, note: str = "") 
     )
 
 
-def notice(text: str) -> str:
-    """In the picture's place: why there is none."""
-    return f'<div class="picture notice" role="alert"><p>{escape(text)}</p></div><div class="facts"></div>'
+def notice(text: str, face: Face | None = None) -> str:
+    """In the picture's place: why there is none. `face` is kept as the page's state."""
+    state = _state(face) if face else ""
+    return f'<div class="picture notice" role="alert" {state}><p>{escape(text)}</p></div><div class="facts"></div>'
 
 
 def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:
@@ -104,6 +105,10 @@ def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:
         'aria-label="Faces after these">→</button></div></div>'
         f'<div class="faces">{cells}</div>'
     )
+
+
+def _state(face: Face) -> str:
+    return f'data-face="{escape(face.to_json())}"'
 
 
 def _critic(score: float | None) -> str:

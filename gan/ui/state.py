@@ -116,8 +116,8 @@ class Face:
     @classmethod
     def from_json(cls, text: str) -> Face:
         """The reverse of `to_json`; raises `FaceError` where the text is none of it or a value out of range."""
-        if len(text) > MAX_TEXT:
-            raise FaceError(f"a state of {len(text):,} characters: expected at most {MAX_TEXT:,}")
+        if not isinstance(text, str) or len(text) > MAX_TEXT:
+            raise FaceError(f"no state of this page: expected JSON of at most {MAX_TEXT:,} characters")
         try:
             values = json.loads(text)
             return cls(values["model"], values["seed"], values["truncation"], values.get("offsets", {}))

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/latency.py --moves 200
 
-Three pages of one server process, which draw and judge with the same code: this project's; the usual way (`gr.Image`, `.change`,
-the queue) with the picture as it is; and the usual way with the picture enlarged to 512 pixels, since 64 are too
-small to look at. The tabs take turns, ten moves each. A move ends when a picture whose pixels differ is decoded
-("decoded"), and when the browser then prepares the frame that shows it ("shown", up to a 60th of a second later).
+Three pages of one server process, which draw and judge with the same code: this project's; the usual way
+(`gr.Image`, `.change`, the queue) with the picture as it is; and the usual way with the picture enlarged to 512
+pixels, since 64 are too small to look at. The tabs take turns, ten moves each. A move ends when a picture whose pixels
+differ is decoded ("decoded"), and when the browser then prepares the frame that shows it ("shown", up to a 60th of
+a second later).
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}"
         command = ("app.py", "--weights", faces64(Path(scratch)), "--runs", ROOT / "runs", "--port", port)
         with process(*command, url=url) as server:
-            move = find_move(url)
-            slide(url, move, options.visitors, options.rate, min(5, options.seconds))  # caches and pools fill
+            stage = find_stage(url)
+            slide(url, stage, options.visitors, options.rate, min(5, options.seconds))  # caches and pools fill
             before = resident_megabytes(server.pid)
-            times, errors = slide(url, move, options.visitors, options.rate, options.seconds)
+            times, errors = slide(url, stage, options.visitors, options.rate, options.seconds)
             after = resident_megabytes(server.pid)
     print(
         f"{options.visitors} visitors, {options.rate:g} moves a second each, {options.seconds:g} s: {len(times)} moves"
@@ -45,37 +45,31 @@ def main() -> None:
     print(f"server's memory: {before:.0f} MB before, {after:.0f} MB after, ratio {after / before:.3f} (wanted: flat)")
 
 
-def find_move(url: str) -> tuple[int, list]:
-    """Number of the slider event in the page's configuration, and values for its inputs."""
-    config = httpx.get(f"{url}/config").json()
-    event = next(d for d in config["dependencies"] if d["api_name"] == "move")
-    components = {component["id"]: component for component in config["components"]}
-    values = [components[number]["props"].get("value") for number in event["inputs"]]
-    values[0] = json.dumps({"model": "faces64", "seed": 0, "truncation": 1.0, "offsets": {}})
-    values[1] = None  # the first dimensions
-    return event["id"], values
+def find_stage(url: str) -> int:
+    """Number of the component whose server function answers the sliders."""
+    components = httpx.get(f"{url}/config").json()["components"]
+    return next(component["id"] for component in components if component["props"].get("elem_id") == "stage")
 
 
-def slide(
-    url: str, move: tuple[int, list], visitors: int, rate: float, seconds: float
-) -> tuple[list[float], list[str]]:
+def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> tuple[list[float], list[str]]:
     """All visitors at once; milliseconds of every move, and what went wrong."""
     times: list[float] = []
     errors: list[str] = []
 
     def visit(number: int) -> None:
-        event, values = move
         session = uuid.uuid4().hex[:12]
         started = time.perf_counter() + number / visitors / rate  # not all at the same moment
         with httpx.Client(timeout=30) as client:
             for i in range(round(seconds * rate)):
                 due = started + i / rate
                 time.sleep(max(0, due - time.perf_counter()))
-                moved = [*values[:-1], round(3 * math.sin(i / 10 + number), 2)]
-                body = {"data": moved, "fn_index": event, "session_hash": session}
+                offsets = {"7": round(3 * math.sin(i / 10 + number), 2)}
+                face = json.dumps({"model": "faces64", "seed": number, "truncation": 1, "offsets": offsets})
+                body = {"component_id": stage, "fn_name": "move", "session_hash": session}
+                body["data"] = {"face": face, "pixels": False}
                 try:
-                    answer = client.post(f"{url}/gradio_api/run/predict", json=body)
-                    if answer.status_code != 200 or "<img" not in answer.json()["data"][0]:
+                    answer = client.post(f"{url}/gradio_api/component_server", json=body)
+                    if answer.status_code != 200 or "<img" not in answer.json():
                         errors.append(answer.text[:200])
                 except httpx.HTTPError as error:
                     errors.append(repr(error))

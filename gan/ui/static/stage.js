@@ -1,6 +1,57 @@
-// The large picture: tells the rest of the page what it shows, and keeps the address in step with it.
-const OURS = ["model", "seed", "truncation", "z"];
+// The large picture, and the page's state. A moved control is answered from here, past Gradio's events, which
+// copy every component's properties in the browser for each of them: that takes longer than drawing the picture.
+const OURS = ["model", "seed", "truncation", "z"];  // of the address
+let face = null;  // the state as Python's Face.to_json writes it; null while there is none
+let shown = 0;  // counts the states that Python has sent, so that an answer to an older one is dropped
+let asking = false, moved = false;
 let timer;
+
+const pixels = () => document.querySelector("#pixels input").checked;
+
+// Takes a control's value into the state; false where it is none of ours or not (yet) a number.
+function take(input) {
+  if (input.closest("#pixels")) return true;
+  if (input.value === "" || !input.closest("#seed, #truncation, #sliders")) return false;
+  if (input.closest("#seed")) {
+    face.seed = Number(input.value);
+    return true;
+  }
+  // A field takes any number until it is left; then Gradio makes it one that the slider can have.
+  const value = Math.min(Math.max(Number(input.value), Number(input.min)), Number(input.max));
+  if (input.closest("#truncation")) face.truncation = value;
+  else face.offsets[input.getAttribute("aria-label").match(/\d+$/)[0]] = value;
+  return true;
+}
+
+// One question at a time; what is moved meanwhile is asked next, and only as it is then.
+async function move() {
+  document.dispatchEvent(new CustomEvent("face-moved", { detail: JSON.stringify(face) }));
+  moved = true;
+  if (asking) return;
+  asking = true;
+  while (moved) {
+    moved = false;
+    const asked = shown;
+    try {
+      const html = await server.move({ face: JSON.stringify(face), pixels: pixels() });
+      if (asked === shown) {
+        props.value = html;
+        queueMicrotask(announce);  // after Gradio has put it there
+      }
+    } catch (error) {
+      console.warn("The picture could not be drawn; the next move tries again.", error);
+    }
+  }
+  asking = false;
+}
+
+function announce() {
+  const picture = element.querySelector("[data-query]");
+  if (!picture) return;
+  document.dispatchEvent(new CustomEvent("face-shown", { detail: picture.dataset }));
+  clearTimeout(timer);  // browsers allow only some 100 changes of the address in 30 seconds
+  timer = setTimeout(keepAddress, 400, picture.dataset.query);
+}
 
 function keepAddress(query) {
   const others = [...new URLSearchParams(location.search)].filter(([key]) => !OURS.includes(key));
@@ -8,10 +59,18 @@ function keepAddress(query) {
   history.replaceState(history.state, "", `${location.pathname}?${query}${rest && "&" + rest}${location.hash}`);
 }
 
+document.addEventListener("input", (event) => {
+  if (face && take(event.target)) move();
+});
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#truncation [data-testid=reset-button]")) return;
+  setTimeout(() => {  // after Gradio has reset the slider, which tells nobody else
+    if (face && take(document.querySelector("#truncation input[type=range]"))) move();
+  });
+});
 watch("value", () => {
-  const picture = element.querySelector("[data-query]");
-  if (!picture) return;
-  document.dispatchEvent(new CustomEvent("face-shown", { detail: picture.dataset }));
-  clearTimeout(timer);  // browsers allow only some 100 changes of the address in 30 seconds
-  timer = setTimeout(keepAddress, 400, picture.dataset.query);
+  const holder = element.querySelector("[data-face]");
+  face = holder && JSON.parse(holder.dataset.face);
+  shown += 1;
+  announce();
 });
