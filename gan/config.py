@@ -203,8 +203,9 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "ema_ramp_up"):
+    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images"):
         expect(getattr(config, field) >= 0, field, "0 or more")
+    expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")
     expect(0 <= config.lr_decay_start <= 1, "lr_decay_start", "0 to 1")
     for field in ("sample_growth", "snapshot_growth"):
@@ -337,6 +338,7 @@ PRESETS: dict[str, GANConfig] = {
         #     ... with batch 32 (the same pictures in twice the steps)    45.6
         #     ... with minibatch standard deviation                       59.6
         #     ... with Adam 8e-4                                          60.3
+        #     ... with relativistic pairing and R2 0.1                    57.8
         #     spectral norm, hinge, Adam 2e-4 / 4e-4, beta1 0, batch 64   41.0
         # It takes the two that helped: spectral norm with hinge (SNGAN, Miyato et al. 2018), and batches of 32.
         _preset(

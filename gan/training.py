@@ -84,7 +84,7 @@ def train(
     """
     out = Path(out)
     limits = limits or Limits(config.epochs)
-    steps_per_epoch = _steps_per_epoch(config, images)
+    steps_per_epoch = _steps_per_epoch(config, images, world_size)
     total_steps = _total_steps(config, limits, steps_per_epoch)
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)
@@ -190,7 +190,7 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-def _steps_per_epoch(config: GANConfig, images: np.ndarray) -> int:
+def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> int:
     shape = (config.image_size, config.image_size, config.channels)
     if images.shape[1:] != shape:
         raise TrainingError(f"pictures of shape {images.shape[1:]}: {config.preset} trains on {shape}")
@@ -198,6 +198,10 @@ def _steps_per_epoch(config: GANConfig, images: np.ndarray) -> int:
         raise TrainingError(
             f"{len(images)} pictures are fewer than one batch of {config.batch_size}: "
             f"give more pictures, or --batch-size {len(images)} or less"
+        )
+    if config.batch_size % world_size:
+        raise TrainingError(
+            f"a batch of {config.batch_size} does not divide over {world_size} processes: give --batch-size a multiple"
         )
     return len(images) // config.batch_size
 

@@ -138,6 +138,7 @@ def test_unknown_field_suggests_the_nearest():
         (dict(d_leaky_slope=-0.1), r"d_leaky_slope=-0.1: expected 0 or more and less than 1"),
         (dict(r1_gamma=-1.0), r"r1_gamma=-1.0: expected 0 or more"),
         (dict(ema_half_life_images=-1), r"ema_half_life_images=-1: expected 0 or more"),
+        (dict(ema_ramp_up=0.0), r"ema_ramp_up=0.0: expected more than 0"),
         (dict(real_label=0.0), r"real_label=0.0: expected more than 0 and at most 1"),
         (dict(real_label=1.1), r"real_label=1.1: expected more than 0 and at most 1"),
         (dict(lr_decay_start=1.5), r"lr_decay_start=1.5: expected 0 to 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gan.data import make_batch
 from gan.recorder import pairwise_distance
 from gan.sampling import generate, latents, sample
 from gan.trainer import Trainer
-from gan.training import MAX_ROLLBACKS, Limits, TrainingError, pick_bf16, pick_device
+from gan.training import MAX_ROLLBACKS, Limits, TrainingError, pick_bf16, pick_device, train
 
 # ------------------------------------------------------------------------------- what a run leaves
 
@@ -81,6 +82,35 @@ def test_rows_are_means_over_their_steps(tiny_config, pictures, tmp_path, monkey
         assert [row[name] for name in names] == pytest.approx(np.mean(part, axis=0).tolist(), rel=1e-4)
         assert row["epoch"] == row["images_seen"] / 40
         assert row["grad_norm_g"] > 0 and row["grad_norm_d"] > 0
+
+
+def test_learning_rates_decay_over_the_whole_run(tiny_config, pictures, tmp_path, monkeypatch):
+    rates = []
+    step = Trainer.step
+
+    def recorded(self, *args, **kwargs):
+        result = step(self, *args, **kwargs)
+        rates.append(self.g_optimizer.param_groups[0]["lr"])
+        return result
+
+    monkeypatch.setattr(Trainer, "step", recorded)
+    go(tiny_config.replace(g_lr=1.0, lr_decay_start=0.5), pictures, tmp_path / "a")
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_checkpoints_are_saved_as_often_as_asked(tiny_config, pictures, tmp_path, monkeypatch):
+    seconds, saves = [0.0], []
+
+    def make(*args, **options):
+        seconds[0] += 10  # a step takes ten seconds
+        return make_batch(*args, **options)
+
+    save = training.Recorder.save
+    monkeypatch.setattr(training, "make_batch", make)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(training.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
+    go(tiny_config, pictures, tmp_path / "a", save_minutes=0.5)
+    assert saves == [0, 3, 6, 9, 10]
 
 
 def test_pairwise_distance_by_hand():
@@ -306,3 +336,9 @@ def test_precision(monkeypatch):
     assert pick_bf16("auto", torch.device("mps")) is False
     with pytest.raises(TrainingError, match="precision 'fp16': expected auto, fp32 or bf16"):
         pick_bf16("fp16", cpu)
+
+
+def test_a_batch_that_no_share_divides_is_refused_before_anything_is_written(tiny_config, pictures, tmp_path):
+    with pytest.raises(TrainingError, match="a batch of 8 does not divide over 3 processes"):
+        train(tiny_config, pictures, tmp_path / "run", data="drawn faces", world_size=3, progress=False)
+    assert not (tmp_path / "run").exists()
