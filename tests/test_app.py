@@ -43,6 +43,7 @@ def test_only_named_endpoints_are_public_and_each_explains_itself(client):
     assert list(generate) == ["model", "seed", "truncation", "offsets", "scale"]
     assert generate["seed"]["type"]["type"] == "integer"
     assert generate["truncation"]["parameter_default"] == 1.0
+    assert generate["offsets"]["type"] == {"type": "object", "additionalProperties": {"type": "number"}}
     schema = urllib.request.urlopen(f"{client.src}gradio_api/info").read().decode()
     assert "same arguments always give the same picture" in schema
 

@@ -82,6 +82,8 @@ def build(library: Library) -> None:
         seed = gr.Number(0, label="seed", precision=0, minimum=0, maximum=MAX_SEED)
         truncation = gr.Slider(0, MAX_TRUNCATION, 1.0, label="truncation")
         offsets = gr.JSON(label="offsets")
+        # Gradio's own description of JSON is no valid schema, and MCP clients refuse it.
+        offsets.api_info = lambda: {"type": "object", "additionalProperties": {"type": "number"}}
         scale = gr.Slider(1, MAX_SCALE, 1, step=1, precision=0, label="scale")
         count = gr.Slider(1, MAX_FACES, 16, step=1, precision=0, label="count")
         columns = gr.Slider(1, MAX_FACES, 4, step=1, precision=0, label="columns")

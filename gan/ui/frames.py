@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -26,8 +27,8 @@ HEADER = """
 WAITING = '<div class="picture waiting" role="status" aria-label="The first face is being drawn"></div>'
 
 NO_MODEL = (
-    "There is no model here yet. Train one: python train.py --preset smooth-mnist28 takes some minutes on a laptop, "
-    "and it shows up on this page while it still learns."
+    "There is no model here yet. `python train.py --preset smooth-mnist28 --data mnist` makes one that draws digits, "
+    "in minutes on a laptop, and it shows up on this page while it still learns."
 )
 
 TOOLS = """
@@ -75,9 +76,10 @@ def frame(entry: Entry, face: Face, drawn: Frame, smooth: bool, note: str = "") 
 
 
 def notice(text: str, face: Face | None = None) -> str:
-    """In the picture's place: why there is none. `face` is kept as the page's state."""
+    """In the picture's place: why there is none. `face` is kept as the page's state; backquotes in `text` mark code."""
     state = _state(face) if face else ""
-    return f'<div class="picture notice" role="alert" {state}><p>{escape(text)}</p></div><div class="facts"></div>'
+    text = re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+    return f'<div class="picture notice" role="alert" {state}><p>{text}</p></div><div class="facts"></div>'
 
 
 def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:

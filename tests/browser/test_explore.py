@@ -237,6 +237,35 @@ def test_a_rapid_drag_ends_at_the_last_position(page, site):
     assert move(page, "z 6", 2) == ended
 
 
+def test_sliders_moved_before_the_first_answer_are_all_kept(page, site):
+    visit(page, site)
+    page.evaluate(
+        """labels => labels.forEach((label) => {
+            const input = document.querySelector(`[aria-label="range slider for ${label}"]`);
+            input.value = 1;
+            input.dispatchEvent(new Event("input", {bubbles: true}));
+        })""",
+        ["z 1", "z 2", "Truncation: typical to strange", "z 11"],
+    )
+    page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.endsWith('z=1:1,2:1,11:1')")
+
+
+def test_a_late_answer_does_not_replace_a_newer_face(page, site):
+    visit(page, site)
+    held = []
+    page.route(re.compile("component_server"), lambda route: held.append(route))
+    slider(page, "z 3").press("ArrowRight")
+    page.click("#grid [data-seed='9']")
+    page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed === '9'")
+    newer = picture(page)
+    with page.expect_response(re.compile("component_server")):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert picture(page) == newer
+    page.unroute(re.compile("component_server"))
+    assert "seed=9" in shown_state(page) and move(page, "z 3", 1) != newer
+
+
 def test_nothing_jumps_while_a_slider_moves(page, site):
     visit(page, site)
     places = (
