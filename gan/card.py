@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
-
-import torch
 
 from gan import run
 from gan.config import PRESETS, GANConfig
@@ -51,7 +48,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | Preset | `{config.preset}`{_changes(config)} |
 | Data | {info.data} |
 | Real pictures seen | {last["images_seen"]:,} ({last["epoch"]:.1f} epochs of {info.images:,}) |
-| Training time | {last["seconds"] / 60:.1f} minutes on {_machine()} |
+| Training time | {last["seconds"] / 60:.1f} minutes on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
 | Discriminator | {count_parameters(Discriminator(config)):,} parameters |
 | Latent | {config.z_dim} numbers, {config.z_distribution} |
@@ -103,9 +100,3 @@ def _averaging(config: GANConfig) -> str:
 def _terms(sources: str) -> str:
     known = {"celeba": _CELEBA_TERMS, "mnist": _MNIST_TERMS, "drawn": _DRAWN_TERMS}
     return " ".join(terms for name, terms in known.items() if name in sources) or _OTHER_TERMS
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} CPU cores ({platform.machine()})"

@@ -82,7 +82,7 @@ def load_meta(folder: Path) -> dict:
     for path in sorted((Path(folder) / "checkpoint").glob("*.json"), reverse=True):
         try:
             meta = json.loads(path.read_text())
-            return {**meta}
+            return {**meta}  # raises for JSON that is no object
         except (OSError, ValueError, TypeError):  # TypeError: JSON, but no object
             log.warning("%s is damaged: trying the one before it", path)
     raise CheckpointError(f"{folder} has no checkpoint to resume from: start it without --resume")

@@ -66,6 +66,7 @@ class RunInfo:
     data: str  # the sources in words
     images: int  # pictures in them
     libraries: dict[str, str]
+    machine: str  # what it was trained on
 
 
 def is_run(folder: Path) -> bool:
@@ -73,12 +74,13 @@ def is_run(folder: Path) -> bool:
     return (Path(folder) / "config.json").is_file()
 
 
-def write_config(folder: Path, config: GANConfig, data: str, images: int) -> None:
+def write_config(folder: Path, config: GANConfig, data: str, images: int, device: str = "cpu") -> None:
     """Write config.json; `data` are the sources in words, `images` how many pictures they hold."""
     content = {
         "format_version": FORMAT_VERSION,
         "config": config.to_dict(),
         "data": {"sources": data, "images": images},
+        "machine": _describe(torch.device(device)),
         "libraries": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -102,6 +104,7 @@ def read_info(folder: Path) -> RunInfo:
             content["data"]["sources"],
             content["data"]["images"],
             content["libraries"],
+            content["machine"],
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -233,6 +236,15 @@ def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) ->
         for index, file in files.items():
             if index >= keep:
                 file.unlink()
+
+
+def _describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return f"{device.type} ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU core{'s' * (threads != 1)} ({platform.machine()})"
 
 
 def _parse_cell(column: str, text: str | None) -> float | int | str | None:

@@ -97,7 +97,7 @@ def train(
     else:
         if rank == 0:
             _claim(out, overwrite)
-            run.write_config(out, config, data, len(images))
+            run.write_config(out, config, data, len(images), str(torch_device))
         recorder.write_first(trainer)
     if recorder.step >= total_steps:
         log.warning(
@@ -186,7 +186,7 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
         return precision == "bf16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # AMX implies AVX-512 bf16. torch has no public name for this before its 2.10.
+    # AMX implies AVX-512 bf16.
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gan import run
@@ -100,3 +102,11 @@ def test_training_ends_with_a_card(tiny_run):
     assert "drawn faces" in text and "2,000 (50.0 epochs of 44)" in text
     sheet = text.split("(samples/")[1].split(")")[0]
     assert tiny_run / "samples" / sheet == max(run.samples(tiny_run).values())
+
+
+def test_the_machine_is_the_one_that_trained(run_copy):
+    """Not the one that happens to write the card."""
+    config = run_copy / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"machine": "96 abacuses"}))
+    write_card(run_copy)
+    assert "minutes on 96 abacuses |" in (run_copy / "README.md").read_text()

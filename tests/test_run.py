@@ -30,6 +30,7 @@ def test_config_round_trip(tmp_path, tiny_config):
     info = run.read_info(tmp_path / "new")
     assert (info.config, info.data, info.images) == (tiny_config, "drawn faces", 44)
     assert info.libraries["torch"] == torch.__version__
+    assert info.machine.startswith(f"{torch.get_num_threads()} CPU core")
     assert json.loads((tmp_path / "new" / "config.json").read_text())["format_version"] == run.FORMAT_VERSION
 
 
