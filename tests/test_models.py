@@ -1,4 +1,4 @@
-"""Both networks of every preset against their sources' tables, layer by layer, and batch-norm folding."""
+"""Both networks of every preset against their sources' tables, layer by layer, and folding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gan.config import PRESETS, GANConfig
-from gan.models import Discriminator, Generator, count_parameters, fold_batch_norm, initialise, minibatch_stddev
+from gan.models import Discriminator, Generator, count_parameters, fold, initialise, minibatch_stddev
 
 
 def linear(inputs, outputs, bias=True):
@@ -337,7 +337,7 @@ def test_folding_batch_norm_keeps_the_pictures(name):
     before = {key: value.clone() for key, value in generator.state_dict().items()}
     z = torch.randn(3, config.z_dim)
 
-    folded = fold_batch_norm(generator.train())
+    folded = fold(generator.train())
 
     with torch.no_grad():
         torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
@@ -346,6 +346,25 @@ def test_folding_batch_norm_keeps_the_pictures(name):
     assert not folded.training
     assert not any(p.requires_grad for p in folded.parameters())
     assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())
+
+
+@presets
+def test_folding_keeps_the_critics_judgement(name):
+    torch.manual_seed(0)
+    config = PRESETS[name]
+    discriminator = Discriminator(config)
+    initialise(discriminator)
+    randomise_batch_norm(discriminator)
+    images = torch.rand(3, config.channels, config.image_size, config.image_size) * 2 - 1
+    expected = discriminator.eval()(images)
+
+    folded = fold(discriminator)
+
+    torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5)
+    names = set(folded.state_dict())
+    assert not [key for key in names if "parametrizations" in key or "running" in key]
+    assert not {type(m) for m in folded.modules()} & {nn.BatchNorm2d, nn.Dropout}
+    assert any(p.requires_grad for p in discriminator.parameters())
 
 
 def test_minibatch_stddev_by_hand():

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from gan.config import PRESETS, GANConfig
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.ui import frames
@@ -23,7 +24,7 @@ SLIDERS = 16  # on the page at a time
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
 DOWNLOAD_SIZE = 512  # pixels, at least
-RANDOM_SEEDS = 1_000_000  # short enough to read out
+SLIDER_SEEDS = 1_000_000  # in reach of the seed's slider and of the random button: short enough to read out
 # A plain POST; while one is answered, only the newest waits. The sliders have a still faster way: static/stage.js.
 FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
 
@@ -66,9 +67,9 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
-                seed = gr.Number(
-                    0, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100,
-                    interactive=True,
+                seed = gr.Slider(
+                    0, SLIDER_SEEDS - 1, 0, step=1, precision=0, label="Seed: another face for each", elem_id="seed",
+                    buttons=[], min_width=160, interactive=True,
                 )  # fmt: skip
                 truncation = gr.Slider(
                     0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation: typical to strange", elem_id="truncation",
@@ -152,7 +153,7 @@ class Explore:
     def random(self, text: str, span: str | None, pixels: bool) -> list:
         """A random seed, without the changes."""
         return self._shown(
-            lambda: replace(self._current(text), seed=random.randrange(RANDOM_SEEDS), offsets=()), span, pixels
+            lambda: replace(self._current(text), seed=random.randrange(SLIDER_SEEDS), offsets=()), span, pixels
         )
 
     def pick(self, text: str, span: str | None, pixels: bool, event: gr.EventData) -> list:
@@ -219,12 +220,16 @@ class Explore:
             self.draw_grid(text, 1.0, 0)
 
     def _default(self) -> Face:
-        """The first face of the largest model of the first folder that has any; raises `RunError`."""
+        """The first face of our own recipe's model, else of the largest, in the first folder that has any.
+
+        Raises:
+            RunError: there is no usable model.
+        """
         usable = [entry for entry in self.library.entries() if not entry.problem]
         if not usable:
             raise RunError(frames.NO_MODEL)
         shipped = [entry for entry in usable if entry.folder.parent == usable[0].folder.parent]
-        best = max(shipped, key=lambda entry: (entry.info.config.channels, entry.info.config.image_size))
+        best = max(shipped, key=lambda entry: _rank(entry.info.config))
         return Face(best.name)
 
     def _current(self, text: str) -> Face:
@@ -255,7 +260,8 @@ class Explore:
             return self._failed(error, face)
         model = gr.update(choices=self._choices(), value=face.model)
         return [
-            face.to_json(), model, face.seed, face.truncation, gr.update(choices=labels, value=span), *sliders, picture
+            face.to_json(), model, seed_slider(face.seed), face.truncation, gr.update(choices=labels, value=span),
+            *sliders, picture,
         ]  # fmt: skip
 
     def _failed(self, error: Exception, face: Face | None = None) -> list:
@@ -282,6 +288,16 @@ def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
     return [
         gr.update(label=f"z {i}", value=offsets.get(i, 0), visible=i < z_dim) for i in range(first, first + SLIDERS)
     ]
+
+
+def _rank(config: GANConfig) -> tuple:
+    """The higher, the sooner a visitor should see it."""
+    return config.preset == next(iter(PRESETS)), config.channels, config.image_size
+
+
+def seed_slider(seed: int) -> dict:
+    """An update that puts the seed's slider on `seed`; a link may name one beyond its usual end."""
+    return gr.update(value=seed, maximum=SLIDER_SEEDS - 1 if seed < SLIDER_SEEDS else MAX_SEED)
 
 
 def _script(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -13,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from gan.models import Discriminator, Generator, fold_batch_norm
+from gan.models import Discriminator, Generator, fold
 from gan.run import RunError, RunInfo, load_discriminator, load_generator, read_info
 
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
@@ -90,33 +91,38 @@ class Library:
         file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
 
         def load() -> Generator:
-            generator = fold_batch_norm(load_generator(folder, snapshot=snapshot))
+            generator = fold(load_generator(folder, snapshot=snapshot))
             generator.to(memory_format=_FASTER)
             with torch.inference_mode():
                 generator(torch.zeros(1, generator.config.z_dim))  # the first call allocates and picks kernels
             return generator
 
-        return self._load(folder / file, load)
+        return self._load(folder, file, load)
 
     def discriminator(self, name: str) -> Discriminator:
-        """The critic of a model; raises `RunError`, also where the folder has none."""
+        """The critic of a model, folded; raises `RunError`, also where the folder has none."""
         folder = self.entry(name).folder
         return self._load(
-            folder / "discriminator.safetensors", lambda: load_discriminator(folder).to(memory_format=_FASTER)
+            folder, "discriminator.safetensors", lambda: fold(load_discriminator(folder)).to(memory_format=_FASTER)
         )
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
         stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))
         with self._lock:
             if folder not in self._checked or self._checked[folder][0] != stamp:
-                self._checked[folder] = (stamp, *_examine(folder))
+                info, problem = _examine(folder)
+                self._checked[folder] = (stamp, info, problem and _without_place(problem, folder))
             return self._checked[folder][1:]
 
-    def _load(self, path: Path, load: Callable[[], nn.Module]) -> nn.Module:
-        key = (path, _stamp(path), _stamp(path.parent / "config.json"))
+    def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
+        path = folder / file
+        key = (path, _stamp(path), _stamp(folder / "config.json"))
         with self._lock:  # also while loading, so that eight visitors do not load one file eight times
             if key not in self._loaded:
-                network = load()
+                try:
+                    network = load()
+                except RunError as error:
+                    raise RunError(_without_place(str(error), folder)) from error
                 for old in [k for k in self._loaded if k[0] == path]:
                     del self._loaded[old]
                 self._loaded[key] = network
@@ -155,6 +161,11 @@ def _examine(folder: Path) -> tuple[RunInfo | None, str | None]:
     except (SafetensorError, OSError) as error:
         return info, f"{path} cannot be read ({' '.join(str(error).split())[:120]}): copy it again, or train again"
     return info, None
+
+
+def _without_place(sentence: str, folder: Path) -> str:
+    """Without where the models lie on this machine, which is no visitor's business."""
+    return sentence.replace(f"{folder.parent}{os.sep}", "")
 
 
 def _in_training(folder: Path) -> bool:

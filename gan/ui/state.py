@@ -5,13 +5,18 @@ Every value may come from a stranger's link or file, so each is checked and boun
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
+import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from gan.config import GANConfig
 from gan.sampling import MAX_SEED, latents, truncate
@@ -19,8 +24,16 @@ from gan.sampling import MAX_SEED, latents, truncate
 MAX_TRUNCATION = 1.5  # beyond it every generator leaves what it was trained on
 MAX_OFFSET = 3.0  # added to one latent number; +-3 covers what a normal z takes
 MAX_DIMENSIONS = 1024
+MAX_LATENT = 10.0  # largest number in an own latent; a normal z of 1,024 numbers hardly passes 4
+MAX_DIRECTION = 3.0  # of a direction's slider
+MAX_MOVED = 64  # directions moved at a time
+MAX_OWN = 4  # directions that a visitor made
+MAX_MARKED = 32  # faces in each of the two lists that make one
+MAX_NAME = 40  # characters of a direction's name
+OWN_MARK = "~"  # before the name of an own direction, so that it is never taken for one of the model's
 MAX_TEXT = 40_000  # characters of JSON: all dimensions moved take half of it
 _DECIMALS = 3  # what is kept of a value, so that a link restores exactly what was shown
+_PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own")  # of a link
 
 
 class FaceError(ValueError):
@@ -28,8 +41,41 @@ class FaceError(ValueError):
 
 
 @dataclass(frozen=True)
+class OwnDirection:
+    """A direction that a visitor made: from the mean of some faces towards the mean of others.
+
+    Attributes:
+        name: letters, digits, spaces and - ' / ( ), at most `MAX_NAME`; anything else is left out.
+        model: whose faces were marked; on another model the same seeds are other faces.
+        has: seeds of faces with the property, 1 to `MAX_MARKED`, in order.
+        lacks: likewise without it; no seed is in both.
+
+    Raises:
+        FaceError: a value of the wrong kind or out of range.
+    """
+
+    name: str
+    model: str
+    has: tuple[int, ...]
+    lacks: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", clean_name(self.name))
+        object.__setattr__(self, "model", _model(self.model))
+        object.__setattr__(self, "has", _seeds("faces with the property", self.has))
+        object.__setattr__(self, "lacks", _seeds("faces without the property", self.lacks))
+        if both := set(self.has) & set(self.lacks):
+            raise FaceError(f"seed {min(both)} is marked both ways: expected different faces in the two lists")
+
+    @property
+    def key(self) -> str:
+        """What names it among `Face.directions`."""
+        return OWN_MARK + self.name
+
+
+@dataclass(frozen=True)
 class Face:
-    """One picture that the page can show.
+    """One picture that the page can show: z = truncation * base + directions + offsets.
 
     Attributes:
         model: name of a `gan.ui.library.Entry`.
@@ -38,6 +84,11 @@ class Face:
         offsets: (dimension, added value) pairs in order of dimension, none of them 0; a mapping or other
             pairs are accepted and brought into this form. Dimensions count from 0, values are
             -`MAX_OFFSET` to `MAX_OFFSET`.
+        latent: an own z as `encode_latent` writes it, in the place of the seed's; "" is the seed's.
+        directions: (name, value) pairs in order of name, none of them 0, accepted in the same forms as offsets;
+            a name is one of the model's directions or the key of an own one, values are -`MAX_DIRECTION` to
+            `MAX_DIRECTION`.
+        own: the `OwnDirection`s that there are, moved or not; at most `MAX_OWN`, no two of one key and model.
 
     Raises:
         FaceError: a value of the wrong kind or out of range.
@@ -47,23 +98,51 @@ class Face:
     seed: int = 0
     truncation: float = 1.0
     offsets: tuple[tuple[int, float], ...] = ()
+    latent: str = ""
+    directions: tuple[tuple[str, float], ...] = ()
+    own: tuple[OwnDirection, ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model or len(self.model) > 200:
-            raise FaceError("model: expected the name of a model, 1 to 200 characters")
-        seed = _whole("seed", self.seed, 0, MAX_SEED)
-        truncation = _number("truncation", self.truncation, 0, MAX_TRUNCATION)
-        object.__setattr__(self, "seed", seed)
-        object.__setattr__(self, "truncation", truncation)
+        object.__setattr__(self, "model", _model(self.model))
+        object.__setattr__(self, "seed", _whole("seed", self.seed, 0, MAX_SEED))
+        object.__setattr__(self, "truncation", _number("truncation", self.truncation, 0, MAX_TRUNCATION))
         object.__setattr__(self, "offsets", _offsets(self.offsets))
+        object.__setattr__(self, "latent", encode_latent(decode_latent(self.latent)) if self.latent != "" else "")
+        object.__setattr__(self, "directions", _directions(self.directions))
+        object.__setattr__(self, "own", _own(self.own))
 
-    def z(self, config: GANConfig) -> torch.Tensor:
-        """z: (1, z_dim) float32: the seed's latent vector, truncated, then moved by the offsets.
+    def base(self, config: GANConfig) -> Tensor:
+        """z: (1, z_dim) float32: the own latent or else the seed's, untouched.
 
         Raises:
-            FaceError: an offset in a dimension that the model does not have.
+            FaceError: an own latent of another length than the model's.
         """
-        z = truncate(latents(config, [self.seed]), self.truncation)
+        if not self.latent:
+            return latents(config, [self.seed])
+        z = decode_latent(self.latent)
+        if len(z) != config.z_dim:
+            raise FaceError(f"latent of {len(z)} numbers: {self.model} has {config.z_dim}")
+        return z[None]
+
+    def z(self, config: GANConfig, vectors: Mapping[str, Tensor] | None = None) -> Tensor:
+        """z: (1, z_dim) float32: the base, truncated, then moved by the directions and the offsets.
+
+        Truncation scales an own latent as it scales a seed's: 1 leaves it as it is, 0 is the mean face.
+
+        Args:
+            config: the model's.
+            vectors: what each direction's value 1 adds, (z_dim,); `gan.ui.edits.latent` gathers them.
+
+        Raises:
+            FaceError: a direction that is not in `vectors`, an own latent of another length than the model's, or
+                an offset in a dimension that it does not have.
+        """
+        z = truncate(self.base(config), self.truncation)
+        for name, value in self.directions:
+            if name not in (vectors or {}):
+                there = f"it has {', '.join(vectors)}" if vectors else "it has none"
+                raise FaceError(f"{self.model} has no direction {_short(name)}: {there}")
+            z = z + value * vectors[name]
         for dimension, value in self.offsets:
             if dimension >= config.z_dim:
                 raise FaceError(
@@ -73,33 +152,49 @@ class Face:
             z[0, dimension] += value
         return z
 
-    def fitted(self, config: GANConfig) -> Face:
-        """Without the offsets in dimensions that a model of this config does not have."""
-        return replace(self, offsets=tuple(pair for pair in self.offsets if pair[0] < config.z_dim))
+    def fitted(self, config: GANConfig, names: Iterable[str] = ()) -> Face:
+        """Without what a model of this config and these directions does not have; own directions are kept."""
+        known = {*names, *(direction.key for direction in self.own if direction.model == self.model)}
+        return replace(
+            self,
+            offsets=tuple(pair for pair in self.offsets if pair[0] < config.z_dim),
+            latent=self.latent if self.latent and len(decode_latent(self.latent)) == config.z_dim else "",
+            directions=tuple(pair for pair in self.directions if pair[0] in known),
+        )
 
     def to_query(self) -> str:
-        """'model=faces64&seed=7&truncation=0.8&z=3:0.5,17:-1.25', to follow a '?'."""
+        """'model=faces64&seed=7&truncation=0.8&move=Smile:1.5&z=3:0.5,17:-1.25', to follow a '?'."""
         values = {"model": self.model, "seed": str(self.seed), "truncation": f"{self.truncation:g}"}
+        if self.latent:
+            values["latent"] = self.latent
+        if self.directions:
+            values["move"] = ",".join(f"{name}:{value:g}" for name, value in self.directions)
         if self.offsets:
             values["z"] = ",".join(f"{dimension}:{value:g}" for dimension, value in self.offsets)
-        return urllib.parse.urlencode(values, safe="/:,")
+        if self.own:
+            values["own"] = ",".join(_own_text(direction, self.model) for direction in self.own)
+        return urllib.parse.urlencode(values, safe="/:,~")
 
     @classmethod
     def from_query(cls, values: Mapping[str, str], default: Face) -> Face:
         """The reverse of `to_query`, from parsed parameters; what is missing comes from `default`.
 
-        A link that names another model or seed than `default` starts without default's offsets.
+        A link that names another model or seed than `default` starts without default's changes.
 
         Raises:
             FaceError: a value that cannot be read or is out of range.
         """
-        if not any(key in values for key in ("model", "seed", "truncation", "z")):
+        if not any(key in values for key in _PARAMETERS):
             return default
+        model = values.get("model", default.model)
         return cls(
-            values.get("model", default.model),
+            model,
             _parse_int("seed", values["seed"]) if "seed" in values else default.seed,
             _parse_float("truncation", values["truncation"]) if "truncation" in values else default.truncation,
             _parse_pairs(values["z"]) if values.get("z") else (),
+            values.get("latent", ""),
+            _parse_moves(values["move"]) if values.get("move") else (),
+            _parse_own(values["own"], model) if values.get("own") else (),
         )
 
     def to_json(self) -> str:
@@ -110,6 +205,9 @@ class Face:
                 "seed": self.seed,
                 "truncation": self.truncation,
                 "offsets": {str(dimension): value for dimension, value in self.offsets},
+                "latent": self.latent,
+                "directions": dict(self.directions),
+                "own": [vars(direction) for direction in self.own],
             }
         )
 
@@ -120,13 +218,116 @@ class Face:
             raise FaceError(f"no state of this page: expected JSON of at most {MAX_TEXT:,} characters")
         try:
             values = json.loads(text)
-            return cls(values["model"], values["seed"], values["truncation"], values.get("offsets", {}))
+            return cls(
+                values["model"],
+                values["seed"],
+                values["truncation"],
+                values.get("offsets", {}),
+                values.get("latent", ""),
+                values.get("directions", {}),
+                tuple(OwnDirection(**direction) for direction in values.get("own", ())),
+            )
         except FaceError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FaceError(
                 f"no state of this page ({type(error).__name__}): expected JSON with model, seed, truncation, offsets"
             ) from error
+
+
+def encode_latent(z: Tensor) -> str:
+    """A latent vector as a link takes it: float16, little-endian, base64url without its '='.
+
+    Args:
+        z: (z_dim,) or (1, z_dim), any float; what `decode_latent` gives differs by the rounding to float16.
+
+    Raises:
+        FaceError: more than `MAX_DIMENSIONS` numbers, or one beyond `MAX_LATENT`.
+    """
+    numbers = z.detach().cpu().float().flatten()
+    if not 0 < len(numbers) <= MAX_DIMENSIONS or not bool((numbers.abs() <= MAX_LATENT).all()):
+        raise FaceError(
+            f"latent of {len(numbers)} numbers: expected 1 to {MAX_DIMENSIONS}, each from -{MAX_LATENT:g} to "
+            f"{MAX_LATENT:g}"
+        )
+    return base64.urlsafe_b64encode(numbers.numpy().astype("<f2").tobytes()).decode().rstrip("=")
+
+
+def decode_latent(text: str) -> Tensor:
+    """(z_dim,) float32 of `encode_latent`'s text; raises `FaceError`."""
+    if not isinstance(text, str) or len(text) > 4 * MAX_DIMENSIONS:
+        raise FaceError(f"latent {_short(text)}: expected float16 numbers as base64url, at most {MAX_DIMENSIONS}")
+    try:
+        content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return torch.from_numpy(np.frombuffer(content, "<f2").astype(np.float32))
+    except (binascii.Error, ValueError) as error:
+        raise FaceError(f"latent {_short(text)}: expected float16 numbers as base64url ({error})") from None
+
+
+def clean_name(text: str) -> str:
+    """What of a text can name a direction; raises `FaceError` where nothing can."""
+    if not isinstance(text, str):
+        raise FaceError(f"name {_short(text)}: expected text")
+    characters = unicodedata.normalize("NFC", text[: 4 * MAX_NAME])
+    kept = [c if unicodedata.category(c)[0] in "LMN" or c in "'/()-" else " " for c in characters]  # M: accents
+    name = " ".join("".join(kept).split())[:MAX_NAME].strip()
+    if not any(c.isalnum() for c in name):
+        raise FaceError(f"name {_short(text)}: expected letters or digits")
+    return name
+
+
+def _model(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > 200:
+        raise FaceError("model: expected the name of a model, 1 to 200 characters")
+    return value
+
+
+def _seeds(what: str, given: object) -> tuple[int, ...]:
+    if not isinstance(given, (list, tuple)) or not 1 <= len(given) <= MAX_MARKED:
+        raise FaceError(f"{what}: expected 1 to {MAX_MARKED} seeds")
+    return tuple(sorted({_whole("seed", seed, 0, MAX_SEED) for seed in given}))
+
+
+def _own(given: Iterable[OwnDirection]) -> tuple[OwnDirection, ...]:
+    own = tuple(given)
+    if len(own) > MAX_OWN:
+        raise FaceError(f"{len(own)} own directions: expected at most {MAX_OWN}; remove one first")
+    if len({(direction.model, direction.name) for direction in own}) < len(own):
+        raise FaceError("two own directions of one name: give the new one another name")
+    return own
+
+
+def _own_text(direction: OwnDirection, model: str) -> str:
+    parts = [direction.name, ".".join(map(str, direction.has)), ".".join(map(str, direction.lacks))]
+    if direction.model != model:
+        parts.append(urllib.parse.quote(direction.model, safe=""))
+    return ":".join(parts)
+
+
+def _parse_own(text: str, model: str) -> tuple[OwnDirection, ...]:
+    own = []
+    for part in text[:MAX_TEXT].split(","):
+        name, *rest = part.split(":")
+        if not 2 <= len(rest) <= 3:
+            raise FaceError(f"own={_short(text)}: expected name:seeds:seeds with commas, like Hat:3.17:5.9")
+        has, lacks = (tuple(_parse_int("seed", seed) for seed in seeds.split(".")) for seeds in rest[:2])
+        own.append(OwnDirection(name, urllib.parse.unquote(rest[2]) if len(rest) == 3 else model, has, lacks))
+    return tuple(own)
+
+
+def _directions(given: Mapping[str, float] | Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    try:
+        pairs = dict(given)
+    except (TypeError, ValueError):
+        raise FaceError('directions: expected names and values, like {"Smile": 1.5}') from None
+    if len(pairs) > MAX_MOVED:
+        raise FaceError(f"{len(pairs)} directions: expected at most {MAX_MOVED}")
+    kept = {}
+    for name, value in pairs.items():
+        if not isinstance(name, str) or name.removeprefix(OWN_MARK) != clean_name(name):
+            raise FaceError(f"direction {_short(name)}: expected its name")
+        kept[name] = _number(f"direction {name}:", value, -MAX_DIRECTION, MAX_DIRECTION)
+    return tuple(sorted((name, value) for name, value in kept.items() if value))
 
 
 def _offsets(given: Mapping[int | str, float] | Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
@@ -179,6 +380,16 @@ def _parse_pairs(text: str) -> list[tuple[int, float]]:
             raise FaceError(f"z={_short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
         pairs.append((_parse_int("dimension", dimension), _parse_float("offset", value)))
     return pairs
+
+
+def _parse_moves(text: str) -> dict[str, float]:
+    moves = {}
+    for part in text[:MAX_TEXT].split(","):
+        name, colon, value = part.partition(":")
+        if not colon:
+            raise FaceError(f"move={_short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
+        moves[name] = _parse_float("direction", value)
+    return moves
 
 
 def _short(value: object) -> str:

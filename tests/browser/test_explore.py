@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 PICTURE = "#stage .picture img"
+SEED = "Seed: another face for each"
 
 
 def visit(page, site, query: str = "") -> None:
@@ -45,7 +46,7 @@ def wait_for_other(page, before: str) -> str:
 
 def type_seed(page, seed: int) -> str:
     before = picture(page)
-    page.get_by_label("Seed", exact=True).fill(str(seed))
+    page.get_by_label(f"number input for {SEED}").fill(str(seed))
     page.wait_for_function("seed => document.querySelector('#stage [data-seed]')?.dataset.seed === seed", arg=str(seed))
     assert picture(page) != before
     return picture(page)
@@ -66,6 +67,18 @@ def test_the_seed_decides_the_picture(page, site):
     visit(page, site)
     zero = picture(page)
     assert type_seed(page, 7) != zero
+    assert type_seed(page, 0) == zero
+
+
+def test_the_seeds_slider_runs_through_faces_and_reaches_the_seed_of_any_link(page, site):
+    visit(page, site)
+    zero = picture(page)
+    assert move(page, SEED, 123_456) != zero
+    assert shown_state(page) == "model=small&seed=123456&truncation=1"
+    assert move(page, SEED, 0) == zero
+    visit(page, site, f"?model=small&seed={2**32 - 1}")
+    assert shown_state(page) == f"model=small&seed={2**32 - 1}&truncation=1"
+    expect(page.get_by_label(f"number input for {SEED}")).to_have_value(str(2**32 - 1))
     assert type_seed(page, 0) == zero
 
 
@@ -129,7 +142,7 @@ def test_the_link_restores_the_state_in_a_new_page(page, site, context):
     other.wait_for_selector(PICTURE)
     assert picture(other) == made
     expect(slider(other, "z 5")).to_have_value("1.5")
-    expect(other.get_by_label("Seed", exact=True)).to_have_value("12")
+    expect(other.get_by_label(f"number input for {SEED}")).to_have_value("12")
 
 
 def test_the_address_follows_so_that_reloading_keeps_the_face(page, site):
@@ -191,7 +204,7 @@ def test_a_face_of_the_grid_is_taken_over(page, site):
     wait_for_other(page, before)
     assert shown_state(page) == "model=small&seed=9&truncation=1"
     expect(page.locator("#grid [data-seed='9']")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_label("Seed", exact=True)).to_have_value("9")
+    expect(page.get_by_label(f"number input for {SEED}")).to_have_value("9")
     page.get_by_label("Faces after these").click()
     page.locator("#grid [data-seed='30']").click()
     page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed === '30'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import re
 import shutil
 from types import SimpleNamespace
@@ -75,6 +76,16 @@ def test_opening_shows_the_first_model_and_begins_the_grid_at_the_links_seed(tab
     assert Face.from_json(shown[FACE]) == Face("runs/tiny", 50, 0.5, {7: 1})
     assert shown[-1] == 48
     assert opened(tab, seed=str(2**32 - 1))[-1] + GRID_FACES == 2**32
+
+
+def test_our_own_recipe_opens_the_page_whatever_the_folders_names(tmp_path, tiny_run):
+    for name, preset in (("a", "dcgan64"), ("b", "faces64"), ("c", "custom")):
+        shutil.copytree(tiny_run, tmp_path / name)
+        path = tmp_path / name / "config.json"
+        content = json.loads(path.read_text())
+        content["config"]["preset"] = preset
+        path.write_text(json.dumps(content))
+    assert opened(Explore(Library([tmp_path])))[MODEL]["value"] == "b"
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_a_broken_folder_is_named_with_its_reason_and_breaks_nothing(roots, dama
     damage(roots[1] / "two")
     library = Library(roots)
     assert message in problem_of(library, "runs/two")
+    assert str(roots[1]) not in problem_of(library, "runs/two")  # a visitor need not know where models lie
     with pytest.raises(RunError, match=message):
         library.generator("runs/two")
     assert library.generator("one")
@@ -135,6 +136,14 @@ def test_a_critic_may_be_missing(roots):
     with pytest.raises(RunError, match=r"discriminator\.safetensors is missing"):
         library.discriminator("one")
     assert library.generator("one")
+
+
+def test_damage_found_while_loading_is_told_without_its_place(roots):
+    library = Library(roots)
+    os.truncate(roots[0] / "one" / "discriminator.safetensors", 900)
+    with pytest.raises(RunError, match=r"one/discriminator\.safetensors cannot be") as caught:
+        library.discriminator("one")
+    assert str(roots[0]) not in str(caught.value)
 
 
 def test_the_least_recently_used_weights_go_first(roots, monkeypatch):

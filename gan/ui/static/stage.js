@@ -12,13 +12,10 @@ const pixels = () => document.querySelector("#pixels input").checked;
 function take(input) {
   if (input.closest("#pixels")) return true;
   if (input.value === "" || !input.closest("#seed, #truncation, #sliders")) return false;
-  if (input.closest("#seed")) {
-    face.seed = Number(input.value);
-    return true;
-  }
   // A field takes any number until it is left; then Gradio makes it one that the slider can have.
   const value = Math.min(Math.max(Number(input.value), Number(input.min)), Number(input.max));
-  if (input.closest("#truncation")) face.truncation = value;
+  if (input.closest("#seed")) face.seed = Math.round(value);
+  else if (input.closest("#truncation")) face.truncation = value;
   else face.offsets[input.getAttribute("aria-label").match(/\d+$/)[0]] = value;
   return true;
 }
