@@ -68,12 +68,12 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
                 seed = gr.Slider(
-                    0, SLIDER_SEEDS - 1, 0, step=1, precision=0, label="Seed: another face for each", elem_id="seed",
+                    0, SLIDER_SEEDS - 1, 0, step=1, precision=0, label="Seed", info="Another face for each", elem_id="seed",
                     buttons=[], min_width=160, interactive=True,
                 )  # fmt: skip
                 truncation = gr.Slider(
-                    0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation: typical to strange", elem_id="truncation",
-                    buttons=["reset"], min_width=160,
+                    0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation", info="From typical to strange",
+                    elem_id="truncation", buttons=["reset"], min_width=160,
                 )  # fmt: skip
             with gr.Column(elem_id="shape"):
                 gr.HTML(frames.SHAPE_HEAD, apply_default_css=False)
