@@ -18,7 +18,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from gan.ui import api, explore, frames, replay
+from gan.ui import api, explore, frames, morph, photo, replay
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
 from gan.ui.theme import theme
@@ -33,6 +33,10 @@ def build(library: Library) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)
+            with gr.Tab("Morph", id="morph"):
+                morph.build(library, face)
+            with gr.Tab("Photo", id="photo"):
+                photo.build(library, face)
             with gr.Tab("Replay", id="replay"):
                 replay.build(library, face)
         api.build(library)

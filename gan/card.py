@@ -1,14 +1,27 @@
-"""The model card that a training leaves in its folder: what the model is, and how it came to be."""
+"""The model card that a training leaves in its folder: what the model is, how it came to be, and how good it is.
+
+    python -m gan.card weights/*                write the cards again, after `python -m gan.metrics --save`
+    python -m gan.card --table README.md        and the table that compares the models of weights/
+
+What a person adds to a card goes into notes.md beside it, in Markdown, and is put into every card written from then on.
+"""
 
 from __future__ import annotations
 
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from gan import run
-from gan.config import PRESETS, GANConfig
+from gan import attributes, comparison, directions, run
+from gan.config import PRESETS, ConfigError, GANConfig
 from gan.files import atomic_path
+from gan.metrics.protocol import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
+NOTES_FILE = "notes.md"
+CELEBA_IMAGES = 202_599
 _CELEBA_TERMS = (
     "CelebA (Liu et al., ICCV 2015) is for non-commercial research only, and so are weights trained on it. "
     "None of its pictures is in this folder; the samples are generated. Its faces are celebrities': mostly young, "
@@ -17,20 +30,43 @@ _CELEBA_TERMS = (
 _MNIST_TERMS = "MNIST (LeCun et al.) is usually given as CC BY-SA 3.0."
 _OTHER_TERMS = "The weights stand under the terms of the pictures that they were trained on."
 _DRAWN_TERMS = "The drawn faces are made by this project's own code and free of rights."
+_LICENCES = {
+    "celeba": "license: other\nlicense_name: celeba-non-commercial-research\n"
+    "license_link: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    "mnist": "license: cc-by-sa-3.0\ndatasets: [ylecun/mnist]",
+}
+# key of gan.metrics, name, format, what is better
+_FIGURES = (
+    ("frechet_distance", "Fréchet distance", "{:.3f}", "lower"),
+    ("kernel_distance", "Kernel distance", "{:.4f}", "lower"),
+    ("precision", "Precision", "{:.3f}", "higher"),
+    ("recall", "Recall", "{:.3f}", "higher"),
+    ("sliced_wasserstein", "Sliced Wasserstein distance x 1000", "{:.2f}", "lower"),
+    ("ms_ssim", "MS-SSIM between pictures", "{:.3f}", "as real"),
+    ("sure_share", "Classifier more than 90 % sure", "{:.1%}", "as real"),
+    ("digit_entropy", "Entropy of the ten digits, bits", "{:.3f}", "3.322"),
+)
+_RARE, _FREQUENT = 0.5, 1.5  # drawn so many times as often as in the data: worth a sentence
+_LEAST_SHARE = 0.01  # of the data: rarer attributes are within the classifier's errors
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md, a Hugging Face model card, from the folder's config and history."""
+    """Write README.md, a Hugging Face model card, from the folder's config, history and figures.
+
+    Raises:
+        gan.run.RunError, gan.metrics.MetricError: a damaged folder or metrics.json.
+    """
     folder = Path(folder)
     info = run.read_info(folder)
     config = info.config
     history = run.read_history(folder)
+    if not history:
+        raise run.RunError(f"{folder} has no history.csv to write a card from: train it first")
     last = history[-1]
     sheets = run.samples(folder)
     sources = info.data.lower()
-    license_id = "other" if "mnist" not in sources else "cc-by-sa-3.0"
     text = f"""---
-license: {license_id}
+{_licence(sources)}
 library_name: pytorch
 pipeline_tag: unconditional-image-generation
 tags: [gan, dcgan, gan-faces]
@@ -46,9 +82,9 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | | |
 |---|---|
 | Preset | `{config.preset}`{_changes(config)} |
-| Data | {info.data} |
+| Data | {info.data}{_part_of_celeba(sources, info.images)} |
 | Real pictures seen | {last["images_seen"]:,} ({last["epoch"]:.1f} epochs of {info.images:,}) |
-| Training time | {last["seconds"] / 60:.1f} minutes on {info.machine} |
+| Training time | {comparison.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
 | Discriminator | {count_parameters(Discriminator(config)):,} parameters |
 | Latent | {config.z_dim} numbers, {config.z_distribution} |
@@ -56,15 +92,18 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | Optimiser | Adam, learning rates {config.g_lr:g} (G) and {config.d_lr:g} (D), \
 betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size} |
 | Averaging | {_averaging(config)} |
-| Versions | {", ".join(f"{name} {version}" for name, version in info.libraries.items())} |
+{_best(folder)}| Versions | {", ".join(f"{name} {version}" for name, version in info.libraries.items())} |
 
 ## Use
 ```python
 from gan import load_generator, sample
-pictures = sample(load_generator("{folder.as_posix() if not folder.is_absolute() else folder.name}"), seed=0, n=16)
+pictures = sample(load_generator("{_shown(folder)}"), seed=0, n=16)
 ```
+To train it again: `{_command(info, last)}`
 
-## Data and terms
+Meant for learning how GANs work, for play, and for research that the terms below allow.
+
+{_figures(folder, info)}{_sliders(folder)}{_notes(folder)}## Data and terms
 {_terms(sources)}
 
 ## Limits
@@ -75,10 +114,55 @@ and its pictures are of nobody. Not for identification, nor for judging or imper
         path.write_text(text)
 
 
+def _shown(folder: Path) -> str:
+    return folder.name if folder.is_absolute() else folder.as_posix()
+
+
+def _licence(sources: str) -> str:
+    return next((text for name, text in _LICENCES.items() if name in sources), "license: other")
+
+
+def _part_of_celeba(sources: str, images: int) -> str:
+    part = "celeba" in sources and images < CELEBA_IMAGES
+    return f": {images:,} of CelebA's {CELEBA_IMAGES:,} pictures" if part else ""
+
+
 def _changes(config: GANConfig) -> str:
-    preset = PRESETS.get(config.preset, config).to_dict()
-    changed = [f"`{key}={value}`" for key, value in config.to_dict().items() if preset[key] != value]
+    changed = [f"`{key}={value}`" for key, value in _changed(config).items()]
     return f" with {', '.join(changed)}" if changed else ""
+
+
+def _changed(config: GANConfig) -> dict[str, object]:
+    """What differs from the preset, but for how often it is measured, which changes no model."""
+    preset = PRESETS.get(config.preset, config).to_dict()
+    return {key: v for key, v in config.to_dict().items() if preset[key] != v and key != "metric_interval"}
+
+
+def _command(info: run.RunInfo, last: dict) -> str:
+    """The line that trains such a model; the paths of zips and folders are the reader's own."""
+    config = info.config
+    parts = ["python", "train.py"] + (["--preset", config.preset] if config.preset in PRESETS else [])
+    for key, value in _changed(config).items():
+        shown = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        parts += ["--set", f"{key}={shown}"]
+    names = {"MNIST": "mnist", "CelebA": "celeba", "drawn faces": "drawn"}
+    parts += ["--data", *(names.get(name, name) for name in info.data.split(" + "))]
+    if last["epoch"] < config.epochs - 0.05:
+        parts += ["--max-images", str(last["images_seen"])]
+    elif last["epoch"] > config.epochs + 0.05:
+        parts += ["--epochs", str(round(last["epoch"]))]
+    return shlex.join(parts)
+
+
+def _best(folder: Path) -> str:
+    facts = run.best_facts(folder)
+    if facts is None:
+        return ""
+    metric = next(name for key, name, *_ in _FIGURES if key == facts["metric"])
+    return (
+        f"| Best in training | {metric} {facts['value']:.2f} against training pictures, "
+        f"at {facts['images_seen']:,} pictures seen (`{run.BEST_FILE}`) |\n"
+    )
 
 
 def _objective(config: GANConfig) -> str:
@@ -97,6 +181,161 @@ def _averaging(config: GANConfig) -> str:
     return f"exponential, half-life {config.ema_half_life_images:,} images"
 
 
+def _figures(folder: Path, info: run.RunInfo) -> str:
+    results = read_metrics(folder)
+    measured = {size: result for size, result in results.items() if comparison.is_current(folder, result)}
+    if not measured:
+        if not results:
+            return ""
+        return "## Figures\nMeasured on other weights than these: `python -m gan.metrics --save` measures again.\n\n"
+    first = next(iter(measured.values()))
+    own = [(key, name, form, better) for key, name, form, better in _FIGURES if key in first["generated"]]
+    heads = "".join(f" at {size} px | real |" for size in measured)
+    lines = [f"| |{heads} better |", "|---|" + "---:|" * (2 * len(measured)) + "---|"]
+    for key, name, form, better in own:
+        cells = "".join(
+            f" {form.format(result['generated'][key])} | {form.format(result['real'][key])} |"
+            for result in measured.values()
+        )
+        lines.append(f"| {name} |{cells} {better} |")
+    fids = {size: result["inception_fid"] for size, result in measured.items() if "inception_fid" in result}
+    if fids:
+        cells = "".join(f" {_number(fids.get(size))} | |" for size in measured)
+        lines.append(f"| FID (Inception) |{cells} lower |")
+    parts = ["## Figures", "\n".join(lines), _protocol(folder, info, measured)]
+    if "digits" in first["generated"]:
+        parts.append(
+            f"Digits 0 to 9, as the classifier reads them: {', '.join(map(str, first['generated']['digits']))}."
+        )
+    if "attributes" in first:
+        parts.append(_attributes(first))
+    neighbours = next((result["neighbours"] for result in measured.values() if "neighbours" in result), None)
+    if neighbours:
+        parts.append(_neighbours(folder, info, neighbours))
+    return "\n\n".join(parts) + "\n\n"
+
+
+def _number(value: float | str | None) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else ""
+
+
+def _protocol(folder: Path, info: run.RunInfo, measured: dict[str, dict]) -> str:
+    protocol = next(iter(measured.values()))["protocol"]
+    extractor = protocol.get("extractor")
+    features = ""
+    if extractor:
+        features = (
+            f"Fréchet and kernel distance ({protocol['kernel_distance']}), precision and recall "
+            f"({protocol['precision_recall']}) are taken in the {extractor['features']} features of this project's "
+            f"own {extractor['task']} classifier, {extractor['hash']}: not to be compared with FID, KID or the figures "
+            "of another classifier. "
+        )
+    seen = ", which this model was trained on too" if protocol["held_out_seen_by_model"] else ""
+    sizes = " ".join(measured)
+    return (
+        f"Protocol: {protocol['images']:,} pictures, seeds {protocol['seeds']}, truncation {protocol['truncation']:g}, "
+        f'against as many of {protocol["held_out"]} of {protocol["data"]}{seen}; "real" are as many other real '
+        f"pictures against the same. Crop: {protocol['crop']}. {features}Sliced Wasserstein: "
+        f"{protocol['sliced_wasserstein']}. MS-SSIM: {protocol['ms_ssim']}. "
+        f"`python -m gan.metrics {_shown(folder)} --data {_data_words(info)} --size {sizes} --seed {protocol['seed']}`"
+    )
+
+
+def _data_words(info: run.RunInfo) -> str:
+    return {"MNIST": "mnist", "CelebA": "celeba"}.get(info.data) or shlex.join(info.data.split(" + "))
+
+
+def _attributes(result: dict) -> str:
+    """Who is drawn too rarely or too often, by the classifier's own judgement of both sides."""
+    shares = {name: (both["generated"], both["real"]) for name, both in result["attributes"].items()}
+    ratios = {name: drawn / real for name, (drawn, real) in shares.items() if real >= _LEAST_SHARE}
+    order = sorted(ratios, key=ratios.get)
+    rare = [name for name in order if ratios[name] < _RARE]
+    frequent = [name for name in reversed(order) if ratios[name] > _FREQUENT]
+
+    def told(names: Sequence[str]) -> str:
+        words = (f"{name.replace('_', ' ')} ({shares[name][0]:.1%}, data {shares[name][1]:.1%})" for name in names)
+        return ", ".join(words) or "none"
+
+    rows = "\n".join(
+        f"| {name.replace('_', ' ')} | {drawn:.1%} | {real:.1%} |" for name, (drawn, real) in sorted(shares.items())
+    )
+    return (
+        "### Who is missing\n"
+        f"Drawn less than half as often as they are in the data: {told(rare)}. More than one and a half times as "
+        f"often: {told(frequent)}. Shares are means of the classifier's probabilities, of samples and of real "
+        "pictures; its words are CelebA's, in which annotators put strangers into two boxes each. What CelebA does "
+        "not name (skin colour, age in years, disability) is not measured.\n\n"
+        "<details><summary>All attributes</summary>\n\n| | generated | real |\n|---|---:|---:|\n"
+        + rows
+        + "\n\n</details>"
+    )
+
+
+def _neighbours(folder: Path, info: run.RunInfo, facts: dict) -> str:
+    distances, held_out = facts["distances"], facts["held_out"]
+    nearer = sum(distance < held_out["p1"] for distance in distances)
+    listed = ", ".join(f"{seed}: {distance:.2f}" for seed, distance in zip(facts["seeds"], distances, strict=True))
+    private = " They may not be published with it: CelebA's terms." if "celeba" in info.data.lower() else ""
+    return (
+        "### Is anything learned by heart?\n"
+        f"Distance of a sample to the nearest of {facts['searched']:,} training pictures, in the classifier's "
+        f"features, by seed: {listed}. Real pictures that are held out lie {held_out['p50']:.2f} (median; 1 % of them "
+        f"under {held_out['p1']:.2f}, 5 % under {held_out['p5']:.2f}) from the nearest training picture. A copy would "
+        f"lie close to 0; {nearer} of the {len(distances)} samples lie nearer than 99 % of held-out pictures do.\n\n"
+        f"The pictures side by side, drawn on your machine from your copy of the data: `python -m gan.metrics "
+        f"{_shown(folder)} --data {_data_words(info)} --neighbours nearest.webp`.{private}"
+    )
+
+
+def _sliders(folder: Path) -> str:
+    """What the named directions do; nothing where there are none."""
+    measured = directions.table(folder)
+    if not measured:
+        return ""
+    return f"""## Sliders
+Mean probability of the attribute by the project's own classifier, over pictures that start in the middle
+({" to ".join(f"{p:g}" for p in attributes.MIDDLE)}): at both ends of its slider, and the other attribute that changes
+most from end to end. Found by `python -m gan.directions`, measured on other pictures; what does not pass is not shown.
+
+{measured}
+
+"""
+
+
+def _notes(folder: Path) -> str:
+    path = folder / NOTES_FILE
+    return path.read_text().strip() + "\n\n" if path.is_file() else ""
+
+
 def _terms(sources: str) -> str:
     known = {"celeba": _CELEBA_TERMS, "mnist": _MNIST_TERMS, "drawn": _DRAWN_TERMS}
     return " ".join(terms for name, terms in known.items() if name in sources) or _OTHER_TERMS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gan.card", description="Write model cards again, and the table that compares the models."
+    )
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="model folders whose cards to write")
+    parser.add_argument("--table", metavar="README.md", help="a file with the two marks, between which the table goes")
+    parser.add_argument("--models", default="weights", metavar="DIR", help="of the table (default: weights)")
+    options = parser.parse_args(arguments)
+    if not options.folders and not options.table:
+        parser.error("nothing to do: give model folders, --table README.md, or both")
+    try:
+        for folder in options.folders:
+            write_card(Path(folder))
+            print(f"written: {Path(folder) / 'README.md'}")
+        if options.table:
+            comparison.write_table(Path(options.table), Path(options.models))
+            print(f"written: the table in {options.table}")
+    except (ConfigError, MetricError, run.RunError, OSError) as error:
+        print(f"gan.card: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

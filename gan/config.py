@@ -85,6 +85,7 @@ class GANConfig:
     log_interval: int = 50  # steps per row of history.csv
     sample_growth: float = 1.25  # a sample sheet each time the images seen have grown by this factor
     snapshot_growth: float = 2.0  # likewise a generator snapshot (they are bigger)
+    metric_interval: int = 0  # images from one measurement (gan.metrics.monitor) to the next, 1-6 s each; 0 is off
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -203,7 +204,7 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images"):
+    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "metric_interval"):
         expect(getattr(config, field) >= 0, field, "0 or more")
     expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")
@@ -260,6 +261,7 @@ _CFCV = dict(
     beta1=0.4,
     flip=False,
     snapshot_growth=16.0,  # 13.6 MB each
+    metric_interval=30_000,
 )
 
 # System 2. Open there: optimiser and initialisation, filled with the DCGAN paper's (Adam 2e-4, beta1 0.5,
@@ -278,6 +280,7 @@ _ANDREIPOP = dict(
     batch_size=128,
     epochs=50,
     flip=False,
+    metric_interval=200_000,
 )
 
 # System 3. Open there: the generator (its discriminator mirrored, ReLU), z (100, uniform as in its
@@ -301,6 +304,7 @@ _SMOOTH = dict(
     ema_half_life_images=2_000,
     flip=False,
     snapshot_growth=4.0,  # 2.9 MB each
+    metric_interval=20_000,
 )
 
 # System 4. Open there: the networks themselves, filled with the DCGAN paper's at 28x28 (its 5x5 kernels
@@ -327,6 +331,7 @@ _DLND = dict(
     epochs=2,
     flip=False,
     snapshot_growth=4.0,  # 2.9 MB each
+    metric_interval=20_000,
 )
 
 PRESETS: dict[str, GANConfig] = {
@@ -356,9 +361,17 @@ PRESETS: dict[str, GANConfig] = {
             beta2=0.99,
             ema_half_life_images=10_000,
             epochs=50,
+            metric_interval=100_000,
         ),
         # The network that everyone knows, in its usual 64-wide form: Radford et al. 2016, arXiv:1511.06434.
-        _preset(preset="dcgan64", source="DCGAN (Radford et al. 2016)", batch_size=128, epochs=25, flip=False),
+        _preset(
+            preset="dcgan64",
+            source="DCGAN (Radford et al. 2016)",
+            batch_size=128,
+            epochs=25,
+            flip=False,
+            metric_interval=100_000,
+        ),
         _preset(preset="cfcv-celeba28", **_CFCV),
         _preset(preset="andreipop-celeba32", **_ANDREIPOP),
         _preset(preset="smooth-mnist28", **_SMOOTH, channels=1, epochs=2),

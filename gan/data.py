@@ -1,83 +1,38 @@
 """Any source of pictures -> one uint8 array, decoded once and cached -> batches for training.
 
-A source is `mnist`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, or a zip. Several sources
-become one array, in the order given. The array is a file in the cache folder (`GAN_CACHE`, by default
+A source is `mnist`, `mnist-test`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, or a zip. Several
+sources become one array, in the order given. The array is a file in the cache folder (`GAN_CACHE`, by default
 `~/.cache/gan-faces`) that is memory mapped, so every process that trains on the same pictures shares one copy.
 Files there may be deleted at any time: what is needed is decoded again.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import io
 import json
 import logging
 import os
-import stat
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from pathlib import Path, PureWindowsPath
-from tempfile import TemporaryDirectory
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-import torchvision
 from filelock import FileLock  # comes with torch
 from PIL import Image, ImageOps
-from torchvision.datasets.mnist import read_image_file
-from torchvision.datasets.utils import extract_archive
 from tqdm import tqdm
 
-from gan import drawn
+from gan.photo import centre_square, to_mode
+from gan.sources import NAMED_SOURCES, DataError, Picture, Source, resolve
 
 logger = logging.getLogger(__name__)
-
-NAMED_SOURCES = ("mnist", "celeba", "drawn")
-DEFAULT_DRAWN_FACES = 10_000
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-# Named, so that a file which only calls itself .png is never handed to a decoder that starts other programs (EPS).
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-MAX_ZIP_MEMBER_BYTES = 256 * 2**20  # a picture this big is a mistake or an attack
 
 CELEBA_SIZE = (178, 218)  # width, height of the aligned originals
 CELEBA_BOX = (25, 57, 153, 185)  # 128x128 around x=89, y=121: Karras et al. 2018, "Progressive Growing of GANs"
 CACHE_VERSION = 1  # raise it when the same files would give other pixels (crop, resize, order)
-
-CELEBA_HELP = """\
-CelebA could not be downloaded into {root} ({error}). Its Google Drive is often over quota; other ways in:
-  - a zip or a folder of the aligned pictures that you have: give its path instead of 'celeba'
-  - put img_align_celeba.zip, or the folder img_align_celeba, into {root}/celeba
-  - a mirror on the Hugging Face Hub: pip install huggingface_hub, then
-    hf download OWNER/NAME img_align_celeba.zip --repo-type dataset --local-dir {root}/celeba
-  - no download at all: 'drawn', the built-in drawn faces"""
-MNIST_HELP = """\
-MNIST could not be downloaded into {root} ({error}). Other ways in:
-  - put train-images-idx3-ubyte (or train-images-idx3-ubyte.gz) into {root}/MNIST/raw
-  - a mirror on the Hugging Face Hub: pip install huggingface_hub, then
-    hf download OWNER/NAME train-images-idx3-ubyte.gz --repo-type dataset --local-dir {root}/MNIST/raw
-  - a zip or a folder of digit pictures that you have: give its path instead of 'mnist'"""
-
-
-class DataError(ValueError):
-    """Pictures that cannot be used; the message says what was given, what was expected, and what to do."""
-
-
-@dataclass(frozen=True)
-class _Picture:
-    name: str  # for the warning, should it be unreadable
-    read: Callable[[], Image.Image | np.ndarray]  # an opened picture, or its final (H, W, C) pixels
-
-
-@dataclass(frozen=True)
-class _Source:
-    identity: list  # JSON-ready; differs whenever the pictures do
-    pictures: Callable[[ExitStack], list[_Picture]]  # opened files are closed by the stack
-
 
 # ---------------------------------------------------------------------------------------------- public
 
@@ -98,7 +53,8 @@ def load_images(
     the 128x128 around the face; anything else: the centre square) and resized with antialiasing.
 
     Args:
-        sources: names (`mnist`: the 60,000 training images, `celeba`, `drawn`, `drawn:N`), folders or zips.
+        sources: names (`mnist`: the 60,000 training images, `mnist-test`: the 10,000 others, `celeba`, `drawn`,
+            `drawn:N`), folders or zips.
         image_size: height and width of the result, pixels.
         channels: 3 for RGB or 1 for luminance.
         data_root: where torchvision keeps `mnist` and `celeba`; they are downloaded if they are not there.
@@ -120,10 +76,10 @@ def load_images(
     if image_size < 1 or channels not in (1, 3):
         raise DataError(f"image_size {image_size} and channels {channels}: expected a size >= 1 and 1 or 3 channels")
 
-    cache = Path(cache_dir or os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan-faces").expanduser()
+    cache = _cache_folder(cache_dir)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        resolved = [_resolve(str(s), image_size, channels, Path(data_root).expanduser(), cache) for s in sources]
+        resolved = [resolve(str(s), image_size, channels, Path(data_root).expanduser(), cache) for s in sources]
         path = cache / f"{image_size}x{image_size}x{channels}-{_key(resolved, image_size, channels)}.npy"
         # One process decodes; others that want the same array (the ranks of torchrun) wait for it.
         with FileLock(f"{path}.lock"):
@@ -137,9 +93,28 @@ def load_images(
         ) from error
 
 
+def picture_names(
+    sources: Sequence[str], *, data_root: str | os.PathLike = "data", cache_dir: str | os.PathLike | None = None
+) -> list[str]:
+    """The file names of the sources' pictures, in the order of `load_images`, which leaves unreadable ones out.
+
+    Args:
+        sources: folders, zips or `celeba`; the pictures of the others are numbered.
+        data_root, cache_dir: as for `load_images`.
+
+    Raises:
+        DataError: a source that is unknown, empty, damaged or not to be had.
+    """
+    cache = _cache_folder(cache_dir)
+    cache.mkdir(parents=True, exist_ok=True)
+    resolved = [resolve(str(source), 1, 1, Path(data_root).expanduser(), cache) for source in sources]
+    with ExitStack() as stack:
+        return [PurePosixPath(picture.name).name for source in resolved for picture in source.pictures(stack)]
+
+
 def describe_sources(sources: Sequence[str], n_images: int | None = None) -> str:
     """Where pictures came from, without folders of this machine: "faces-a.zip + faces-b.zip (59,893 images)"."""
-    shown = {"mnist": "MNIST", "celeba": "CelebA"}
+    shown = {"mnist": "MNIST", "mnist-test": "MNIST test set", "celeba": "CelebA"}
     names = []
     for source in [sources] if isinstance(sources, str) else map(str, sources):
         drawn_name = source == "drawn" or source.startswith("drawn:")
@@ -213,174 +188,10 @@ def make_batch(
     return batch.to(torch.float32).div_(127.5).sub_(1.0)
 
 
-# --------------------------------------------------------------------------------------------- sources
-
-
-def _resolve(source: str, image_size: int, channels: int, data_root: Path, cache: Path) -> _Source:
-    """The source that a word on the command line means; built-in names win over files ("./mnist" is a folder)."""
-    if source == "mnist":
-        return _mnist(data_root, cache)
-    if source == "celeba":
-        return _celeba(data_root, cache)
-    if source == "drawn" or source.startswith("drawn:"):
-        return _drawn(source, image_size, channels)
-    path = Path(source).expanduser()
-    try:
-        if path.is_dir():
-            return _folder(path)
-        if path.is_file():
-            return _zip(path)
-        neighbours = [p for p in path.parent.glob("*") if p.suffix.lower() == ".zip" or p.is_dir()]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}); check its permissions") from error
-    known = {p.name.lower(): str(p) for p in neighbours} | {name: name for name in NAMED_SOURCES}
-    close = difflib.get_close_matches(path.name.lower(), known, n=1)
-    suggestion = f" (did you mean {known[close[0]]!r}?)" if close else ""
-    raise DataError(
-        f"unknown data source {source!r}{suggestion}: it is not an existing folder or zip, and not one of "
-        f"{', '.join(NAMED_SOURCES)} or drawn:N"
-    )
-
-
-def _drawn(source: str, image_size: int, channels: int) -> _Source:
-    count = source.partition(":")[2] if ":" in source else str(DEFAULT_DRAWN_FACES)
-    if not (count.isascii() and count.isdigit() and int(count) > 0):
-        raise DataError(f"{source!r} does not say how many faces to draw; expected for example drawn:5000")
-
-    def pictures(_: ExitStack) -> list[_Picture]:
-        return [_Picture(f"drawn/{i}", partial(_draw, i, image_size, channels)) for i in range(int(count))]
-
-    return _Source(["drawn", drawn.VERSION, int(count)], pictures)
-
-
-def _draw(index: int, image_size: int, channels: int) -> np.ndarray:
-    return drawn.draw_face(index, image_size, channels)[0]
-
-
-def _mnist(data_root: Path, cache: Path) -> _Source:
-    # Read by hand and not through torchvision's class: that one insists on all four files being there.
-    plain = data_root / "MNIST" / "raw" / "train-images-idx3-ubyte"
-    packed = plain.with_name(plain.name + ".gz")
-    download = partial(torchvision.datasets.MNIST, data_root, download=True)
-    _download_unless(lambda: plain.is_file() or packed.is_file(), download, MNIST_HELP, data_root, cache)
-    path = plain if plain.is_file() else packed
-
-    def pictures(_: ExitStack) -> list[_Picture]:
-        try:
-            with TemporaryDirectory() as folder:
-                unpacked = path if path == plain else extract_archive(path, folder)
-                digits = read_image_file(str(unpacked)).numpy()
-        except (OSError, EOFError, ValueError, TypeError, RuntimeError, AssertionError, KeyError) as error:
-            raise DataError(f"{path} is not a whole MNIST image file ({error}); delete it and try again") from error
-        return [_Picture(f"mnist/{i}", partial(Image.fromarray, digit)) for i, digit in enumerate(digits)]
-
-    return _Source(["mnist", path.name, *_stamp(path.stat())], pictures)
-
-
-def _celeba(data_root: Path, cache: Path) -> _Source:
-    # Only the pictures are read: torchvision's class fails where an annotation file is missing.
-    folder = data_root / "celeba" / "img_align_celeba"
-    packed = folder.with_name(folder.name + ".zip")
-    download = partial(torchvision.datasets.CelebA, data_root, split="all", download=True)
-    _download_unless(lambda: folder.is_dir() or packed.is_file(), download, CELEBA_HELP, data_root, cache)
-    return _folder(folder) if folder.is_dir() else _zip(packed)
-
-
-def _download_unless(
-    present: Callable[[], bool], download: Callable[[], object], help_text: str, data_root: Path, cache: Path
-) -> None:
-    with FileLock(cache / "download.lock"):  # the ranks of torchrun would write over each other's download
-        if present():
-            return
-        try:
-            download()
-        except Exception as error:  # torchvision and gdown raise many kinds; each of them means "no data"
-            raise DataError(help_text.format(root=data_root, error=" ".join(str(error).split()))) from error
-        if not present():
-            raise DataError(help_text.format(root=data_root, error="the download left no pictures"))
-
-
-def _folder(root: Path) -> _Source:
-    files = sorted(_walk(root))
-    if not files:
-        raise DataError(f"the folder {root} has no pictures in it; expected files that end in {' '.join(SUFFIXES)}")
-
-    def pictures(_: ExitStack) -> list[_Picture]:
-        return [_Picture(f"{root.name}/{name}", partial(_open_picture, root / name)) for name, *_ in files]
-
-    return _Source(["folder", *files], pictures)
-
-
-def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
-    """(relative path, bytes, mtime in ns) of every picture below root, through links, each real folder once."""
-    visited = {os.path.realpath(root)}
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
-        for name in list(subfolders):
-            real = os.path.realpath(os.path.join(folder, name))
-            if real in visited:  # a link back up, or a second way to the same pictures
-                subfolders.remove(name)
-            visited.add(real)
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not _hidden(name):
-                path = Path(folder, name)
-                info = path.stat() if path.exists() else None  # a link may point nowhere
-                if info and stat.S_ISREG(info.st_mode):
-                    yield path.relative_to(root).as_posix(), *_stamp(info)
-
-
-def _zip(path: Path) -> _Source:
-    def pictures(stack: ExitStack) -> list[_Picture]:
-        try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
-        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise DataError(
-                f"{path} is not a zip, or a damaged one ({error}); expected a zip or a folder of pictures: "
-                "download or pack it again"
-            ) from error
-        members = [
-            member
-            for member in sorted(archive.infolist(), key=lambda member: member.filename)
-            if member.filename.lower().endswith(SUFFIXES)
-            and not any(map(_hidden, PureWindowsPath(member.filename).parts))
-        ]
-        if not members:
-            raise DataError(f"the zip {path} has no pictures in it; expected files that end in {' '.join(SUFFIXES)}")
-        return [_Picture(f"{path.name}/{m.filename}", partial(_open_member, archive, m)) for m in members]
-
-    return _Source(["zip", str(path.resolve()), *_stamp(path.stat())], pictures)
-
-
-def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Image.Image:
-    # Nothing is extracted to disk, so such a name could do no harm here; whoever made it meant harm.
-    name = PureWindowsPath(member.filename)  # knows both kinds of slash, and drive letters
-    if ".." in name.parts or name.anchor:
-        raise ValueError("its path climbs out of the zip")
-    if member.file_size > MAX_ZIP_MEMBER_BYTES:
-        raise ValueError(f"{member.file_size:,} bytes unpacked, more than the {MAX_ZIP_MEMBER_BYTES:,} allowed")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("neither stored nor deflated")  # zipfile cannot limit what the others unpack to
-    with archive.open(member) as file:
-        return _open_picture(io.BytesIO(file.read(member.file_size)))  # never more than it declares
-
-
-def _open_picture(file: Path | io.BytesIO) -> Image.Image:
-    return Image.open(file, formats=FORMATS)
-
-
-def _hidden(name: str) -> bool:
-    # "." is harmless, and ".." is for _open_member to refuse
-    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
-
-
-def _stamp(info: os.stat_result) -> tuple[int, int]:
-    return info.st_size, info.st_mtime_ns
-
-
 # --------------------------------------------------------------------------------------------- decoding
 
 
-def _decode(picture: _Picture, image_size: int, channels: int) -> tuple[np.ndarray | None, str]:
+def _decode(picture: Picture, image_size: int, channels: int) -> tuple[np.ndarray | None, str]:
     """Its (H, W, C) pixels and whether it was "grey" or "colour"; or None and the reason it cannot be read."""
     try:
         opened = picture.read()
@@ -401,26 +212,11 @@ def _pixels(image: Image.Image, image_size: int, channels: int) -> tuple[np.ndar
         image.draft(None, (2 * image_size, 2 * image_size))
     ImageOps.exif_transpose(image, in_place=True)
     kind = "grey" if image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I") else "colour"
-    image = _to_mode(image, "L" if channels == 1 else "RGB")
-    image = image.crop(CELEBA_BOX if celeba and image.size == CELEBA_SIZE else _centre_square(*image.size))
+    image = to_mode(image, "L" if channels == 1 else "RGB")
+    image = image.crop(CELEBA_BOX if celeba and image.size == CELEBA_SIZE else centre_square(*image.size))
     if image.size != (image_size, image_size):
         image = image.resize((image_size, image_size), Image.Resampling.LANCZOS)
     return np.asarray(image).reshape(image_size, image_size, channels), kind
-
-
-def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == mode else image.convert("RGB").convert(mode)
-
-
-def _centre_square(width: int, height: int) -> tuple[int, int, int, int]:
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
 
 
 def _available_cores() -> int:
@@ -432,9 +228,13 @@ def _available_cores() -> int:
 # ------------------------------------------------------------------------------------------------ cache
 
 
-def _key(sources: list[_Source], image_size: int, channels: int) -> str:
+def _key(sources: list[Source], image_size: int, channels: int) -> str:
     content = [CACHE_VERSION, image_size, channels, [source.identity for source in sources]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+def _cache_folder(cache_dir: str | os.PathLike | None) -> Path:
+    return Path(cache_dir or os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan-faces").expanduser()
 
 
 def _is_whole(path: Path, image_size: int, channels: int) -> bool:
@@ -452,9 +252,7 @@ def _is_whole(path: Path, image_size: int, channels: int) -> bool:
     return expected
 
 
-def _decode_to(
-    path: Path, sources: list[_Source], image_size: int, channels: int, workers: int, progress: bool
-) -> None:
+def _decode_to(path: Path, sources: list[Source], image_size: int, channels: int, workers: int, progress: bool) -> None:
     """Decodes all pictures, in order, into a .npy file that appears whole or not at all.
 
     Memory holds only the pictures that are on their way from the decoders to the file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from gan.models import Generator
 from gan.sampling import generate, latents
 from gan.trainer import Trainer
 from gan.watch import Watch
+
+if TYPE_CHECKING:  # the page imports this module too, and does without the metrics
+    from gan.metrics.monitor import Monitor
 
 FIRST_SAMPLE_IMAGES = 256  # where the log-spaced sample sheets begin
 FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
@@ -39,11 +43,14 @@ class Recorder:
         steps_per_epoch: int,
         sample_every: int | None = None,
         meta: dict | None = None,
+        monitor: Monitor | None = None,
         writes: bool = True,
     ) -> None:
         self.config, self.folder, self.writes = config, Path(folder), writes
         self.steps_per_epoch, self.sample_every, self.meta = steps_per_epoch, sample_every, meta or {}
         self.step = 0
+        self._monitor, self._next_metric = monitor, config.metric_interval
+        self._best: dict | None = None  # metric, value, images_seen and weights of best.safetensors
         self._watch = Watch()
         self._rows = self._samples = self._snapshots = 0
         self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
@@ -92,6 +99,8 @@ class Recorder:
             row["event"] = "; ".join(events)
         if replay or self._replay_due():
             row |= self._replay_step(trainer, save_snapshot)
+        if self._monitor is not None and (replay or self.images_seen >= self._next_metric):
+            row |= self._measure(trainer)
         self._append(row)
         return row
 
@@ -115,6 +124,7 @@ class Recorder:
             "counters": {name: getattr(self, name) for name in _COUNTERS},
             "sums": self._sums,
             "seconds": self.seconds,
+            "best": self._best,
         }
         meta = {"images_seen": self.images_seen, "seconds": round(self.seconds, 1), **self.meta}
         save_checkpoint(self.folder, self.step, state, meta)
@@ -133,12 +143,13 @@ class Recorder:
         trainer.load_state(state["trainer"])
         self._watch.load_state(state["watch"])
         for name in _COUNTERS:
-            setattr(self, name, state["counters"][name])
-        self._sums = state["sums"]
+            setattr(self, name, state["counters"].get(name, getattr(self, name)))
+        self._sums, self._best = state["sums"], state.get("best")  # older checkpoints have measured nothing
         self._seconds_before, self._started = state["seconds"], time.monotonic()
         if self.writes:
             run.rewind(self.folder, self._rows, self._samples, self._snapshots)
             self._save_weights(trainer)  # what the page shows is what training goes on from
+            self._save_best()
 
     def _position(self) -> dict:
         return {
@@ -176,13 +187,34 @@ class Recorder:
         run.save_weights(self.folder / "discriminator.safetensors", trainer.discriminator)
         return generator
 
+    def _measure(self, trainer: Trainer) -> dict:
+        while self.images_seen >= self._next_metric:
+            self._next_metric += self.config.metric_interval
+        generator = trainer.generator_to_show()
+        figures = self._monitor.measure(generator)
+        metric, best = self._monitor.metric, self._best
+        if best is None or best["metric"] != metric or figures[metric] < best["value"]:
+            facts = {"metric": metric, "value": figures[metric], "images_seen": self.images_seen}
+            self._best = facts | {"weights": run.packed_weights(generator)}
+            self._save_best()
+        return figures
+
+    def _save_best(self) -> None:
+        """Write best.safetensors as the state says, which each checkpoint holds: going back brings it back."""
+        path = self.folder / run.BEST_FILE
+        if self._best is None:
+            path.unlink(missing_ok=True)
+        else:
+            facts = {key: value for key, value in self._best.items() if key != "weights"}
+            run.save_tensors(path, self._best["weights"], facts)
+
     def _append(self, row: dict) -> None:
         if self.writes:
             run.append_history(self.folder, row)
         self._rows += 1
 
 
-_COUNTERS = ("step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_counted")
+_COUNTERS = ("step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted")
 
 
 def pairwise_distance(images: Tensor, most: int = 64) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import csv
-import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,11 +175,6 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     high = np.minimum(np.arange(len(values)) + half + 1, len(values))
     n = counts[high] - counts[low]
     return np.where(n > 0, (sums[high] - sums[low]) / np.maximum(n, 1), math.nan)
-
-
-def film_formats() -> tuple[str, ...]:
-    """What `gan.replay_export.film` can write on this machine: "gif", "webp", and "mp4" where `av` is installed."""
-    return ("mp4", "gif", "webp") if importlib.util.find_spec("av") else ("gif", "webp")
 
 
 def film_strip(folder: Path, replay: Replay, z: torch.Tensor) -> tuple[np.ndarray, list[int]]:

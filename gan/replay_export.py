@@ -1,8 +1,7 @@
 """A replay as a file: the sheets with the moving curves as GIF, WebP or MP4, and the curves as a PNG.
 
 Pictures are composed with Pillow, curves drawn with matplotlib's Agg canvas and no global state, so that
-a server may call this from any thread. MP4 needs the optional `av` (PyAV), whose wheels bring the
-encoder with them and work in this process; GIF and WebP need nothing more than Pillow.
+a server may call this from any thread.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from gan.animation import ExportError, encode
 from gan.recorder import FIRST_SAMPLE_IMAGES
-from gan.replay import LOSSES, SCORES, Replay, film_formats, smooth, smoothing_window
+from gan.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
 from gan.run import RunError
 
 SIDE = 512  # pixels of a sheet in a film; smaller sheets are enlarged by a whole number first
 MAX_FRAMES = 120
-MAX_BYTES = 16 * 2**20  # of one film, before it is refused
 FRAME_SECONDS = 0.2
 LAST_SECONDS = 2.0  # the end is what one wants to look at
 CURVES_DPI = 160
@@ -36,36 +35,26 @@ _LABELS = {"loss_g": "G loss", "loss_d": "D loss", "d_real": "D(x), real", "d_fa
 _MARGIN, _CAPTION, _PLOT = 16, 44, 190  # pixels of a film's frame
 
 
-class ExportError(ValueError):
-    """A film that cannot be made; the message says why, and what to do."""
-
-
 def film(replays: Sequence[Replay], format: str = "gif", *, logarithmic: bool = True) -> bytes:
     """The replay of one run, or of two side by side, aligned by images seen.
 
     Args:
         replays: one or two, at least one with a sample sheet.
-        format: of `gan.replay.film_formats()`.
+        format: of `gan.animation.formats()`.
         logarithmic: the curves' time axis.
 
     Returns:
         The file: a frame per sample sheet, at most `MAX_FRAMES`, `FRAME_SECONDS` each.
 
     Raises:
-        ExportError: an unknown format, no sample sheet to show, or a film above `MAX_BYTES`.
+        ExportError: an unknown format, no sample sheet to show, or a film that is too large.
     """
-    if format not in film_formats():
-        known = ", ".join(film_formats())
-        hint = ": `pip install av` adds mp4" if format == "mp4" else ""
-        raise ExportError(f"format {format!r}: this machine can write {known}{hint}")
-    pictures = _frames(replays, logarithmic)
-    content = _mp4(pictures) if format == "mp4" else _pillow(pictures, format)
-    if len(content) > MAX_BYTES:
-        raise ExportError(
-            f"the film takes {len(content) / 2**20:.0f} MB, and at most {MAX_BYTES / 2**20:.0f} are sent: "
-            "choose MP4 or WebP, or one run instead of two"
-        )
-    return content
+    moments = sorted({sheet.images_seen for replay in replays for sheet in replay.sheets})
+    if not moments:
+        raise ExportError("there is no sample sheet to make a film of: wait for the run's first one")
+    chosen = np.linspace(0, len(moments) - 1, min(MAX_FRAMES, len(moments))).round().astype(int)
+    frames = _frames(replays, [moments[index] for index in chosen], logarithmic)
+    return encode(frames, len(chosen), format, FRAME_SECONDS, last_seconds=LAST_SECONDS, dither=False)
 
 
 def curves_png(replays: Sequence[Replay], *, logarithmic: bool = True) -> bytes:
@@ -174,18 +163,14 @@ class _Curves:
                     )
 
 
-def _frames(replays: Sequence[Replay], logarithmic: bool) -> Iterator[Image.Image]:
-    moments = sorted({sheet.images_seen for replay in replays for sheet in replay.sheets})
-    if not moments:
-        raise ExportError("there is no sample sheet to make a film of: wait for the run's first one")
-    chosen = np.linspace(0, len(moments) - 1, min(MAX_FRAMES, len(moments))).round().astype(int)
+def _frames(replays: Sequence[Replay], moments: Sequence[int], logarithmic: bool) -> Iterator[Image.Image]:
     width = len(replays) * (SIDE + _MARGIN) + _MARGIN
     height = _MARGIN + SIDE + _CAPTION + _PLOT
     curves = _Curves(replays, (width - 2 * _MARGIN, _PLOT - _MARGIN), 100, _DARK, logarithmic)
     background = Image.new("RGB", (width + width % 2, height + height % 2), _DARK["background"])
     background.paste(curves.picture(), (_MARGIN, _MARGIN + SIDE + _CAPTION))
     sheets = _SheetPictures()
-    for images_seen in (moments[index] for index in chosen):
+    for images_seen in moments:
         frame = background.copy()
         draw = ImageDraw.Draw(frame)
         for number, replay in enumerate(replays):
@@ -242,36 +227,6 @@ def enlarge(picture: Image.Image, side: int) -> Image.Image:
     factor = max(1, -(-side // max(picture.size)))
     sharp = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     return sharp.resize((side, side), Image.Resampling.BOX if factor > 1 else Image.Resampling.LANCZOS)
-
-
-def _pillow(frames: Iterator[Image.Image], format: str) -> bytes:
-    content = io.BytesIO()
-    if format == "gif":  # 256 colours of its own for each frame; without dithering, which flickers and grows
-        frames = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames)
-    pictures = list(frames)
-    durations = [round(FRAME_SECONDS * 1000)] * (len(pictures) - 1) + [round(LAST_SECONDS * 1000)]
-    options = {"quality": 80, "method": 2} if format == "webp" else {}
-    pictures[0].save(content, format, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options)
-    return content.getvalue()
-
-
-def _mp4(frames: Iterator[Image.Image]) -> bytes:
-    import av
-
-    content = io.BytesIO()
-    with av.open(content, "w", format="mp4") as container:
-        stream = None
-        frame = None
-        for frame in frames:
-            if stream is None:
-                stream = container.add_stream("libx264", rate=round(1 / FRAME_SECONDS), options={"crf": "20"})
-                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
-                stream.codec_context.thread_count = 1  # the other cores belong to other visitors
-            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        for _ in range(round((LAST_SECONDS - FRAME_SECONDS) / FRAME_SECONDS)):
-            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        container.mux(stream.encode(None))
-    return content.getvalue()
 
 
 def _title(replays: Sequence[Replay]) -> str:

@@ -3,10 +3,12 @@
     config.json                the GANConfig, library versions, data source, format version
     model.safetensors          the generator that is shown (averaged where the preset averages), float16
     discriminator.safetensors  for the critic's score, float16
+    best.safetensors           the generator that measured best in training, where it is measured, float16
     history.csv                one row per log interval and replay step
     samples/NNNN.webp          pictures of seeds 0 to 63 at replay step NNNN (0000 = before training)
     snapshots/NNNN.safetensors the generator at some of these steps, float16
     checkpoint/                full training state (gan/checkpoint.py); never shipped
+    metrics.json               figures by a fixed protocol (gan.metrics)
     README.md                  model card
 
 The columns `sample` and `snapshot` of the history say at how many images each was made.
@@ -15,6 +17,8 @@ The columns `sample` and `snapshot` of the history say at how many images each w
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import platform
 from dataclasses import dataclass
@@ -24,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -34,6 +38,7 @@ from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
 FORMAT_VERSION = 1
+MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
 HISTORY_COLUMNS = (
@@ -48,6 +53,9 @@ HISTORY_COLUMNS = (
     "grad_norm_g",  # of this row's step
     "grad_norm_d",
     "diversity",  # mean pairwise distance of this step's generated batch / that of its real batch
+    "frechet_distance",  # the generator that is shown against training pictures, now and then (gan.metrics.monitor)
+    "sliced_wasserstein",
+    "sure_share",
     "sample",  # number of the sample sheet made here
     "snapshot",  # number of the generator snapshot made here
     "event",  # what the run noticed about itself, in words
@@ -104,7 +112,7 @@ def read_info(folder: Path) -> RunInfo:
             content["data"]["sources"],
             content["data"]["images"],
             content["libraries"],
-            content["machine"],
+            content.get("machine", "a machine not recorded"),  # by older versions
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -116,12 +124,51 @@ def read_info(folder: Path) -> RunInfo:
 
 def save_weights(path: Path, network: nn.Module) -> None:
     """Write a network's weights and buffers as safetensors, floating-point numbers in float16."""
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+    save_tensors(path, packed_weights(network))
+
+
+def packed_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of a network's weights and buffers on the CPU, floating-point numbers in float16."""
+    return {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().clone().contiguous()
         for name, tensor in network.state_dict().items()
     }
+
+
+def save_tensors(
+    path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, float | int | str] | None = None
+) -> None:
+    """Write tensors as safetensors, with facts about them in the file's metadata."""
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
+        # One entry: the order of several changes from file to file.
+        save_file(tensors, temporary, {"facts": json.dumps(facts)} if facts else None)
+
+
+def best_facts(folder: Path) -> dict | None:
+    """What best.safetensors says of itself: "images_seen", "metric", "value"; None where there is no such file."""
+    path = Path(folder) / BEST_FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read ({error}): delete it, training writes it again") from error
+
+
+def images_seen(folder: Path, *, best: bool = False) -> int | None:
+    """Real pictures seen by model.safetensors, or by best.safetensors; None where the folder does not say."""
+    if best:
+        facts = best_facts(folder)
+        return facts["images_seen"] if facts else None
+    history = read_history(folder)
+    return history[-1]["images_seen"] if history else None
+
+
+def weights_hash(folder: Path, *, best: bool = False) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of model.safetensors, or of best.safetensors."""
+    content = (Path(folder) / (BEST_FILE if best else MODEL_FILE)).read_bytes()
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
@@ -136,13 +183,16 @@ def load_weights(path: Path, network: nn.Module) -> None:
         raise RunError(f"{path} cannot be loaded ({reason}): is it whole, and of this folder's config?") from error
 
 
-def load_generator(folder_or_hub_id: str | Path, *, snapshot: int | None = None, device: str = "cpu") -> Generator:
+def load_generator(
+    folder_or_hub_id: str | Path, *, snapshot: int | None = None, best: bool = False, device: str = "cpu"
+) -> Generator:
     """A trained generator, ready to draw.
 
     Args:
         folder_or_hub_id: a model folder, or where no such folder exists a Hugging Face Hub id
             `user/repo` or `user/repo/subfolder`.
         snapshot: number of a snapshot (`snapshots`) instead of the final weights.
+        best: the generator that measured best in training instead of the final weights.
         device: where it goes.
 
     Returns:
@@ -151,9 +201,11 @@ def load_generator(folder_or_hub_id: str | Path, *, snapshot: int | None = None,
     Raises:
         RunError: no such folder or repository, or a damaged file.
     """
-    folder = _local_folder(folder_or_hub_id)
+    folder = local_folder(folder_or_hub_id)
     generator = Generator(read_info(folder).config)
-    file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
+    file = BEST_FILE if best else MODEL_FILE if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
+    if best and not (folder / file).is_file():
+        raise RunError(f"{folder / file} is missing: only a run whose config sets metric_interval writes it")
     load_weights(folder / file, generator)
     return generator.eval().requires_grad_(False).to(device)
 
@@ -230,12 +282,23 @@ def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) ->
     path = folder / "history.csv"
     if path.exists():
         lines = path.read_text().splitlines(keepends=True)[: history_rows + 1]
+        if lines and lines[0].rstrip("\n") != ",".join(HISTORY_COLUMNS):  # of a version with other columns
+            lines = _with_all_columns(lines)
         with atomic_path(path) as temporary:
             temporary.write_text("".join(lines))
     for files, keep in ((samples(folder), n_samples), (snapshots(folder), n_snapshots)):
         for index, file in files.items():
             if index >= keep:
                 file.unlink()
+
+
+def _with_all_columns(lines: list[str]) -> list[str]:
+    """The lines of a history.csv under today's header: columns that it does not have stay empty."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(csv.DictReader(lines))
+    return file.getvalue().splitlines(keepends=True)
 
 
 def _describe(device: torch.device) -> str:
@@ -261,7 +324,8 @@ def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
     return {int(path.stem): path for path in sorted(folder.glob(f"*{suffix}")) if path.stem.isdigit()}
 
 
-def _local_folder(folder_or_hub_id: str | Path) -> Path:
+def local_folder(folder_or_hub_id: str | Path) -> Path:
+    """The model folder, downloaded where it is a Hub id and no folder of that name exists; raises `RunError`."""
     folder = Path(folder_or_hub_id)
     parts = str(folder_or_hub_id).split("/")
     if folder.exists() or not 2 <= len(parts) <= 3 or not all(parts):

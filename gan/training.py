@@ -19,11 +19,13 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from gan import run
+from gan import directions, encoder, run
 from gan.card import write_card
+from gan.classifier import task_of
 from gan.config import GANConfig
 from gan.data import epoch_order, make_batch
 from gan.distributed import any_rank
+from gan.metrics.monitor import Monitor
 from gan.recorder import Recorder
 from gan.trainer import Trainer
 
@@ -89,9 +91,12 @@ def train(
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)
     trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size)
+    # One rank measures while the others wait for it.
+    monitor = Monitor(images, data, bf16=bf16) if config.metric_interval and rank == 0 else None
     recorder = Recorder(
-        config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, writes=rank == 0
-    )
+        config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, monitor=monitor,
+        writes=rank == 0,
+    )  # fmt: skip
     if resume:
         recorder.restore(trainer)
     else:
@@ -118,7 +123,7 @@ def train(
     started = saved = time.monotonic()
     reason = "finished"
 
-    with bar, logging_redirect_tqdm(), _stop_signals() as stop:
+    with bar, logging_redirect_tqdm(), stop_signals() as stop:
         while recorder.step < total_steps:
             step = recorder.step
             epoch, batch = divmod(step, steps_per_epoch)
@@ -158,6 +163,7 @@ def train(
 
         recorder.save(trainer)
     if rank == 0 and reason != "interrupted":
+        _find_sliders(out, data)
         write_card(out)
     return Outcome(recorder.images_seen, recorder.seconds, reason)
 
@@ -230,8 +236,21 @@ def _claim(out: Path, overwrite: bool) -> None:
         )
     for name in ("samples", "snapshots", "checkpoint"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("config.json", "model.safetensors", "discriminator.safetensors", "history.csv", "README.md"):
+    for name in ("config.json", "model.safetensors", "discriminator.safetensors", run.BEST_FILE, "history.csv",
+                 "metrics.json", directions.FILE, encoder.FILE, "projection.json", "README.md"):  # fmt: skip
         (out / name).unlink(missing_ok=True)
+
+
+def _find_sliders(out: Path, data: str) -> None:
+    """Directions for the page, where a classifier knows the data; whatever happens, the model is whole without."""
+    if task_of(data) is None:
+        log.info("python -m gan.directions %s finds sliders for the page", out)
+        return
+    log.info("finding the sliders of %s: a minute or two", out)
+    try:
+        directions.find_for_run(out)
+    except Exception as error:
+        log.warning("%s has no sliders but z: %s: %s", out, type(error).__name__, error)
 
 
 def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:
@@ -250,7 +269,7 @@ def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
+def stop_signals() -> Iterator[threading.Event]:
     """SIGINT and SIGTERM set an event, so that the step in progress is finished and saved.
 
     A second one acts as usual. Signals can only be caught in the main thread; elsewhere nothing changes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -18,7 +20,10 @@ from serving import free_port, make_models, serve
 
 import app
 from gan import load_generator, sample
-from gan.ui.state import Face
+from gan.attributes import Effect
+from gan.directions import FILE, Direction, save_directions
+from gan.sampling import latents
+from gan.ui.state import Face, encode_latent
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,10 +42,10 @@ def client(site):
 
 def test_only_named_endpoints_are_public_and_each_explains_itself(client):
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert set(endpoints["named_endpoints"]) >= {"/generate", "/grid", "/models"}
+    assert set(endpoints["named_endpoints"]) >= {"/generate", "/grid", "/models", "/directions"}
     assert not endpoints["unnamed_endpoints"]
     generate = {p["parameter_name"]: p for p in endpoints["named_endpoints"]["/generate"]["parameters"]}
-    assert list(generate) == ["model", "seed", "truncation", "offsets", "scale"]
+    assert list(generate) == ["model", "seed", "truncation", "offsets", "scale", "directions", "latent"]
     assert generate["seed"]["type"]["type"] == "integer"
     assert generate["truncation"]["parameter_default"] == 1.0
     assert generate["offsets"]["type"] == {"type": "object", "additionalProperties": {"type": "number"}}
@@ -63,6 +68,26 @@ def test_generate_carries_its_state_and_scales_by_whole_pixels(client):
     assert np.array_equal(np.asarray(large), np.asarray(once).repeat(3, 0).repeat(3, 1))
     plain = Image.open(client.predict(model="small", seed=1, api_name="/generate"))
     assert not np.array_equal(np.asarray(once), np.asarray(plain))
+
+
+def test_directions_are_listed_and_move_the_picture(client, site):
+    folder = site.library.entry("small").folder
+    assert client.predict(model="small", api_name="/directions") == []
+    effect = Effect(0.1, 0.5, 0.9, "Male", -0.2, 30)
+    made = [Direction("Smile", "attribute", torch.ones(20), effect), Direction("SeFa 1", "sefa", torch.ones(20))]
+    save_directions(folder, made, None)
+    try:
+        smile, sefa = client.predict(model="small", api_name="/directions")
+        assert smile == {"name": "Smile", "kind": "attribute"} | dataclasses.asdict(effect)
+        assert sefa == {"name": "SeFa 1", "kind": "sefa"}
+        arguments = dict(model="small", seed=1, directions={"Smile": 2, "SeFa 1": -0.5})
+        moved = Image.open(client.predict(**arguments, api_name="/generate"))
+        z = latents(site.library.generator("small").config, [1]) + 1.5
+        assert Face.from_json(moved.text["gan-faces"]) == Face("small", 1, directions={"Smile": 2, "SeFa 1": -0.5})
+        same = Image.open(client.predict(model="small", latent=encode_latent(z), api_name="/generate"))
+        assert np.abs(np.asarray(moved).astype(int) - np.asarray(same)).max() <= 1
+    finally:
+        (folder / FILE).unlink()
 
 
 def test_grid_draws_seeds_row_by_row(client):
@@ -97,6 +122,10 @@ def test_models_lists_usable_and_broken_ones(client):
         (dict(model="small", offsets={"3": 99}), "offset 99: expected a number from -3 to 3"),
         (dict(model="small", offsets={"x": 1}), "dimension 'x': expected a whole number"),
         (dict(model="small", offsets=[1, 2]), "offsets: expected dimensions and values"),
+        (dict(model="small", directions={"Smile": 1}), "small has no direction 'Smile': it has none"),
+        (dict(model="small", directions={"Smile": 4}), "direction Smile: 4: expected a number from -3 to 3"),
+        (dict(model="small", directions=[1]), "directions: expected names and values"),
+        (dict(model="small", latent="AAAA"), "latent"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_words(client, arguments, sentence):

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from gan import run
-from gan.card import write_card
+from gan.card import main, write_card
 from gan.config import PRESETS
+from gan.metrics.protocol import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
 ROW = {"images_seen": 123_456, "epoch": 3.25, "seconds": 150.0, "sample": 7}
@@ -48,7 +49,7 @@ def test_facts_of_the_run(card):
         "# my-faces",
         config.source,
         "| Preset | `nadim-celeba32` |",
-        "| Data | CelebA |",
+        "| Data | CelebA: 59,893 of CelebA's 202,599 pictures |",
         "123,456 (3.2 epochs of 59,893)",
         "2.5 minutes",
         f"{count_parameters(Generator(config)):,} parameters",
@@ -110,3 +111,129 @@ def test_the_machine_is_the_one_that_trained(run_copy):
     config.write_text(json.dumps(json.loads(config.read_text()) | {"machine": "96 abacuses"}))
     write_card(run_copy)
     assert "minutes on 96 abacuses |" in (run_copy / "README.md").read_text()
+
+
+# ---------------------------------------------------------------------------------------------- figures
+
+
+def result(size, weights, **more):
+    figures = {"frechet_distance": 9.876, "kernel_distance": 0.0662, "sliced_wasserstein": 11.86, "ms_ssim": 0.333}
+    protocol = {
+        "images": 5000, "seed": 0, "seeds": "0 to 4999", "truncation": 1.0, "size": size, "model_size": 64,
+        "data": "celeba.zip", "held_out": "the validation split (6,674 pictures)", "held_out_seen_by_model": True,
+        "crop": "the centre square", "sliced_wasserstein": "2048 pictures", "ms_ssim": "1000 pairs",
+        "extractor": {"task": "celeba", "hash": "abcdef012345", "features": 192, "image_size": 64},
+        "kernel_distance": "50 subsets", "precision_recall": "k = 3",
+    }  # fmt: skip
+    real = dict.fromkeys(figures, 0.5)
+    return {"weights": weights, "protocol": protocol, "generated": figures, "real": real} | more
+
+
+@pytest.fixture
+def measured_card(run_copy):
+    """Puts results into the folder's metrics.json and gives the text of its card."""
+
+    def write(*results):
+        for one in results:
+            save_metrics(run_copy, one)
+        write_card(run_copy)
+        return (run_copy / "README.md").read_text()
+
+    write.folder = run_copy
+    write.weights = run.weights_hash(run_copy)
+    return write
+
+
+def test_figures_stand_beside_real_ones_with_their_protocol(measured_card):
+    text = measured_card(result(64, measured_card.weights), result(32, measured_card.weights))
+    assert "| | at 64 px | real | at 32 px | real | better |" in text
+    assert "| Fréchet distance | 9.876 | 0.500 | 9.876 | 0.500 | lower |" in text
+    for word in ("5,000 pictures, seeds 0 to 4999", "validation split", "trained on too", "abcdef012345", "k = 3"):
+        assert word in text, word
+    assert "--size 64 32 --seed 0`" in text
+    assert "Precision |" not in text and "FID (Inception)" not in text and "Who is missing" not in text
+
+
+def test_figures_of_other_weights_are_not_told(measured_card):
+    text = measured_card(result(64, "of-another"))
+    assert "9.876" not in text and "Measured on other weights" in text
+    (measured_card.folder / "metrics.json").unlink()
+    assert "## Figures" not in measured_card()
+
+
+def test_who_is_missing(measured_card):
+    shares = {
+        "Wearing_Hat": {"generated": 0.01, "real": 0.05},
+        "Smiling": {"generated": 0.5, "real": 0.48},
+        "Pale_Skin": {"generated": 0.09, "real": 0.04},
+        "Bald": {"generated": 0.0, "real": 0.005},
+    }
+    text = measured_card(result(64, measured_card.weights, attributes=shares))
+    rare = text.split("in the data: ")[1].split(". More than")[0]
+    assert rare == "Wearing Hat (1.0%, data 5.0%)"  # and not Bald, too rare to tell
+    assert "times as often: Pale Skin (9.0%, data 4.0%)." in text
+    assert "| Bald | 0.0% | 0.5% |" in text and "| Smiling | 50.0% | 48.0% |" in text
+
+
+def test_nothing_learned_by_heart_is_told_in_distances(measured_card):
+    facts = {
+        "searched": 59_893, "seeds": [0, 1, 2], "distances": [2.5, 0.2, 3.0],
+        "held_out": {"p1": 1.0, "p5": 1.5, "p50": 2.75, "p95": 4.0},
+    }  # fmt: skip
+    text = measured_card(result(64, measured_card.weights, neighbours=facts))
+    assert "0: 2.50, 1: 0.20, 2: 3.00" in text and "nearest of 59,893 training pictures" in text
+    assert "2.75 (median; 1 % of them under 1.00" in text and "1 of the 3 samples lie nearer than 99 %" in text
+    assert "--neighbours nearest.webp`" in text
+
+
+def test_digits_and_fid(measured_card):
+    one = result(28, measured_card.weights, inception_fid=12.3456)
+    one["generated"] |= {"sure_share": 0.914, "digits": [500] * 10, "digit_entropy": 3.3219}
+    one["real"] |= {"sure_share": 0.986, "digit_entropy": 3.319}
+    text = measured_card(one)
+    assert "| Classifier more than 90 % sure | 91.4% | 98.6% | as real |" in text
+    assert "as the classifier reads them: 500, 500," in text and "| FID (Inception) | 12.35 | | lower |" in text
+    one["inception_fid"] = "not measured: it needs weights"
+    assert "| FID (Inception) |  | | lower |" in measured_card(one)
+
+
+def test_the_best_generator_is_told(measured_card):
+    assert "Best in training" not in measured_card()
+    run.save_tensors(
+        measured_card.folder / "best.safetensors",
+        run.packed_weights(run.load_generator(measured_card.folder)),
+        {"metric": "frechet_distance", "value": 7.125, "images_seen": 123_456},
+    )
+    assert "Fréchet distance 7.12 against training pictures, at 123,456 pictures seen" in measured_card()
+
+
+def test_what_a_person_adds_outlives_the_card(measured_card):
+    (measured_card.folder / "notes.md").write_text("## Sweep\nWe tried six.\n")
+    assert "## Sweep\nWe tried six.\n\n## Data and terms" in measured_card() == measured_card()
+
+
+def test_the_command_that_trains_it_again(card):
+    config = PRESETS["nadim-celeba32"]
+    assert "`python train.py --preset nadim-celeba32 --data celeba --max-images 123456`" in card(config)
+    text = card(config.replace(epochs=2, g_multipliers=(2, 2, 1), metric_interval=5), "a b.zip + drawn faces")
+    assert "--set g_multipliers=2,2,1 --set epochs=2 --data 'a b.zip' drawn --epochs 3`" in text
+    assert "metric_interval" not in text
+    assert "`python train.py --preset nadim-celeba32 --data mnist`" in card(config.replace(epochs=25), "MNIST").replace(
+        " --max-images 123456", ""
+    )
+
+
+def test_celeba_is_told_to_be_a_part(card):
+    assert "59,893 of CelebA's 202,599 pictures" in card(PRESETS["dcgan64"], "celeba64-a.zip")
+    assert "202,599" not in card(PRESETS["dcgan64"], "my-photos")
+
+
+def test_the_command_writes_cards(run_copy, capsys):
+    (run_copy / "README.md").unlink()
+    assert main([str(run_copy)]) == 0 and (run_copy / "README.md").is_file()
+    (run_copy / "history.csv").unlink()
+    assert main([str(run_copy)]) == 2
+    assert "has no history.csv" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([])
+    assert "nothing to do" in capsys.readouterr().err

@@ -21,7 +21,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from gan import data
+from gan import data, drawn, sources
 from gan.data import DataError, describe_sources, epoch_order, load_images, make_batch
 from gan.drawn import draw_faces
 
@@ -163,7 +163,7 @@ def test_drawn_faces_are_a_source(load, channels):
 
 
 def test_drawn_alone_is_ten_thousand(load, monkeypatch):
-    monkeypatch.setattr(data.drawn, "draw_face", lambda i, size, channels: (np.zeros((size, size, channels), "u1"), {}))
+    monkeypatch.setattr(drawn, "draw_face", lambda i, size, channels: (np.zeros((size, size, channels), "u1"), {}))
     assert len(load("drawn", image_size=2)) == 10_000
 
 
@@ -186,6 +186,14 @@ def test_mnist_needs_no_more_than_its_image_file(load, tmp_path, suffix):
     assert np.array_equal(load("mnist", image_size=28, channels=1)[..., 0], digits)
     assert np.array_equal(load("mnist", image_size=28, channels=3)[..., 2], digits)
     assert load("mnist", image_size=32, channels=1).shape == (3, 32, 32, 1)
+
+
+def test_the_test_set_is_another_file(load, tmp_path):
+    raw = tmp_path / "root" / "MNIST" / "raw"
+    write_idx(raw / "train-images-idx3-ubyte", np.zeros((3, 28, 28), np.uint8))
+    (raw / "t10k-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x0803, 2, 28, 28) + bytes([7]) * 2 * 28 * 28)
+    assert len(load("mnist", image_size=28, channels=1)) == 3
+    assert (load("mnist-test", image_size=28, channels=1) == 7).all()
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -231,6 +239,8 @@ def test_a_failed_mnist_download_names_the_other_ways(load, monkeypatch):
     monkeypatch.setattr(torchvision.datasets, "MNIST", lambda *_, **__: None)  # "succeeds" and leaves nothing
     with pytest.raises(DataError, match=r"(?s)left no pictures.*train-images-idx3-ubyte\.gz.*hf download.*zip"):
         load("mnist")
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz"):
+        load("mnist-test")
 
 
 def test_a_download_is_read_at_once(load, monkeypatch):
@@ -254,7 +264,9 @@ def test_an_unknown_source_is_named_with_the_nearest(load, tmp_path, monkeypatch
 
 
 def test_an_unknown_source_like_nothing_gets_no_suggestion(load):
-    with pytest.raises(DataError, match=r"unknown data source '/nowhere/xyzzy': .*mnist, celeba, drawn or drawn:N"):
+    with pytest.raises(
+        DataError, match=r"unknown data source '/nowhere/xyzzy': .*mnist, mnist-test, celeba, drawn or drawn:N"
+    ):
         load("/nowhere/xyzzy")
 
 
@@ -478,7 +490,7 @@ def test_decompression_bombs_are_refused(folder, load, caplog, side):
 
 
 def test_a_zip_member_that_declares_an_absurd_size_is_not_unpacked(load, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(data, "MAX_ZIP_MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(sources, "MAX_ZIP_MEMBER_BYTES", 10_000)
     path = make_zip(tmp_path / "x.zip", {"a.png": encoded(plain(4)), "huge.bmp": bytes(10_001)})
     opened = []
     original = zipfile.ZipFile.open
@@ -600,7 +612,7 @@ def test_more_drawn_faces_are_other_pictures(load):
 def test_a_new_version_of_the_drawing_or_the_crop_is_decoded_again(load, monkeypatch):
     load("drawn:1")
     forbid_decoding(monkeypatch)
-    for module, name in ((data.drawn, "VERSION"), (data, "CACHE_VERSION")):
+    for module, name in ((drawn, "VERSION"), (data, "CACHE_VERSION")):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(module, name, -1)
             load("drawn:1")

@@ -1,86 +1,299 @@
-"""gan.metrics: the sliced Wasserstein distance tells close sets of pictures from distant ones."""
+"""Judging a model folder: the protocol, real against real beside every figure, and the command."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
+import types
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tiny_classifiers import install, tiny_classifier
 
-from gan import metrics
+from gan import run
 from gan.drawn import draw_faces
-from gan.metrics import evaluate, main, sliced_wasserstein
+from gan.metrics import Judge, MetricError
+from gan.metrics.__main__ import main
+from gan.metrics.protocol import digit_figures, read_metrics, save_metrics
+from gan.metrics.real import features_of, load_split, reduced
+
+ALWAYS = {"sliced_wasserstein", "sliced_wasserstein_levels", "ms_ssim"}
+IN_FEATURES = {"frechet_distance", "kernel_distance", "kernel_distance_deviation", "precision", "recall"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def classifiers(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path / "classifiers", celeba=tiny_classifier(), mnist=tiny_classifier(True, 1))
 
 
 @pytest.fixture(scope="module")
-def faces() -> np.ndarray:
-    return draw_faces(128, 32, 3)[0]
+def faces(tmp_path_factory):
+    """A zip that calls itself CelebA, and its partition file: every fourth picture is held out, and darker."""
+    folder = tmp_path_factory.mktemp("data")
+    pictures = draw_faces(80, 16, 3)[0]
+    with zipfile.ZipFile(folder / "celeba.zip", "w") as file:
+        for i, picture in enumerate(pictures):
+            content = io.BytesIO()
+            Image.fromarray(picture // 2 if i % 4 == 0 else picture).save(content, "png")
+            file.writestr(f"{i:06d}.png", content.getvalue())
+    (folder / "list_eval_partition.txt").write_text("".join(f"{i:06d}.jpg {int(i % 4 == 0)}\n" for i in range(80)))
+    return folder / "celeba.zip"
 
 
-def test_equal_sets_are_at_distance_zero(faces):
-    distances = sliced_wasserstein(faces[:64], faces[:64])
-    assert set(distances) == {"32", "16", "mean"}
-    assert all(value == 0 for value in distances.values())
+# ----------------------------------------------------------------------------------------- real pictures
 
 
-def test_more_damage_is_further_away(faces):
-    one, other = faces[:64], faces[64:]
-    noise = np.random.default_rng(0).normal(size=other.shape)
-
-    def damaged(sigma):
-        return (other + sigma * noise).clip(0, 255).astype(np.uint8)
-
-    means = [sliced_wasserstein(one, damaged(sigma))["mean"] for sigma in (0, 20, 80)]
-    assert 1.2 * means[0] < means[1] and 1.2 * means[1] < means[2]
-
-
-def test_each_level_sees_its_own_scale(faces):
-    one, other = faces[:64], faces[64:]
-    before = sliced_wasserstein(one, other)
-    checkers = 12 * (np.indices((32, 32)).sum(axis=0) % 2 * 2 - 1)[:, :, None]
-    fine = sliced_wasserstein(one, (other + checkers).clip(0, 255).astype(np.uint8))
-    assert fine["32"] > 2 * before["32"]  # a checkerboard is texture ...
-    assert fine["16"] < 1.5 * before["16"]  # ... and not shape
+def test_the_partition_file_decides_what_is_held_out(faces):
+    split = load_split([str(faces)], size=16, channels=3)
+    assert split.official and split.held_out_rows.tolist() == list(range(0, 80, 4))
+    assert sorted([*split.held_out_rows, *split.training_rows]) == list(range(80))
+    held_out, training = split.draw(20, seed=0)
+    assert held_out.mean() < 0.7 * training.mean()  # the dark ones
+    assert len(np.unique(held_out.reshape(20, -1), axis=0)) == 20
+    again, other = split.draw(20, seed=0)[0], split.draw(20, seed=1)[0]
+    assert (again == held_out).all() and (other != held_out).any()
 
 
-def test_one_projection_worked_out_by_hand(monkeypatch):
-    """Two sets of constant pictures of level 16: descriptors are normalised, so the distance is of shapes only."""
-    ramp = np.linspace(0, 255, 16).astype(np.uint8)
-    down = np.tile(ramp[:, None, None], (1, 16, 1))[None].repeat(64, 0)
-    up = down[:, ::-1].copy()
-    monkeypatch.setattr(metrics, "PROJECTIONS", 64)
-    positions = metrics._patch_positions(torch.zeros(64, 1, 16, 16), torch.Generator().manual_seed(0))
-    level = metrics._laplacian_pyramid(down)[-1]
-    descriptors = metrics._descriptors(level, positions)
-    assert descriptors.shape == (64 * metrics.PATCHES_PER_IMAGE, 49)
-    assert abs(float(descriptors.mean())) < 1e-5 and abs(float(descriptors.std()) - 1) < 1e-3
-    row, column = positions[0, 5, 3], positions[1, 5, 3]
-    patch = level[5, 0, row : row + 7, column : column + 7].flatten()
-    patches = torch.stack(
-        [
-            level[i, 0, r : r + 7, c : c + 7].flatten()
-            for i in range(64)
-            for r, c in zip(positions[0, i], positions[1, i], strict=True)
-        ]
-    )
-    expected = (patch - patches.mean()) / patches.std()
-    assert torch.allclose(descriptors[5 * metrics.PATCHES_PER_IMAGE + 3], expected, atol=1e-5)
-    assert sliced_wasserstein(down, up)["mean"] > 100  # edges of the other sign
+def test_without_a_partition_two_halves_share_no_picture():
+    split = load_split(["drawn:31"], size=16, channels=3)
+    assert not split.official and len(split.held_out_rows) == 15
+    assert sorted([*split.held_out_rows, *split.training_rows]) == list(range(31))
+    assert (load_split(["drawn:31"], size=16, channels=3, seed=1).held_out_rows != split.held_out_rows).any()
 
 
-def test_different_shapes_are_refused(faces):
-    with pytest.raises(ValueError, match="expected equal shapes"):
-        sliced_wasserstein(faces[:10], faces[:12])
+@pytest.mark.skipif(not os.environ.get("GAN_TEST_DATA"), reason="set GAN_TEST_DATA to a folder with MNIST and CelebA")
+def test_mnist_is_judged_by_its_test_set():
+    split = load_split(["mnist"], size=28, channels=1, data_root=os.environ["GAN_TEST_DATA"])
+    assert (len(split.held_out), len(split.training)) == (10_000, 60_000) and split.held_out is not split.training
 
 
-def test_evaluate_and_the_command(tiny_run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("GAN_CACHE", str(tmp_path))
-    images = draw_faces(256, 16, 3)[0]
-    result = evaluate(tiny_run, images, n=64)
-    assert result["fake"]["mean"] > result["real"]["mean"] > 0
-    assert result == evaluate(tiny_run, images, n=64)
-    assert main([str(tiny_run), "--data", "drawn:200", "--images", "64", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["images"] == 64
-    assert main([str(tiny_run), "--data", "drawn:200", "--images", "101"]) == 2
-    assert "expected at least 202" in capsys.readouterr().err
+def test_a_partition_of_one_split_is_refused(faces, tmp_path):
+    (tmp_path / "p.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(80)))
+    with pytest.raises(ValueError, match="all of the 80 pictures into one split"):
+        load_split([str(faces)], size=16, channels=3, partition=tmp_path / "p.txt")
+
+
+def test_reduced_as_the_data_loader_reduces():
+    pictures = draw_faces(3, 32, 3)[0]
+    expected = np.asarray(Image.fromarray(pictures[1]).resize((16, 16), Image.Resampling.LANCZOS))
+    assert (reduced(pictures, 16)[1] == expected).all()
+    assert reduced(pictures[..., :1], 16).shape == (3, 16, 16, 1)
+    assert reduced(pictures, 32) is pictures
+
+
+def test_features_do_not_depend_on_the_batch():
+    pictures = draw_faces(140, 16, 3)[0]
+    classifier = tiny_classifier()
+    expected = classifier.features(torch.from_numpy(pictures[135:]).permute(0, 3, 1, 2).float() / 127.5 - 1)
+    assert torch.allclose(features_of(classifier, pictures)[135:], expected, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ judge
+
+
+def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
+    judge = Judge([str(faces)])
+    result = judge.judge(tiny_run)
+    assert set(result["generated"]) == set(result["real"]) == ALWAYS | IN_FEATURES
+    assert set(result["attributes"]) == {"Bald", "Smiling", "Wearing_Hat"}
+    protocol = result["protocol"]
+    assert protocol["images"] == 20  # all that are held out
+    assert protocol["held_out"] == "the validation split (20 pictures)" and not protocol["held_out_seen_by_model"]
+    assert protocol["extractor"]["hash"] == judge.classifier.hash and protocol["extractor"]["task"] == "celeba"
+    assert result["weights"] == run.weights_hash(tiny_run) and result["images_seen"] == 2000
+    assert json.loads(json.dumps(result)) == result
+    assert Judge([str(faces)]).judge(tiny_run) == result  # the same again, to the last bit
+    assert Judge([str(faces)], seed=5).judge(tiny_run)["generated"] != result["generated"]
+
+
+def test_the_real_side_is_training_against_held_out(tiny_run, faces, classifiers):
+    """Held-out pictures are half as bright here: the real value must show it."""
+    far = Judge([str(faces)]).judge(tiny_run)["real"]
+    near = Judge(["drawn:80"], classifier="celeba").judge(tiny_run)["real"]
+    assert far["frechet_distance"] > 5 * near["frechet_distance"] > 0
+
+
+def test_pictures_that_no_classifier_knows(tiny_run):
+    result = Judge(["drawn:64"]).judge(tiny_run)
+    assert set(result["generated"]) == ALWAYS and "extractor" not in result["protocol"]
+    assert "attributes" not in result
+    assert result["generated"]["sliced_wasserstein"] > result["real"]["sliced_wasserstein"] > 0
+
+
+def test_the_model_saw_the_held_out_pictures(tiny_run):
+    """`tiny_run` was trained on 44 pictures: all of them, when there are 44."""
+    assert Judge(["drawn:44"]).judge(tiny_run)["protocol"]["held_out_seen_by_model"] is True
+    assert Judge(["drawn:46"]).judge(tiny_run)["protocol"]["held_out_seen_by_model"] is False
+
+
+def test_judged_at_a_smaller_size(tiny_run, faces, classifiers):
+    judge = Judge([str(faces)])
+    small, own = judge.judge(tiny_run, size=12), judge.judge(tiny_run)
+    assert (small["protocol"]["size"], small["protocol"]["model_size"]) == (12, 16)
+    assert small["generated"] != own["generated"] and small["real"] != own["real"]
+    for size in (8, 32):
+        with pytest.raises(MetricError, match=f"size {size}: tiny draws 16 pixels"):
+            judge.judge(tiny_run, size=size)
+
+
+def test_too_few_pictures_are_told(tiny_run):
+    with pytest.raises(MetricError, match="21 pictures on each side: there are 20 held out"):
+        Judge(["drawn:40"], images=21).judge(tiny_run)
+    with pytest.raises(MetricError, match="5 pictures on each side"):
+        Judge(["drawn:10"]).judge(tiny_run)
+
+
+def test_a_classifier_of_other_channels_is_refused(tiny_run, classifiers):
+    with pytest.raises(MetricError, match="draws 3 channels and the mnist classifier knows 1"):
+        Judge(["drawn:40"], classifier="mnist").judge(tiny_run)
+
+
+def test_the_best_generator_is_judged_when_asked(run_copy):
+    weights = run.packed_weights(run.load_generator(run_copy, snapshot=0))
+    run.save_tensors(run_copy / "best.safetensors", weights, {"images_seen": 1000, "metric": "x", "value": 1.5})
+    judge = Judge(["drawn:40"])
+    best, last = judge.judge(run_copy, best=True), judge.judge(run_copy)
+    assert (best["images_seen"], last["images_seen"]) == (1000, 2000)
+    assert best["weights"] == run.weights_hash(run_copy, best=True) != last["weights"]
+    assert best["generated"] != last["generated"]
+
+
+def test_digits_that_are_sure_and_even():
+    probabilities = torch.full((10, 10), 0.005)
+    probabilities[range(10), [0, 0, 0, 0, 1, 1, 2, 2, 9, 9]] = 0.955
+    probabilities[0] = torch.tensor([0.9] + [0.1 / 9] * 9)  # not more than 0.9
+    figures = digit_figures(probabilities)
+    assert figures["sure_share"] == 0.9 and figures["digits"] == [4, 2, 2, 0, 0, 0, 0, 0, 0, 2]
+    assert figures["digit_entropy"] == pytest.approx(0.4 * np.log2(1 / 0.4) + 0.6 * np.log2(5))
+    assert digit_figures(torch.eye(10))["digit_entropy"] == pytest.approx(np.log2(10))
+
+
+def test_neighbours_find_a_picture_that_was_learned_by_heart(tiny_run, faces, classifiers, monkeypatch):
+    judge = Judge([str(faces)])
+    known = load_split([str(faces)], size=16, channels=3).training
+    monkeypatch.setattr("gan.metrics.protocol.sample", lambda generator, seed, n: known[30 : 30 + n])
+    facts, sheet = judge.neighbours(tiny_run)
+    assert facts["searched"] == 80 and facts["seeds"] == list(range(20))
+    assert max(facts["distances"]) < 1e-3 < facts["held_out"]["p50"]
+    assert sheet.shape == (4 * 16, 10 * 16, 3)
+    assert (sheet[:16] == sheet[16:32]).all() and (sheet[32:48] == sheet[48:]).all()
+    monkeypatch.undo()
+
+
+def test_neighbours_need_features(tiny_run):
+    with pytest.raises(MetricError, match="need a classifier"):
+        Judge(["drawn:40"]).neighbours(tiny_run)
+
+
+# ------------------------------------------------------------------------------------------ metrics.json
+
+
+def result_of(size, weights="abc", value=1.0):
+    return {"weights": weights, "protocol": {"size": size}, "generated": {"frechet_distance": value}}
+
+
+def test_results_are_kept_by_size_and_dropped_with_their_weights(tmp_path):
+    assert read_metrics(tmp_path) == {}
+    save_metrics(tmp_path, result_of(28))
+    save_metrics(tmp_path, result_of(64))
+    save_metrics(tmp_path, result_of(28, value=2.0))
+    kept = read_metrics(tmp_path)
+    assert list(kept) == ["64", "28"] and kept["28"]["generated"]["frechet_distance"] == 2.0
+    save_metrics(tmp_path, result_of(32, weights="new"))
+    assert list(read_metrics(tmp_path)) == ["32"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}', '{"format_version": 99, "results": {}}'])
+def test_damaged_results_are_told(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(MetricError, match=r"metrics\.json (is damaged|has format 99)"):
+        read_metrics(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------- command
+
+
+def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_path, capsys):
+    sheet = tmp_path / "nearest.webp"
+    command = [str(run_copy), "--data", str(faces), "--device", "cpu"]
+    report = tmp_path / "report.json"
+    assert main([*command, "--size", "16", "12", "--save", "--neighbours", str(sheet), "--json", str(report)]) == 0
+    said = capsys.readouterr().out
+    for word in ("real against real", "Fréchet", "12 px", "16 px", "held out: the validation split", "nearest of 80"):
+        assert word in said, word
+    assert list(read_metrics(run_copy)) == ["16", "12"]
+    assert read_metrics(run_copy)["16"] == json.loads(report.read_text())[0]
+    assert "neighbours" in read_metrics(run_copy)["16"] and "neighbours" not in read_metrics(run_copy)["12"]
+    assert Image.open(sheet).size == (160, 64)
+    assert main([*command, "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["protocol"]["images"] == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "drawn:40", "--images", "30"], "there are 20 held out"),
+        (["--data", "nowhere.zip"], "unknown data source"),
+        (["--data", "drawn:40", "--partition", "absent.txt"], "absent.txt cannot be read"),
+        (["--data", "drawn:40", "--best"], "best.safetensors is missing"),
+        (["--data", "drawn:40", "--device", "abacus"], "cannot be used here"),
+    ],
+)
+def test_the_command_s_errors_are_sentences(tiny_run, capsys, options, message):
+    assert main([str(tiny_run), *options]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert message in error and error.startswith("gan.metrics: ")
+
+
+def test_a_sheet_is_for_one_model(capsys):
+    with pytest.raises(SystemExit):
+        main(["a", "b", "--data", "drawn", "--neighbours", "x.webp"])
+    assert "for one FOLDER" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------------- Inception
+
+
+def test_fid_says_what_is_missing_and_uses_what_is_there(tiny_run, monkeypatch, tmp_path):
+    judge = Judge(["drawn:40"])
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    assert "pip install torchmetrics" in judge.judge(tiny_run, fid=True)["inception_fid"]
+
+    updates = []
+
+    class Fake:
+        def __init__(self, feature, feature_extractor_weights_path):
+            assert feature == 2048 and feature_extractor_weights_path.endswith(".pth")
+
+        def set_dtype(self, dtype):
+            assert dtype == torch.float64
+
+        def update(self, images, real):
+            assert images.dtype == torch.uint8 and images.shape[1:] == (3, 16, 16)
+            updates.append((len(images), real))
+
+        def compute(self):
+            return torch.tensor(12.5)
+
+    module = types.ModuleType("torchmetrics.image.fid")
+    module.FrechetInceptionDistance = Fake
+    monkeypatch.setitem(sys.modules, "torchmetrics", types.ModuleType("torchmetrics"))
+    monkeypatch.setitem(sys.modules, "torchmetrics.image", types.ModuleType("torchmetrics.image"))
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", module)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert "weights are not at hand" in judge.judge(tiny_run, fid=True)["inception_fid"] and not updates
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth").write_bytes(b"")
+    assert judge.judge(tiny_run, fid=True)["inception_fid"] == 12.5
+    assert updates == [(20, True), (20, False)]
+    assert "inception_fid" not in judge.judge(tiny_run)

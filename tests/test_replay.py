@@ -13,14 +13,15 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+import gan.animation
 import gan.replay
 from gan import replay_export, run
+from gan.animation import formats
 from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.replay import (
     MAX_SHEETS,
     MAX_SNAPSHOTS,
     Replay,
-    film_formats,
     film_strip,
     load_replay,
     smooth,
@@ -287,9 +288,9 @@ def test_mp4_has_even_sides_and_a_frame_for_each_sheet(painted):
 
 
 def test_without_its_encoder_mp4_is_not_offered_and_the_error_says_how_to_get_it(replay, monkeypatch):
-    monkeypatch.setattr(gan.replay.importlib.util, "find_spec", lambda name: None)
-    assert film_formats() == ("gif", "webp")
-    with pytest.raises(ExportError, match=r"format 'mp4'.* can write gif, webp: `pip install av` adds mp4"):
+    monkeypatch.setattr(gan.animation.importlib.util, "find_spec", lambda name: None)
+    assert formats() == ("webp", "gif")
+    with pytest.raises(ExportError, match=r"format 'mp4'.* can write webp, gif: `pip install av` adds mp4"):
         film([replay], "mp4")
 
 
@@ -298,7 +299,7 @@ def test_films_that_cannot_be_made_are_refused_in_words(replay, monkeypatch):
         film([replay], "avi")
     with pytest.raises(ExportError, match="no sample sheet"):
         film([Replay("empty", (), (), (), ())])
-    monkeypatch.setattr(replay_export, "MAX_BYTES", 1000)
+    monkeypatch.setattr(gan.animation, "MAX_BYTES", 1000)
     with pytest.raises(ExportError, match="at most 0 are sent"):
         film([Replay("x", replay.sheets[:2], (), (), ())])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 from collections.abc import Iterator
 
@@ -13,17 +14,23 @@ from gan.run import RunError
 from gan.sampling import MAX_SEED, image_grid
 from gan.ui.drawing import draw, draw_seeds, png, to_image
 from gan.ui.library import Library
-from gan.ui.state import MAX_TRUNCATION, Face, FaceError
+from gan.ui.state import MAX_DIMENSIONS, MAX_TRUNCATION, Face, FaceError
 
 MAX_FACES = 64  # in one grid
 MAX_SCALE = 16
 
 
 def build(library: Library) -> None:
-    """Register /generate, /grid and /models; they have no place on the page."""
+    """Register /generate, /grid, /models and /directions; they have no place on the page."""
 
     def generate(
-        model: str, seed: int = 0, truncation: float = 1.0, offsets: dict | None = None, scale: int = 1
+        model: str,
+        seed: int = 0,
+        truncation: float = 1.0,
+        offsets: dict | None = None,
+        scale: int = 1,
+        directions: dict | None = None,
+        latent: str = "",
     ) -> Image.Image:
         """Draw one picture; the same arguments always give the same picture.
 
@@ -33,12 +40,16 @@ def build(library: Library) -> None:
             truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
             offsets: dimension of z to added value of -3 to 3, for example {"3": 0.5, "17": -1.2}.
             scale: how often each pixel is repeated to each side, 1 to 16.
+            directions: name of a direction, as /directions lists them, to how far the face is moved that way, -3 to
+                3, for example {"Smile": 2, "SeFa 1": -0.5}; at most 64.
+            latent: an own z in the place of the seed's: its numbers as float16, little-endian, in base64url, as the
+                page's links have them. Truncation multiplies it too.
 
         Returns:
             A PNG whose metadata holds the arguments: dropped into the page, it restores them.
         """
-        with _sentences():
-            face = Face(model, seed, truncation, offsets or {})
+        with sentences():
+            face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
             pixels = draw(library, face).pixels
             return Image.open(io.BytesIO(png(pixels, face, least_size=scale * pixels.shape[1])))
 
@@ -52,7 +63,7 @@ def build(library: Library) -> None:
             columns: pictures per row, 1 to 64.
             truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
         """
-        with _sentences():
+        with sentences():
             if seed + count - 1 > MAX_SEED:
                 most = MAX_SEED - count + 1
                 raise FaceError(f"seed {seed}: expected at most {most} for {count} pictures")
@@ -77,25 +88,49 @@ def build(library: Library) -> None:
             for entry in library.entries()
         ]
 
+    def directions(model: str) -> list[dict]:
+        """List the directions that a model's faces can be moved in; moving by 0 changes nothing, the ends are -3 and 3.
+
+        Args:
+            model: name of a model, as /models lists them.
+
+        Returns:
+            For each its name, its kind ("attribute" is named by what it changes; "sefa" and "ganspace" are principal
+            directions, the strongest first), and for attributes what was measured on faces that start in the middle:
+            probability of the attribute at -3, 0 and 3, and the other attribute that changes most.
+        """
+        with sentences():
+            found = library.directions(model).values()
+        return [
+            {"name": direction.name, "kind": direction.kind}
+            | (dataclasses.asdict(direction.effect) if direction.effect else {})
+            for direction in found
+        ]
+
     with gr.Column(visible=False):
         model = gr.Textbox(label="model", max_length=200)
         seed = gr.Number(0, label="seed", precision=0, minimum=0, maximum=MAX_SEED)
         truncation = gr.Slider(0, MAX_TRUNCATION, 1.0, label="truncation")
         offsets = gr.JSON(label="offsets")
-        # Gradio's own description of JSON is no valid schema, and MCP clients refuse it.
-        offsets.api_info = lambda: {"type": "object", "additionalProperties": {"type": "number"}}
+        moves = gr.JSON(label="directions")
+        for numbers in (offsets, moves):  # Gradio's own description of JSON is no valid schema: MCP clients refuse it
+            numbers.api_info = lambda: {"type": "object", "additionalProperties": {"type": "number"}}
+        latent = gr.Textbox("", label="latent", max_length=4 * MAX_DIMENSIONS)
         scale = gr.Slider(1, MAX_SCALE, 1, step=1, precision=0, label="scale")
         count = gr.Slider(1, MAX_FACES, 16, step=1, precision=0, label="count")
         columns = gr.Slider(1, MAX_FACES, 4, step=1, precision=0, label="columns")
         picture = gr.Image(format="png", type="pil", label="picture")
     limits = dict(concurrency_limit=2, concurrency_id="api")
-    gr.on([], generate, [model, seed, truncation, offsets, scale], picture, api_name="generate", **limits)
+    gr.on(
+        [], generate, [model, seed, truncation, offsets, scale, moves, latent], picture, api_name="generate", **limits
+    )
     gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid", **limits)
     gr.api(models, api_name="models", **limits)
+    gr.api(directions, api_name="directions", **limits)
 
 
 @contextlib.contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
     """Errors that are the caller's, as Gradio tells them to a client."""
     try:
         yield

@@ -7,8 +7,10 @@ import io
 import os
 import threading
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,14 +18,19 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from gan.directions import equal_strength
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import generate, latents, truncate
 from gan.ui.library import Library
-from gan.ui.state import Face
+from gan.ui.state import Face, OwnDirection
+
+T = TypeVar("T")
 
 METADATA_KEY = "gan-faces"  # of the PNG text chunk that holds Face.to_json()
 _BATCH = 4  # pictures per turn, so that a slider waits for no more than these
+_MOST_OWN = 500  # directions of visitors remembered per model; those in use are soon found again
+_own_steps: weakref.WeakKeyDictionary[Generator, dict[OwnDirection, Tensor]] = weakref.WeakKeyDictionary()
 _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))  # the other half serves requests
 
 
@@ -47,19 +54,47 @@ def serve_on_one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def latent(library: Library, face: Face) -> Tensor:
+    """z: (1, z_dim) float32 of a face, with all that its sliders add; raises like `draw`."""
+    generator = library.generator(face.model)
+    vectors = {name: direction.vector for name, direction in library.directions(face.model).items()}
+    moved = dict(face.directions)
+    for direction in face.own:
+        if direction.model == face.model and direction.key in moved:
+            vectors[direction.key] = _own_step(generator, direction)
+    return face.z(generator.config, vectors)
+
+
+def _own_step(generator: Generator, direction: OwnDirection) -> Tensor:
+    """What value 1 of a visitor's direction adds to z: (z_dim,), as strong as the other sliders.
+
+    The difference of the means of the marked faces' latents (Radford et al. 2016, section 6.3.2; Larsen et al. 2016,
+    arXiv:1512.09300), whatever the truncation they were seen at.
+    """
+    known = _own_steps.setdefault(generator, {})
+    if direction not in known:
+        has, lacks = (latents(generator.config, seeds).mean(dim=0) for seeds in (direction.has, direction.lacks))
+        with _TURNS:
+            step = equal_strength(generator, has - lacks, seeds=8)
+        if len(known) >= _MOST_OWN:
+            known.clear()
+        known[direction] = step
+    return known[direction]
+
+
 def draw(library: Library, face: Face) -> Frame:
     """Draw a face and ask the critic.
 
     Raises:
         gan.run.RunError: no such model, or a broken one.
-        gan.ui.state.FaceError: an offset that the model has no dimension for.
+        gan.ui.state.FaceError: a direction or a dimension that the model does not have.
     """
     generator = library.generator(face.model)
     try:
         discriminator = library.discriminator(face.model)
     except RunError:
         discriminator = None
-    z = face.z(generator.config)
+    z = latent(library, face)
     with _TURNS:
         started = time.perf_counter()
         pixels = generate(generator, z)[0]
@@ -79,6 +114,17 @@ def draw_many(generator: Generator, z: Tensor) -> np.ndarray:
         with _TURNS:
             parts.append(generate(generator, part))
     return np.concatenate(parts)
+
+
+def by_turns(work: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a turn of its own, so that a slider waits for no more than one of them."""
+    end = object()
+    while True:
+        with _TURNS:
+            item = next(work, end)
+        if item is end:
+            return
+        yield item
 
 
 def draw_seeds(library: Library, model: str, seeds: Sequence[int], truncation: float) -> np.ndarray:
@@ -116,13 +162,13 @@ def picture_uri(pixels: np.ndarray, smooth: bool) -> str:
     picture, and after one doubling with a better filter it no longer does. Otherwise the pixels themselves, as PNG.
     """
     if not smooth:
-        return _data_uri(to_image(pixels), "png", compress_level=1)
-    return _data_uri(enlarge(to_image(pixels), 2, True), "jpeg", quality=92, subsampling=0)
+        return data_uri(to_image(pixels), "png", compress_level=1)
+    return data_uri(enlarge(to_image(pixels), 2, True), "jpeg", quality=92, subsampling=0)
 
 
 def thumbnail_uri(pixels: np.ndarray) -> str:
     """A small lossy picture as an <img> takes it."""
-    return _data_uri(to_image(pixels), "jpeg", quality=88, subsampling=0)
+    return data_uri(to_image(pixels), "jpeg", quality=88, subsampling=0)
 
 
 def enlarge(image: Image.Image, factor: int, smooth: bool) -> Image.Image:
@@ -133,7 +179,8 @@ def enlarge(image: Image.Image, factor: int, smooth: bool) -> Image.Image:
     return image.resize((image.width * factor, image.height * factor), filter_)
 
 
-def _data_uri(image: Image.Image, kind: str, **options: int) -> str:
+def data_uri(image: Image.Image, kind: str, **options: int) -> str:
+    """What an <img> takes; `kind` and `options` are of Pillow's `save`."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

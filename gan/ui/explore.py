@@ -16,11 +16,11 @@ from gan.config import PRESETS, GANConfig
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.ui import frames
+from gan.ui.bases import OWN, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, draw_seeds, png
 from gan.ui.library import Entry, Library
-from gan.ui.state import MAX_DIMENSIONS, MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError
+from gan.ui.state import MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError, OwnDirection, clean_name
 
-SLIDERS = 16  # on the page at a time
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
 DOWNLOAD_SIZE = 512  # pixels, at least
@@ -61,8 +61,8 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 reset_button = gr.Button("Reset", elem_id="reset")
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
             tools = gr.HTML(
-                frames.TOOLS, elem_id="tools", js_on_load=_script("tools.js"), apply_default_css=False,
-                server_functions=[download],
+                frames.TOOLS, elem_id="tools", js_on_load=_script("files.js") + _script("tools.js"),
+                apply_default_css=False, server_functions=[download],
             )  # fmt: skip
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
@@ -77,7 +77,10 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 )  # fmt: skip
             with gr.Column(elem_id="shape"):
                 gr.HTML(frames.SHAPE_HEAD, apply_default_css=False)
-                span = gr.Radio([], label="Dimensions", elem_id="span", container=False, interactive=True)
+                switches = dict(container=False, interactive=True, elem_classes="switches")
+                basis = gr.Radio([], label="Kind of sliders", elem_id="basis", **switches)
+                span = gr.Radio([], label="Page of sliders", elem_id="span", **switches)
+                maker = gr.HTML(elem_id="maker", js_on_load=_script("maker.js"), apply_default_css=False)
                 with gr.Row(elem_id="sliders"):
                     sliders = [
                         gr.Slider(
@@ -90,9 +93,12 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     face = gr.HTML("", html_template="", js_on_load=_script("face.js"), visible="hidden")
     start = gr.State(0)  # the grid's first seed
 
-    shown = [face, model, seed, truncation, span, *sliders, stage]
-    look = [span, pixels]  # how the state is shown, and no part of it
-    span.input(tab.turn_sliders, [face, span], sliders, **FAST)
+    shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
+    look = [basis, span, pixels]  # how the state is shown, and no part of it
+    basis.input(tab.turn_sliders, [face, basis], [span, *sliders], **FAST)
+    span.input(tab.turn_sliders, [face, basis, span], [span, *sliders], **FAST)
+    maker.make(tab.make, [face, *look], shown, **FAST)
+    maker.remove(tab.remove, [face, *look], shown, **FAST)
     model.focus(tab.list_models, None, model, **FAST)
     random_button.click(tab.random, [face, *look], shown, **FAST)
     grid.pick(tab.pick, [face, *look], shown, **FAST)
@@ -111,8 +117,9 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
 class Explore:
     """What the tab's events do: components' values in, components' values out.
 
-    `text` is always the current `Face` as JSON, "" while there is none; `span` a label of `spans`; `pixels` whether
-    the large picture shows them. Nothing raises: what is wrong is said in the picture's place.
+    `text` is always the current `Face` as JSON, "" while there is none; `basis` and `span` are labels of
+    `gan.ui.bases.bases`; `pixels` whether the large picture shows them. Nothing raises: what is wrong is said in the
+    picture's place.
     """
 
     def __init__(self, library: Library) -> None:
@@ -144,41 +151,66 @@ class Explore:
         except RunError as error:
             return [*self._failed(error), 0]
         start = min(face.seed // GRID_FACES * GRID_FACES, GRID_LAST)
-        return [*self._shown(lambda: face, None, pixels, note), start]
+        return [*self._shown(lambda: face, None, None, pixels, note), start]
 
-    def choose(self, text: str, span: str | None, pixels: bool, model: str) -> list:
+    def choose(self, text: str, basis: str | None, span: str | None, pixels: bool, model: str) -> list:
         """Another model, the rest kept."""
-        return self._shown(lambda: replace(self._current(text), model=model), span, pixels)
+        return self._shown(lambda: replace(self._current(text), model=model), basis, span, pixels)
 
-    def random(self, text: str, span: str | None, pixels: bool) -> list:
+    def random(self, text: str, basis: str | None, span: str | None, pixels: bool) -> list:
         """A random seed, without the changes."""
+        seed = random.randrange(SLIDER_SEEDS)
+        return self._shown(lambda: self._of_seed(text, seed), basis, span, pixels)
+
+    def pick(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
+        """A face of the grid, without the changes."""
+        return self._shown(lambda: self._of_seed(text, event.seed), basis, span, pixels)
+
+    def reset(self, text: str, basis: str | None, span: str | None, pixels: bool) -> list:
+        """The face as its seed or its own latent made it."""
         return self._shown(
-            lambda: replace(self._current(text), seed=random.randrange(SLIDER_SEEDS), offsets=()), span, pixels
+            lambda: replace(self._current(text), truncation=1.0, offsets=(), directions=()), basis, span, pixels
         )
 
-    def pick(self, text: str, span: str | None, pixels: bool, event: gr.EventData) -> list:
-        """A face of the grid, without the changes."""
-        return self._shown(lambda: replace(self._current(text), seed=event.seed, offsets=()), span, pixels)
-
-    def reset(self, text: str, span: str | None, pixels: bool) -> list:
-        """The seed's own face."""
-        return self._shown(lambda: replace(self._current(text), truncation=1.0, offsets=()), span, pixels)
-
-    def restore(self, text: str, span: str | None, pixels: bool, event: gr.EventData) -> list:
+    def restore(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
         """The state that a PNG carried."""
-        return self._shown(lambda: Face.from_json(str(event.state)), span, pixels)
+        return self._shown(lambda: Face.from_json(str(event.state)), None, None, pixels)
+
+    def make(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
+        """A new direction out of marked faces: `name`, seeds that have it, seeds that lack it."""
+        face = note = None
+        try:
+            face = self._current(text)
+            direction = OwnDirection(event.name, face.model, tuple(event.has), tuple(event.lacks))
+            face, basis = replace(face, own=(*face.own, direction)), OWN
+        except FaceError as error:
+            note = f"No slider was made: {error}."
+        except RunError as error:
+            return self._failed(error)
+        return self._shown(lambda: face or self._current(text), basis, span, pixels, note or "")
+
+    def remove(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
+        """One of the visitor's directions less, and what it changed."""
+
+        def without() -> Face:
+            face, name = self._current(text), clean_name(event.name)
+            own = tuple(d for d in face.own if (d.model, d.name) != (face.model, name))
+            gone = {d.key for d in face.own if d not in own}
+            return replace(face, own=own, directions=tuple(pair for pair in face.directions if pair[0] not in gone))
+
+        return self._shown(without, basis, span, pixels)
 
     def list_models(self) -> dict:
         """The models that are there now."""
         return gr.update(choices=self._choices())
 
-    def turn_sliders(self, text: str, span: str | None) -> list:
-        """Other dimensions under the sliders."""
+    def turn_sliders(self, text: str, basis: str | None, span: str | None = None) -> list:
+        """Other sliders."""
         try:
             face = self._current(text)
-            return slider_values(face, self.library.entry(face.model).info.config.z_dim, first_dimension(span))
+            return self._sliders(face, basis, span)[1:]
         except (FaceError, RunError):
-            return [gr.skip()] * SLIDERS
+            return [gr.skip()] * (1 + SLIDERS)
 
     def draw_grid(self, text: str, truncation: float, start: int) -> str:
         """Faces of the seeds from `start` on, as the current model draws them."""
@@ -209,7 +241,7 @@ class Explore:
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
         content = png(drawn.pixels, face, least_size=DOWNLOAD_SIZE, smooth=bool(wanted.get("smooth")))
-        name = f"{face.model.replace('/', '-')}-seed{face.seed}.png"
+        name = f"{face.model.replace('/', '-')}-{'latent' if face.latent else f'seed{face.seed}'}.png"
         return {"name": name, "png": base64.b64encode(content).decode()}
 
     def warm_up(self) -> None:
@@ -232,6 +264,9 @@ class Explore:
         best = max(shipped, key=lambda entry: _rank(entry.info.config))
         return Face(best.name)
 
+    def _of_seed(self, text: str, seed: int) -> Face:
+        return replace(self._current(text), seed=seed, latent="", offsets=(), directions=())
+
     def _current(self, text: str) -> Face:
         return Face.from_json(text) if text else self._default()
 
@@ -244,50 +279,42 @@ class Explore:
 
         return [(label(entry), entry.name) for entry in self.library.entries()]
 
-    def _shown(self, make: Callable[[], Face], span: str | None, pixels: bool, note: str = "") -> list:
+    def _sliders(self, face: Face, basis: str | None, span: str | None) -> list[dict]:
+        """Updates of the basis, its page, and the sliders."""
+        directions = self.library.directions(face.model).values()
+        available = bases(face, self.library.entry(face.model).info.config.z_dim, directions)
+        basis, span = choose(available, face, basis, span)
+        labels = available[basis][span]
+        return [
+            gr.update(choices=list(available), value=basis),
+            gr.update(choices=list(available[basis]), value=span, visible=len(available[basis]) > 1),
+            *[gr.update(label=label, value=value(face, label), visible=True) for label in labels],
+            *[gr.update(value=0, visible=False)] * (SLIDERS - len(labels)),
+        ]
+
+    def _shown(
+        self, make: Callable[[], Face], basis: str | None, span: str | None, pixels: bool, note: str = ""
+    ) -> list:
         """Values of all components for the face that `make` gives."""
         try:
             face = make()
         except (FaceError, RunError) as error:
             return self._failed(error)
         try:
-            config = self.library.entry(face.model).info.config
-            face, labels = face.fitted(config), spans(config.z_dim)
-            span = span if span in labels else labels[0]
-            sliders = slider_values(face, config.z_dim, first_dimension(span))
+            face = face.fitted(self.library.entry(face.model).info.config, self.library.directions(face.model))
+            sliders = self._sliders(face, basis, span)
             picture = self._frame(face, pixels, note)
         except RunError as error:  # kept as it is: the model may be mended while the page is open
             return self._failed(error, face)
         model = gr.update(choices=self._choices(), value=face.model)
         return [
-            face.to_json(), model, seed_slider(face.seed), face.truncation, gr.update(choices=labels, value=span),
-            *sliders, picture,
+            face.to_json(), model, seed_slider(face.seed), face.truncation, *sliders, frames.maker(face), picture
         ]  # fmt: skip
 
     def _failed(self, error: Exception, face: Face | None = None) -> list:
         text = face.to_json() if face else gr.skip()
         model = gr.update(choices=self._choices(), value=face.model) if face else gr.skip()
-        return [text, model, *[gr.skip()] * (3 + SLIDERS), frames.notice(str(error), face)]
-
-
-def spans(z_dim: int) -> list[str]:
-    """Labels of the pages of sliders: ['0–15', '16–31', ...]."""
-    known = min(z_dim, MAX_DIMENSIONS)
-    return [f"{first}–{min(first + SLIDERS, known) - 1}" for first in range(0, known, SLIDERS)]
-
-
-def first_dimension(span: str | None) -> int:
-    """The dimension that a label of `spans` begins with; 0 for what is none."""
-    first = str(span).partition("–")[0]
-    return int(first) if first.isdecimal() and len(first) < 5 else 0
-
-
-def slider_values(face: Face, z_dim: int, first: int) -> list[dict]:
-    """Updates that put the sliders on the dimensions from `first` on."""
-    offsets = dict(face.offsets)
-    return [
-        gr.update(label=f"z {i}", value=offsets.get(i, 0), visible=i < z_dim) for i in range(first, first + SLIDERS)
-    ]
+        return [text, model, *[gr.skip()] * (5 + SLIDERS), frames.notice(str(error), face)]
 
 
 def _rank(config: GANConfig) -> tuple:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gan.ui.drawing import Frame, picture_uri, thumbnail_uri
 from gan.ui.library import Entry
-from gan.ui.state import Face
+from gan.ui.state import MAX_NAME, MAX_OWN, Face
 
 HEADER = """
 <header>
@@ -45,7 +45,8 @@ TOOLS = """
 
 SHAPE_HEAD = """
 <h2>The numbers behind it</h2>
-<p>The seed stands for a row of random numbers, z. Each slider adds to one of them.</p>
+<p>The seed stands for a row of random numbers, z. A slider adds to one of them, or to many at once in a direction
+that means something.</p>
 """
 
 
@@ -60,14 +61,15 @@ def frame(entry: Entry, face: Face, drawn: Frame, smooth: bool, note: str = "") 
         note: a sentence to show above, none if empty.
     """
     config = entry.info.config
-    changed = f", {len(face.offsets)} numbers changed" if face.offsets else ""
-    alt = escape(f"Picture that {face.model} draws for seed {face.seed}{changed}")
+    changed = f", {face.changes} sliders moved" if face.changes else ""
+    alt = escape(f"Picture that {face.model} draws for {face.origin}{changed}")
+    seed = "" if face.latent else face.seed  # no face of the grid is this one
     size = f'width="{config.image_size}" height="{config.image_size}"'
     kind = "picture" if smooth else "picture pixels"
     training = '<span class="live">still training</span>' if entry.in_training else ""
     return (
         (f'<p class="note" role="status">{escape(note)}</p>' if note else "")
-        + f'<div class="{kind}" {_state(face)} data-query="{escape(face.to_query())}" data-seed="{face.seed}">'
+        + f'<div class="{kind}" {_state(face)} data-query="{escape(face.to_query())}" data-seed="{seed}">'
         f'<img src="{picture_uri(drawn.pixels, smooth)}" {size} decoding="sync" alt="{alt}"></div>'
         f'<div class="facts">{_critic(drawn.score)}<p class="speed">'
         f"<span>{config.image_size} × {config.image_size} pixels from {config.z_dim} numbers{training}</span>"
@@ -92,8 +94,9 @@ def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:
     """
     size = images.shape[1]
     cells = "".join(
-        f'<button type="button" data-seed="{seed}" aria-label="Take over the face of seed {seed}">'
+        f'<div class="cell"><button type="button" data-seed="{seed}" aria-label="Take over the face of seed {seed}">'
         f'<img src="{thumbnail_uri(pixels)}" width="{size}" height="{size}" alt=""><span>{seed}</span></button>'
+        f'<div class="marks">{_mark(seed, "+", "has it")}{_mark(seed, "−", "has it not")}</div></div>'
         for seed, pixels in zip(seeds, images, strict=True)
     )
     first, n = seeds[0], len(seeds)
@@ -107,6 +110,39 @@ def faces(images: np.ndarray, seeds: Sequence[int], largest: int) -> str:
         'aria-label="Faces after these">→</button></div></div>'
         f'<div class="faces">{cells}</div>'
     )
+
+
+def maker(face: Face) -> str:
+    """Where a visitor makes directions, and those that there are for the face's model."""
+    own = [direction for direction in face.own if direction.model == face.model]
+    made = "".join(
+        f"<li><b>{escape(direction.name)}</b> {len(direction.has)} faces against {len(direction.lacks)}"
+        f'<button type="button" data-remove="{escape(direction.name)}" '
+        f'aria-label="Remove {escape(direction.name)}">Remove</button></li>'
+        for direction in own
+    )
+    full = len(face.own) >= MAX_OWN
+    elsewhere = len(face.own) - len(own)
+    return (
+        "<p>Make your own slider: mark faces below, <b>+</b> where they have something in common and <b>−</b> where "
+        "they lack it. Four of each are a good start; what sets them apart becomes a slider.</p>"
+        f'<form data-model="{escape(face.model)}" data-made="{len(own)}">'
+        '<div class="marked" data-of="+"><b>+</b></div><div class="marked" data-of="−"><b>−</b></div>'
+        f'<input name="name" maxlength="{MAX_NAME}" placeholder="What they have" autocomplete="off" '
+        f'aria-label="Name of the new slider"{" disabled" * full}>'
+        f'<button type="submit"{" disabled" * full}>Make a slider</button></form>'
+        f'<p class="told" role="status">{_full(elsewhere) if full else ""}</p>'
+        + (f'<ul class="made">{made}</ul>' if made else "")
+    )
+
+
+def _full(elsewhere: int) -> str:
+    where = f" ({elsewhere} of them on another model)" if elsewhere else ""
+    return f"There are {MAX_OWN} sliders of yours{where}: remove one to make another."
+
+
+def _mark(seed: int, sign: str, words: str) -> str:
+    return f'<button type="button" data-mark="{sign}" data-of="{seed}" aria-label="Seed {seed} {words}">{sign}</button>'
 
 
 def _state(face: Face) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,8 +15,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from gan.directions import FILE as DIRECTIONS
+from gan.directions import Direction, load_directions
+from gan.encoder import FILE as ENCODER
+from gan.encoder import Encoder, load_encoder
 from gan.models import Discriminator, Generator, fold
-from gan.run import RunError, RunInfo, load_discriminator, load_generator, read_info
+from gan.run import MODEL_FILE, RunError, RunInfo, load_discriminator, load_generator, read_info
+
+log = logging.getLogger(__name__)
 
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
 CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
@@ -51,6 +58,8 @@ class Library:
         self._usable: dict[str, Entry] = {}
         self._looked = -_LOOK_SECONDS  # time.monotonic() of the last look
         self._loaded: OrderedDict[tuple, nn.Module] = OrderedDict()
+        self._directions: dict[Path, tuple[tuple, dict[str, Direction]]] = {}
+        self._encoders: dict[Path, tuple[tuple, Encoder | RunError]] = {}
 
     def entries(self) -> list[Entry]:
         """All models, in the order of the roots, then by name; unchanged files are not read again."""
@@ -105,6 +114,41 @@ class Library:
         return self._load(
             folder, "discriminator.safetensors", lambda: fold(load_discriminator(folder)).to(memory_format=_FASTER)
         )
+
+    def directions(self, name: str) -> dict[str, Direction]:
+        """The directions of a model, by name; none where they are not found yet or their file is damaged.
+
+        Raises:
+            RunError: no such model.
+        """
+        folder = self.entry(name).folder
+        path = folder / DIRECTIONS
+        key = (_stamp(path), _stamp(folder / "config.json"))
+        known = self._directions.get(path)
+        if known is None or known[0] != key:
+            try:
+                known = key, load_directions(folder) if key[0] else {}
+            except RunError as error:
+                log.warning("%s", error)
+                known = key, {}
+            self._directions[path] = known
+        return known[1]
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a model; raises `RunError`, also where there is none, or one of other weights."""
+        folder = self.entry(name).folder
+        # Whether it fits is a question of both files.
+        key = (_stamp(folder / ENCODER), _stamp(folder / MODEL_FILE))
+        known = self._encoders.get(folder)
+        if known is None or known[0] != key:
+            try:
+                known = key, load_encoder(folder)
+            except RunError as error:
+                known = key, RunError(_without_place(str(error), folder))
+            self._encoders[folder] = known
+        if isinstance(known[1], RunError):
+            raise known[1]
+        return known[1]
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
         stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))

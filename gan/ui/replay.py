@@ -14,17 +14,17 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from gan.replay import film_formats
+from gan.animation import formats
 from gan.run import RunError
 from gan.ui.library import Entry, Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
 
 MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
-SCRIPTS = ("plot.js", "viewer.js", "face.js")  # one script in this order
+SCRIPTS = ("files.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")  # one script in this order
 _NONE = ""
 _NOTHING = ("no other run", _NONE)
-_STATIC = Path(__file__).parent / "static" / "replay"
+_STATIC = Path(__file__).parent / "static"
 _PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
 
 
@@ -44,11 +44,11 @@ def build(library: Library, face: gr.Textbox) -> None:
         )  # fmt: skip
     viewer = gr.HTML(
         elem_id="replay-viewer",
-        html_template=_read("viewer.html"),
-        css_template=_read("viewer.css"),
+        html_template=_read("replay/viewer.html"),
+        css_template=_read("viewers.css") + _read("replay/viewer.css"),
         js_on_load="".join(_read(name) for name in SCRIPTS),
         apply_default_css=False,
-        films=" ".join(film_formats()),
+        films=" ".join(formats()),
         server_functions=[
             _function(server.replay_run),
             _function(server.replay_sheets),

@@ -20,7 +20,7 @@ from PIL import Image
 from gan import run
 from gan.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
 from gan.run import RunError
-from gan.ui.drawing import thumbnail_uri
+from gan.ui.drawing import latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.state import Face, FaceError
 
@@ -192,11 +192,12 @@ class ReplayServer:
                 f"draws from {config.z_dim} {config.z_distribution} ones: choose {face.model} here, "
                 f"or {entry.name} there."
             )
-        changes = f", {len(face.offsets)} of its numbers moved" if face.offsets else ""
-        about = f"Seed {face.seed}{changes}, truncation {face.truncation:g}"
+        changes = f", {face.changes} of its sliders moved" if face.changes else ""
+        origin = face.origin[0].upper() + face.origin[1:]
+        about = f"{origin}{changes}, truncation {face.truncation:g}"
         if face.model != entry.name:
             about += f": what {face.model} draws in Explore is here what {entry.name} made of the same numbers"
-        return face.z(own), about
+        return latent(self._library, face) if face.directions else face.z(own), about
 
     def _file(self, entries: Sequence[Entry], kind: str, logarithmic: bool) -> bytes:
         if kind == "csv":

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from gan.config import GANConfig
+from gan.directions import REACH
 from gan.sampling import MAX_SEED, latents, truncate
 
 MAX_TRUNCATION = 1.5  # beyond it every generator leaves what it was trained on
 MAX_OFFSET = 3.0  # added to one latent number; +-3 covers what a normal z takes
 MAX_DIMENSIONS = 1024
 MAX_LATENT = 10.0  # largest number in an own latent; a normal z of 1,024 numbers hardly passes 4
-MAX_DIRECTION = 3.0  # of a direction's slider
+MAX_DIRECTION = REACH  # of a direction's slider
 MAX_MOVED = 64  # directions moved at a time
 MAX_OWN = 4  # directions that a visitor made
 MAX_MARKED = 32  # faces in each of the two lists that make one
@@ -110,6 +111,16 @@ class Face:
         object.__setattr__(self, "latent", encode_latent(decode_latent(self.latent)) if self.latent != "" else "")
         object.__setattr__(self, "directions", _directions(self.directions))
         object.__setattr__(self, "own", _own(self.own))
+
+    @property
+    def changes(self) -> int:
+        """Sliders that are not at 0."""
+        return len(self.offsets) + len(self.directions)
+
+    @property
+    def origin(self) -> str:
+        """Where the base comes from, in words."""
+        return "a latent of its own" if self.latent else f"seed {self.seed}"
 
     def base(self, config: GANConfig) -> Tensor:
         """z: (1, z_dim) float32: the own latent or else the seed's, untouched.

@@ -18,11 +18,11 @@ from serving import make_models
 from gan import load_generator, sample
 from gan.ui import frames
 from gan.ui.drawing import draw, draw_seeds, enlarge, png, to_image
-from gan.ui.explore import GRID_FACES, Explore, first_dimension, slider_values, spans
+from gan.ui.explore import GRID_FACES, Explore
 from gan.ui.library import Library
 from gan.ui.state import Face
 
-FACE, MODEL, SEED, TRUNCATION, SPAN = range(5)  # places in what an event gives
+FACE, MODEL, SEED, TRUNCATION, BASIS, SPAN = range(6)  # places in what an event gives
 STAGE = -1
 
 
@@ -47,21 +47,6 @@ def opened(tab: Explore, **query: str) -> list:
 def picture_of(text: str) -> np.ndarray:
     content = base64.b64decode(re.search(r'src="data:image/\w+;base64,([^"]+)"', text)[1])
     return np.asarray(Image.open(io.BytesIO(content)))
-
-
-def test_spans_cover_all_dimensions():
-    assert spans(20) == ["0–15", "16–19"]
-    assert spans(16) == ["0–15"]
-    assert spans(5) == ["0–4"]
-    assert len(spans(10**6)) == 64  # as many as a state can hold
-    assert [first_dimension(span) for span in (None, "0–15", "16–19", "x", "9" * 99)] == [0, 0, 16, 0, 0]
-
-
-def test_sliders_show_their_dimensions_and_hide_where_there_is_none():
-    values = slider_values(Face("m", offsets={3: 1, 17: 2}), 20, 16)
-    assert [v["label"] for v in values[:2]] == ["z 16", "z 17"]
-    assert [v["value"] for v in values[:2]] == [0, 2.0]
-    assert [v["visible"] for v in values] == [True] * 4 + [False] * 12
 
 
 def test_opening_shows_the_first_model_and_begins_the_grid_at_the_links_seed(tab):
@@ -129,15 +114,15 @@ def test_smooth_and_pixels_show_the_same_picture_enlarged_differently(tab):
 
 def test_random_and_pick_and_reset_leave_the_changes_behind(tab):
     before = Face("small", 5, 0.5, {3: 1}).to_json()
-    assert Face.from_json(tab.pick(before, None, False, event(seed=9))[FACE]) == Face("small", 9, 0.5)
-    assert Face.from_json(tab.reset(before, None, False)[FACE]) == Face("small", 5)
-    seeds = {Face.from_json(tab.random(before, None, False)[FACE]).seed for _ in range(5)}
+    assert Face.from_json(tab.pick(before, None, None, False, event(seed=9))[FACE]) == Face("small", 9, 0.5)
+    assert Face.from_json(tab.reset(before, None, None, False)[FACE]) == Face("small", 5)
+    seeds = {Face.from_json(tab.random(before, None, None, False)[FACE]).seed for _ in range(5)}
     assert len(seeds) > 1
 
 
 def test_another_model_keeps_what_fits(tab):
     before = Face("small", 5, 0.5, {3: 1, 17: 1})
-    shown = tab.choose(before.to_json(), "16–19", False, "runs/tiny")
+    shown = tab.choose(before.to_json(), "z", "16–19", False, "runs/tiny")
     assert Face.from_json(shown[FACE]) == Face("runs/tiny", 5, 0.5, {3: 1})
     assert shown[SPAN]["value"] == "0–7"  # it has no page 16–19
     assert shown[SPAN + 1 + 3]["value"] == 1.0
@@ -149,7 +134,7 @@ def test_a_broken_model_is_said_in_the_pictures_place_until_it_is_mended(tmp_pat
     whole = weights.read_bytes()
     tab = Explore(Library([tmp_path / "weights", tmp_path / "runs"]))
     weights.write_bytes(whole[:50])
-    shown = tab.choose(Face("runs/mine").to_json(), None, False, "runs/mine")
+    shown = tab.choose(Face("runs/mine").to_json(), None, None, False, "runs/mine")
     assert 'role="alert"' in shown[STAGE] and "cannot be read" in shown[STAGE]
     assert state_of(shown[STAGE]) == Face("runs/mine")
     assert "cannot be read" in move(tab, Face("runs/mine"))
@@ -164,9 +149,9 @@ def test_without_a_model_every_event_says_what_to_do(tmp_path):
     shown = opened(tab)
     assert "There is no model here yet. <code>python train.py --preset smooth-mnist28 --data mnist</code>" in shown[-2]
     for stage in (
-        tab.random("", None, False)[STAGE],
-        tab.reset("", None, False)[STAGE],
-        tab.pick("", None, False, event(seed=3))[STAGE],
+        tab.random("", None, None, False)[STAGE],
+        tab.reset("", None, None, False)[STAGE],
+        tab.pick("", None, None, False, event(seed=3))[STAGE],
     ):
         assert stage == shown[-2]
     assert tab.draw_grid("", 1.0, 0) == ""
@@ -175,9 +160,9 @@ def test_without_a_model_every_event_says_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("text", ["{", '{"model": "small", "seed": -1, "truncation": 1}', "x" * 10**5, None, 7])
 def test_a_state_that_was_tampered_with_is_refused_in_words(tab, text):
-    assert 'role="alert"' in tab.restore("", None, False, event(state=text))[STAGE]
+    assert 'role="alert"' in tab.restore("", None, None, False, event(state=text))[STAGE]
     assert 'role="alert"' in tab.move({"face": text, "pixels": False})
-    assert 'role="alert"' in tab.pick(Face("small").to_json(), None, False, event(seed="<b>"))[STAGE]
+    assert 'role="alert"' in tab.pick(Face("small").to_json(), None, None, False, event(seed="<b>"))[STAGE]
 
 
 def test_the_download_carries_its_state_and_restores_it(tab):
@@ -187,7 +172,7 @@ def test_the_download_carries_its_state_and_restores_it(tab):
         image = Image.open(io.BytesIO(base64.b64decode(file["png"])))
         assert image.size == (512, 512)
         assert file["name"] == "small-seed5.png"
-        shown = tab.restore("", None, False, event(state=image.text["gan-faces"]))
+        shown = tab.restore("", None, None, False, event(state=image.text["gan-faces"]))
         assert Face.from_json(shown[FACE]) == face
     assert "no model" in tab.download({"query": "model=nobody", "smooth": True})["problem"]
     assert "seed" in tab.download({"query": "model=small&seed=x"})["problem"]

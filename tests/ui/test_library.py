@@ -39,6 +39,13 @@ def test_names_are_plain_in_the_first_root_and_prefixed_in_the_others(roots):
     assert entries[0].info.config.z_dim == 8
 
 
+def test_the_classifiers_are_no_model(roots):
+    (roots[0] / "classifiers").mkdir()
+    for name in ("celeba", "mnist"):
+        (roots[0] / "classifiers" / f"{name}.safetensors").write_bytes(b"weights")
+    assert [entry.name for entry in Library(roots).entries()] == ["one", "runs/two"]
+
+
 def test_a_root_may_be_a_model_folder_itself(roots):
     assert [entry.name for entry in Library([roots[1], roots[0] / "one"]).entries()] == ["two", "one"]
 

@@ -200,7 +200,7 @@ def test_when_too_many_wait_for_films_the_next_one_is_sent_away(server):
 def test_the_strip_is_explores_face_by_every_snapshot(server, library):
     face = Face("tiny", 7, 0.8, {2: 1.5})
     answer = server.strip(face.to_json(), "tiny")
-    assert answer["run"] == "tiny" and answer["about"] == "Seed 7, 1 of its numbers moved, truncation 0.8"
+    assert answer["run"] == "tiny" and answer["about"] == "Seed 7, 1 of its sliders moved, truncation 0.8"
     film = Image.open(io.BytesIO(base64.b64decode(answer["film"].split(",")[1]))).convert("RGB")
     assert film.size == (16 * len(answer["images"]), 16)
     where = folder(library, "tiny")

@@ -1,6 +1,7 @@
 // The large picture, and the page's state. A moved control is answered from here, past Gradio's events, which
 // copy every component's properties in the browser for each of them: that takes longer than drawing the picture.
-const OURS = ["model", "seed", "truncation", "z"];  // of the address
+const OURS = ["model", "seed", "truncation", "latent", "move", "z", "own"];  // of the address
+const OWN_LABEL = " (yours)", OWN_MARK = "~";  // a visitor's direction as a slider's label, and in the state
 let face = null;  // the state as Python's Face.to_json writes it; null while there is none
 let shown = 0;  // counts the states that Python has sent, so that an answer to an older one is dropped
 let asking = false, moved = false;
@@ -14,10 +15,19 @@ function take(input) {
   if (input.value === "" || !input.closest("#seed, #truncation, #sliders")) return false;
   // A field takes any number until it is left; then Gradio makes it one that the slider can have.
   const value = Math.min(Math.max(Number(input.value), Number(input.min)), Number(input.max));
-  if (input.closest("#seed")) face.seed = Math.round(value);
-  else if (input.closest("#truncation")) face.truncation = value;
-  else face.offsets[input.getAttribute("aria-label").match(/\d+$/)[0]] = value;
+  if (input.closest("#seed")) {
+    face.seed = Math.round(value);
+    face.latent = "";
+  } else if (input.closest("#truncation")) face.truncation = value;
+  else takeSlider(input.getAttribute("aria-label").split(" for ").slice(1).join(" for "), value);
   return true;
+}
+
+function takeSlider(label, value) {
+  const raw = label.match(/^z (\d+)$/);
+  if (raw) face.offsets[raw[1]] = value;
+  else if (label.endsWith(OWN_LABEL)) face.directions[OWN_MARK + label.slice(0, -OWN_LABEL.length)] = value;
+  else face.directions[label] = value;
 }
 
 // One question at a time; what is moved meanwhile is asked next, and only as it is then.

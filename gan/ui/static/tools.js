@@ -1,6 +1,4 @@
 // Under the picture: the link, the PNG, and the way back from a PNG to its face.
-const KEY = "gan-faces";  // of the PNG text chunk that holds the state
-const MOST_BYTES = 32e6;
 const said = element.querySelector(".said span");
 const link = element.querySelector(".link");
 const chooser = element.querySelector("input[type=file]");
@@ -13,21 +11,6 @@ function say(text, address = "") {
 
 // The state's query, or nothing while there is no picture.
 const query = () => document.querySelector("#stage [data-query]")?.dataset.query;
-
-// A PNG is a signature and then chunks of: length, type, content, checksum.
-async function stateOf(file) {
-  if (file.size > MOST_BYTES) return null;
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  const view = new DataView(bytes.buffer);
-  const text = (from, to) => new TextDecoder("latin1").decode(bytes.subarray(from, to));
-  if (text(1, 4) !== "PNG") return null;
-  for (let at = 8; at + 12 <= bytes.length; at += view.getUint32(at) + 12) {
-    if (text(at + 4, at + 8) !== "tEXt") continue;
-    const content = text(at + 8, at + 8 + view.getUint32(at));
-    if (content.startsWith(KEY + "\0")) return content.slice(KEY.length + 1);
-  }
-  return null;
-}
 
 async function restore(file) {
   const state = file && (await stateOf(file));
@@ -86,3 +69,5 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   restore(event.dataTransfer.files[0]);
 });
+// Another tab made a face, and the visitor wants to go on with it here.
+document.addEventListener("face-wanted", (event) => trigger("restore", { state: event.detail }));

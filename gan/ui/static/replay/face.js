@@ -73,12 +73,3 @@ for (const button of root.querySelectorAll(".files button")) {
     button.disabled = false;
   });
 }
-
-function save(file) {
-  const bytes = Uint8Array.from(atob(file.content), (char) => char.charCodeAt(0));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes], { type: file.type }));
-  link.download = file.name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}

@@ -1,0 +1,205 @@
+"""Named attributes: for each of them the direction in z that changes it, and the others as little as it can.
+
+It begins with a linear boundary: the attribute's logit is fitted by ridge regression on z over generated pictures, and
+the slopes of all others are projected out of its slope, as far as that is cheap (InterFaceGAN with conditional
+projection, Shen et al. 2020, arXiv:1907.10786). A straight line that is right on average leaves the faces at its ends,
+so the direction is then improved through the generator and the classifier: pictures a step ahead should have the
+attribute, pictures a step back should not, and nothing else should differ (GANalyze, Goetschalckx et al. 2019,
+arXiv:1906.10112; Jahanian et al. 2020, arXiv:1907.07171). What does not pass on other faces is not shown.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gan.classifier import Classifier
+from gan.models import Generator
+from gan.sampling import latents
+
+log = logging.getLogger(__name__)
+
+# Sliders of faces, in their order on the page: name, CelebA's label, and whether more of the slider is less of it.
+# No judgements (attractive, big, chubby ...).
+FACES = (
+    ("Smile", "Smiling", False),
+    ("Open mouth", "Mouth_Slightly_Open", False),
+    ("Woman to man", "Male", False),
+    ("Age", "Young", True),
+    ("Glasses", "Eyeglasses", False),
+    ("Beard", "No_Beard", True),
+    ("Make-up", "Heavy_Makeup", False),
+    ("Hat", "Wearing_Hat", False),
+    ("Blond hair", "Blond_Hair", False),
+    ("Brown hair", "Brown_Hair", False),
+    ("Black hair", "Black_Hair", False),
+    ("Gray hair", "Gray_Hair", False),
+    ("Bangs", "Bangs", False),
+    ("Wavy hair", "Wavy_Hair", False),
+    ("Receding hairline", "Receding_Hairline", False),
+    ("Pale skin", "Pale_Skin", False),
+)
+FITTED = 3072  # seeds from 0 on, that directions are found with
+HELD_OUT = 4096  # seeds after them, that directions are measured on
+MIDDLE = (0.25, 0.75)  # probabilities of a face that starts in the middle, and what a slider must lead beyond
+_MEASURED = 96  # faces from the middle, at most
+_LEAST = 16  # faces from the middle: fewer tell nothing
+_RIDGE = 1e-3
+_CLIPPED = 3.0  # logits beyond it are sure: how sure is no matter of the attribute's look
+_UNTANGLED = 0.3  # how much the others' slopes count; without end, they would be projected out altogether
+_LENGTH = 0.3  # of a step, where z has 1: a third longer, and some faces break
+_STEPS, _HALF_BATCH, _RATE = 30, 8, 0.05  # Adam's; its rate is in standard deviations of z
+_SIDE = 0.3  # weight of the squared change of other probabilities
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a slider does to faces that start in the middle, as the classifier sees them.
+
+    Attributes:
+        low, middle, high: mean probability of its own attribute at the lower end, in the middle, at the upper end.
+        side: the other label that it moves most.
+        side_change: mean change of that one's probability from the lower to the upper end.
+        faces: how many were measured.
+    """
+
+    low: float
+    middle: float
+    high: float
+    side: str
+    side_change: float
+    faces: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether the slider crosses the middle, and moves its own attribute more than any other."""
+        return self.low < MIDDLE[0] and self.high > MIDDLE[1] and self.high - self.low > abs(self.side_change)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A slider that passed: its name, what its upper end adds to z (z_dim,), and what it does."""
+
+    name: str
+    step: Tensor
+    effect: Effect
+
+
+def find_attributes(generator: Generator, classifier: Classifier) -> list[Attribute]:
+    """The sliders that work on this generator, in the order of `FACES`, or of the labels for digits.
+
+    Args:
+        generator: in eval mode, folded, on the CPU.
+        classifier: that knows such pictures.
+    """
+    seeds = range(FITTED + HELD_OUT)
+    z = latents(generator.config, seeds)
+    logits = _logits(generator, classifier, z)
+    odds = _log_odds(classifier, logits)
+    slopes = _slopes(z[:FITTED], odds[:FITTED].clamp(-_CLIPPED, _CLIPPED))
+    wanted = [(f"Digit {label}", label, False) for label in classifier.labels] if classifier.exclusive else FACES
+    found = []
+    for name, label, reverse in wanted:
+        own = classifier.labels.index(label)
+        middle = _middle(classifier.to_probabilities(logits)[:, own])
+        fitted, held_out = middle[middle < FITTED], middle[middle >= FITTED][:_MEASURED]
+        if min(len(fitted), len(held_out)) < _LEAST:
+            log.info("%s: left out, only %d of %d pictures are near it", name, len(middle), len(z))
+            continue
+        step = _linear(slopes, own)
+        step *= _LENGTH * z.norm(dim=1).mean() / step.norm()
+        step = _improve(generator, classifier, step, own, z[:FITTED], logits[:FITTED], fitted)
+        effect = _measure(generator, classifier, -step if reverse else step, own, reverse, z[held_out])
+        log.info("%s: %.2f %.2f %.2f", name, effect.low, effect.middle, effect.high)
+        if effect.passes:
+            found.append(Attribute(name, -step if reverse else step, effect))
+    return found
+
+
+def _linear(slopes: Tensor, own: int) -> Tensor:
+    """argmin |d|^2 + untangled * sum over others (slope . d)^2 for a given slope_own . d, up to its length."""
+    others = torch.cat([slopes[:, :own], slopes[:, own + 1 :]], dim=1)
+    return torch.linalg.solve(torch.eye(len(slopes)) + _UNTANGLED * others @ others.T, slopes[:, own])
+
+
+def _improve(
+    generator: Generator,
+    classifier: Classifier,
+    step: Tensor,
+    own: int,
+    z: Tensor,
+    logits: Tensor,
+    middle: Tensor,
+) -> Tensor:
+    """Turn the step so that its ends have and do not have the attribute, and all else stays; its length stays too.
+
+    Args:
+        step: (z_dim,), where to begin.
+        own: index of the attribute.
+        z, logits: (N, z_dim) and (N, K), pictures to learn from.
+        middle: rows of them that start in the middle; they are half of each batch.
+    """
+    random = torch.Generator().manual_seed(own)
+    length = step.norm()
+    before = classifier.to_probabilities(logits)
+    step = step.clone().requires_grad_(True)
+    adam = torch.optim.Adam([step], lr=_RATE * z.std().item())
+    others = torch.arange(before.shape[1]) != own
+    for _ in range(_STEPS):
+        rows = torch.cat(
+            [
+                middle[torch.randint(len(middle), (_HALF_BATCH,), generator=random)],
+                torch.randint(len(z), (_HALF_BATCH,), generator=random),
+            ]
+        )
+        moved = classifier(generator(torch.cat([z[rows] + step, z[rows] - step])))
+        ahead, back = _log_odds(classifier, moved)[:, own].chunk(2)
+        change = classifier.to_probabilities(moved)[:, others] - before[rows][:, others].repeat(2, 1)
+        loss = (softplus(-ahead) + softplus(back)).mean() / 2 + _SIDE * change.square().sum(dim=1).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        with torch.no_grad():
+            step *= length / step.norm()
+    return step.detach()
+
+
+def _measure(generator: Generator, classifier: Classifier, step: Tensor, own: int, reverse: bool, z: Tensor) -> Effect:
+    low, middle, high = (
+        classifier.to_probabilities(_logits(generator, classifier, z + end * step)).mean(dim=0) for end in (-1, 0, 1)
+    )
+    change = high - low
+    change[own] = 0
+    side = int(change.abs().argmax())
+    of_own = [float(1 - p[own] if reverse else p[own]) for p in (low, middle, high)]
+    return Effect(*of_own, classifier.labels[side], float(change[side]), len(z))
+
+
+def _middle(probabilities: Tensor) -> Tensor:
+    """Rows that start in the middle, the nearest to it first."""
+    distance = (probabilities - 0.5).abs()
+    order = distance.argsort(stable=True)
+    return order[distance[order] <= MIDDLE[1] - 0.5]
+
+
+def _slopes(z: Tensor, targets: Tensor) -> Tensor:
+    """(z_dim, K): ridge regression of targets (N, K) on z (N, z_dim)."""
+    z, targets = z - z.mean(dim=0), targets - targets.mean(dim=0)
+    return torch.linalg.solve(z.T @ z + _RIDGE * len(z) * torch.eye(z.shape[1]), z.T @ targets)
+
+
+def _log_odds(classifier: Classifier, logits: Tensor) -> Tensor:
+    """(N, K): log p / (1 - p) of each label."""
+    if not classifier.exclusive:
+        return logits
+    own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+    return logits - logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(dim=2)
+
+
+@torch.inference_mode()
+def _logits(generator: Generator, classifier: Classifier, z: Tensor) -> Tensor:
+    return torch.cat([classifier(generator(part)) for part in z.split(64)])

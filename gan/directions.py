@@ -1,0 +1,280 @@
+"""Directions in z that mean something: what a slider adds to the numbers behind a picture.
+
+    python -m gan.directions weights/faces64
+
+finds a model's directions, writes them to its directions.safetensors and prints what each of them does. Principal
+directions need no labels: SeFa and GANSpace. Named ones (gan/attributes.py) need a classifier that knows such
+pictures. A direction is the vector that value 1 of its slider adds to z; sliders go to `REACH` both ways.
+
+>>> from gan import load_generator
+>>> from gan.directions import load_directions
+>>> from gan.sampling import generate, latents
+>>> generator, found = load_generator("weights/faces64"), load_directions("weights/faces64")
+>>> picture = generate(generator, latents(generator.config, [7]) + 2 * found["Smile"].vector)
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gan import run
+from gan.attributes import Effect, find_attributes
+from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
+from gan.files import atomic_path
+from gan.models import Generator, fold
+from gan.sampling import generate, latents
+
+log = logging.getLogger(__name__)
+
+REACH = 3.0  # a slider's end, either way
+FILE = "directions.safetensors"
+FORMAT_VERSION = 1
+PRINCIPAL = 16  # of each kind
+ATTRIBUTE, SEFA, GANSPACE = KINDS = ("attribute", "sefa", "ganspace")
+_FACTS = "directions"  # the only key of the file's metadata: safetensors writes several in any order
+_SEEN = 2048  # pictures whose activations GANSpace looks at
+_JUDGED = 24  # seeds that a slider's strength is measured on
+_ROUNDS = 3  # of correcting a slider's strength
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One slider.
+
+    Attributes:
+        name: unique in its model, like "Smile" or "SeFa 3".
+        kind: one of `KINDS`.
+        vector: (z_dim,) float32 that value 1 adds to z.
+        effect: what was measured, of an attribute.
+    """
+
+    name: str
+    kind: str
+    vector: Tensor
+    effect: Effect | None = None
+
+
+def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
+    """A model's directions by name: attributes first, then principal ones, each kind by its effect.
+
+    Args:
+        folder_or_hub_id: as for `gan.load_generator`.
+
+    Raises:
+        gan.run.RunError: no such folder, no directions in it, or a damaged file.
+    """
+    folder = run.local_folder(folder_or_hub_id)
+    z_dim = run.read_info(folder).config.z_dim
+    path = folder / FILE
+    if not path.is_file():
+        raise run.RunError(f"{path} is missing: `python -m gan.directions {folder}` finds the directions")
+    again = f"run `python -m gan.directions {folder}` again"
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})[_FACTS])
+            vectors = file.get_tensor("vectors").float()
+        if (version := facts["format_version"]) > FORMAT_VERSION:
+            raise run.RunError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}: update it")
+        found = [
+            Direction(known["name"], known["kind"], vector, known["effect"] and Effect(**known["effect"]))
+            for known, vector in zip(facts["directions"], vectors, strict=True)
+        ]
+    except run.RunError:
+        raise
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise run.RunError(f"{path} cannot be loaded ({reason}): {again}") from error
+    if vectors.shape[1] != z_dim or not vectors.isfinite().all():
+        raise run.RunError(f"{path} does not fit a model with {z_dim} numbers in z: {again}")
+    return {direction.name: direction for direction in found}
+
+
+def save_directions(folder: Path, directions: Sequence[Direction], classifier: Classifier | None) -> None:
+    """Write a model's directions, vectors in float16, with what was measured and of which weights, in the metadata."""
+    folder = Path(folder)
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "generator": fingerprint(folder),
+        "classifier": classifier.hash if classifier else "",
+        "directions": [
+            {"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)} for d in directions
+        ],
+    }
+    vectors = torch.stack([direction.vector for direction in directions]).half().contiguous()
+    with atomic_path(folder / FILE) as path:
+        save_file({"vectors": vectors}, path, {_FACTS: json.dumps(facts)})
+
+
+def fingerprint(folder: Path) -> str:
+    """Names the generator that directions belong to: the first 12 hexadecimal digits of its file's SHA-256."""
+    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()[:12]
+
+
+def find_directions(generator: Generator, classifier: Classifier | None = None) -> list[Direction]:
+    """All directions of a generator; the same generator and classifier give the same directions.
+
+    Args:
+        generator: in eval mode, on the CPU.
+        classifier: that knows such pictures (`gan.classifier.classifier_for`); without one there are no attributes.
+    """
+    named = []
+    if classifier:
+        found = find_attributes(fold(generator), classifier)
+        named = [Direction(a.name, ATTRIBUTE, a.step / REACH, a.effect) for a in found]
+    return [*named, *sefa(generator), *ganspace(generator)]
+
+
+def sefa(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
+    """Closed-form directions (Shen and Zhou 2021, "SeFa", arXiv:2007.06600): what the first layer amplifies most.
+
+    The eigenvectors of W^T W with the largest eigenvalues, W the first layer's weight with its batch norm folded in.
+
+    Args:
+        generator: in eval mode, on the CPU.
+        n: how many; no more than z_dim.
+    """
+    folded = fold(generator)
+    weight = folded.stem.weight.double()
+    _, vectors = torch.linalg.eigh(weight.T @ weight)  # in ascending order
+    return _principal(folded, vectors.flip(1).T[:n], "SeFa", SEFA)
+
+
+@torch.inference_mode()
+def ganspace(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
+    """Directions of the largest variance in an early layer (Härkönen et al. 2020, "GANSpace", arXiv:2004.02546).
+
+    Principal components of the activations after the first transposed convolution, each brought back to z by linear
+    regression over the same pictures. (One layer earlier they are SeFa's directions again: cosine above 0.9.)
+
+    Args:
+        generator: in eval mode, on the CPU.
+        n: how many; no more than z_dim.
+    """
+    folded = fold(generator)
+    until = 2 + next(i for i, layer in enumerate(folded.layers) if isinstance(layer, nn.ConvTranspose2d))
+    z = latents(folded.config, range(_SEEN))
+    activations = torch.cat([folded.layers[:until](folded.stem(part)).flatten(1) for part in z.split(64)])
+    n = min(n, folded.config.z_dim)
+    with torch.random.fork_rng(devices=[]):  # the decomposition begins with random vectors
+        torch.manual_seed(0)
+        scores, sizes, _ = torch.pca_lowrank(activations, q=min(2 * n, *activations.shape), niter=4)
+    wanted = (scores * sizes)[:, :n]
+    vectors = torch.linalg.lstsq(z - z.mean(dim=0), wanted).solution.T
+    return _principal(folded, vectors, "GANSpace", GANSPACE)
+
+
+def equal_strength(generator: Generator, vector: Tensor, seeds: int = _JUDGED) -> Tensor:
+    """The length at which a slider feels like the others: end to end it changes a picture as much as another seed does.
+
+    "As much" is the mean absolute difference of pixels. No slider moves z by more than the length that z itself has.
+
+    Args:
+        generator: in eval mode.
+        vector: (z_dim,), not all 0; its length does not matter.
+        seeds: how many pictures to judge by.
+
+    Returns:
+        (z_dim,): the displacement at value 1.
+    """
+    z = latents(generator.config, range(seeds))
+    usual = z.norm(dim=1).mean().item()
+    here = generate(generator, z).astype(np.float32)
+    wanted = np.mean([np.abs(here - np.roll(here, shift, axis=0)).mean() for shift in range(1, seeds // 2)])
+    unit = (vector / vector.norm()).float()
+    length = usual / 4
+    for _ in range(_ROUNDS):
+        change = _change(generator, z, length * unit)
+        length = min(usual, length * float(np.clip(wanted / max(change, 1e-3), 0.4, 2.5)))
+    return unit * length / REACH
+
+
+def find_for_run(folder: Path) -> list[Direction]:
+    """Find and write the directions of a model folder; attributes only where its data are what a classifier knows.
+
+    Raises:
+        gan.run.RunError: the folder cannot be used.
+        gan.classifier.ClassifierError: its classifier is missing or damaged.
+    """
+    folder = Path(folder)
+    generator = run.load_generator(folder)
+    task = task_of(run.read_info(folder).data)
+    classifier = load_classifier(task) if task else None
+    if classifier and classifier.channels != generator.config.channels:  # CelebA in grey
+        classifier = None
+    directions = find_directions(generator, classifier)
+    save_directions(folder, directions, classifier)
+    return directions
+
+
+def table(folder: str | Path) -> str:
+    """What each of a model's attributes does, as a Markdown table; "" where it has none."""
+    try:
+        named = [d for d in load_directions(folder).values() if d.effect]
+    except run.RunError:
+        return ""
+    if not named:
+        return ""
+    rows = [
+        f"| {d.name} | {d.effect.low:.2f} | {d.effect.middle:.2f} | {d.effect.high:.2f} | "
+        f"{d.effect.side.replace('_', ' ')} {d.effect.side_change:+.2f} |"
+        for d in named
+    ]
+    head = f"| Slider | at -{REACH:g} | at 0 | at {REACH:g} | strongest side effect |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(description="Find what the sliders of a model can be, and write it to its folder.")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder, like weights/faces64")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    try:
+        for folder in options.folders:
+            directions = find_for_run(folder)
+            kinds = {kind: sum(d.kind == kind for d in directions) for kind in KINDS}
+            print(f"{folder / FILE}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+            print(table(folder))
+    except (run.RunError, ClassifierError) as error:
+        print(f"gan.directions: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _principal(generator: Generator, vectors: Tensor, name: str, kind: str) -> list[Direction]:
+    """vectors: (n, z_dim) -> sliders of equal strength, + makes pictures lighter; first those that need least of z."""
+    z = latents(generator.config, range(_JUDGED))
+    steps = sorted((equal_strength(generator, vector) for vector in vectors), key=lambda step: float(step.norm()))
+    lighter = [_mean(generator, z + step) >= _mean(generator, z - step) for step in steps]
+    return [
+        Direction(f"{name} {number}", kind, step if up else -step)
+        for number, (step, up) in enumerate(zip(steps, lighter, strict=True), 1)
+    ]
+
+
+def _change(generator: Generator, z: Tensor, step: Tensor) -> float:
+    """Mean absolute difference of pixels between z - step and z + step, grey levels."""
+    low, high = (generate(generator, z + sign * step).astype(np.float32) for sign in (-1, 1))
+    return float(np.abs(high - low).mean())
+
+
+def _mean(generator: Generator, z: Tensor) -> float:
+    return float(generate(generator, z).mean())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

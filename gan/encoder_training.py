@@ -1,0 +1,238 @@
+"""Training an encoder on endless pairs of pictures and latents, `python -m gan.encoder FOLDER`; judging it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+from tqdm import tqdm
+
+from gan import run
+from gan.config import GANConfig
+from gan.encoder import FILE, Encoder, save_encoder
+from gan.models import Generator, count_parameters, fold
+from gan.sampling import latents
+from gan.training import TrainingError, pick_bf16, pick_device, stop_signals
+
+DEFAULT_IMAGES = 160_000  # 6 minutes on one core at 64x64
+JUDGED_SEEDS = range(2**32 - 256, 2**32)  # far from those that anybody looks at
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an encoder is trained."""
+
+    images: int | None = DEFAULT_IMAGES  # generated pictures seen
+    minutes: float | None = None  # in the place of `images`
+    batch_size: int = 64
+    learning_rate: float = 2e-3  # AdamW's, at its highest
+    weight_decay: float = 0.01
+    warm_up: float = 0.1  # share of the training in which the learning rate rises; then it falls along a cosine
+    pixel_weight: float = 2.0  # of the mean squared error of the picture drawn from the guess, against that of z
+    seed: int = 0
+
+
+def train_encoder(
+    generator: Generator,
+    recipe: Recipe | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: bool = True,
+) -> Encoder:
+    """Train an encoder on (G(z), z) pairs until the recipe's end, SIGINT or SIGTERM.
+
+    The guess is to be near in z, and to draw a similar picture: of that a photograph has something too, although it
+    has no z. What the encoder sees is disturbed (`disturb`), the picture that it is to draw is not.
+
+    Args:
+        generator: in eval mode.
+        device, precision: as for `gan.training.train`.
+
+    Returns:
+        In eval mode, on the CPU; `facts` hold "images_seen" and "seconds". The same generator and recipe give the same
+        encoder, where the recipe counts images.
+
+    Raises:
+        gan.training.TrainingError: a device or precision that cannot be had.
+    """
+    recipe = recipe or Recipe()
+    torch_device = pick_device(device)
+    bf16 = pick_bf16(precision, torch_device)
+    config = generator.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        encoder = Encoder(config)
+    encoder = encoder.to(torch_device, memory_format=torch.channels_last).train()
+    teacher = fold(generator).to(torch_device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        encoder.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    random = torch.Generator().manual_seed(recipe.seed)
+    limit = None if recipe.minutes is not None else recipe.images
+    bar = tqdm(
+        desc=f"encoder ({torch_device.type}, {'bf16' if bf16 else 'fp32'})", total=limit, unit="img", unit_scale=True,
+        mininterval=0.1 if sys.stderr.isatty() else 30, disable=not progress,
+    )  # fmt: skip
+    seen, started = 0, time.monotonic()
+    with bar, stop_signals() as stop:
+        while (done := _share(recipe, seen, started)) < 1 and not stop.is_set():
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * _schedule(done, recipe.warm_up)
+            z = _draw_latents(config, recipe.batch_size, random).to(torch_device)
+            with torch.autocast(torch_device.type, torch.bfloat16, enabled=bf16):
+                with torch.no_grad():
+                    wanted = teacher(z)
+                    shown = disturb(wanted.float(), random)
+                guess = encoder(shown).float()
+                drawn = teacher(guess)
+            loss = (guess - z).square().mean() / z.square().mean()
+            loss = loss + recipe.pixel_weight * (drawn - wanted).float().square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            seen += recipe.batch_size
+            bar.update(recipe.batch_size)
+            if seen % (50 * recipe.batch_size) == 0:
+                bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    encoder.facts = {"images_seen": seen, "seconds": round(time.monotonic() - started, 1)}
+    return encoder.cpu().eval().requires_grad_(False)
+
+
+def disturb(images: Tensor, random: torch.Generator) -> Tensor:
+    """What sets photographs apart from generated pictures: sharpness, noise, light, colour, a crop that is a bit off.
+
+    Args:
+        images: (N, C, H, H) in [-1, 1].
+        random: CPU generator.
+
+    Returns:
+        The same shape and range. A quarter of the pictures is left as it is.
+    """
+    n, channels, size, _ = images.shape
+    device = images.device
+
+    def uniform(*shape: int) -> Tensor:
+        return (torch.rand(*shape, generator=random) * 2 - 1).to(device)
+
+    # zoomed by up to 4 % and moved by up to 3 %
+    turned = torch.zeros(n, 2, 3, device=device)
+    zoom = 1 + 0.04 * uniform(n)
+    turned[:, 0, 0], turned[:, 1, 1], turned[:, :, 2] = zoom, zoom, 0.06 * uniform(n, 2)
+    grid = nn.functional.affine_grid(turned, list(images.shape), align_corners=False)
+    changed = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    blurred = interpolate(avg_pool2d(changed, 2, ceil_mode=True), (size, size), mode="bilinear", align_corners=False)
+    changed = torch.lerp(changed, blurred, 0.8 * uniform(n, 1, 1, 1).abs())
+    changed = changed * (1 + 0.15 * uniform(n, 1, 1, 1)) + 0.15 * uniform(n, 1, 1, 1)  # contrast, brightness
+    changed = changed + 0.06 * uniform(n, channels, 1, 1)  # colour of the light
+    noise = torch.randn(images.shape, generator=random).to(device)
+    changed = (changed + 0.08 * uniform(n, 1, 1, 1).abs() * noise).clamp(-1, 1)
+    left = (torch.arange(n, device=device) % 4 == 0)[:, None, None, None]
+    return torch.where(left, images, changed)
+
+
+@torch.inference_mode()
+def judge_encoder(encoder: Encoder, generator: Generator) -> dict[str, float]:
+    """How well an encoder finds latents again, on generated pictures that it did not see.
+
+    Returns:
+        "z_error": mean squared error of z over z's own mean square; "psnr": mean over pictures of the guesses', dB.
+    """
+    teacher = fold(generator)
+    z = latents(encoder.config, JUDGED_SEEDS)
+    wanted = torch.cat([teacher(part) for part in z.split(64)])
+    guess = torch.cat([encoder(part) for part in wanted.split(64)])
+    drawn = torch.cat([teacher(part) for part in guess.split(64)])
+    mse = (drawn - wanted).square().mean(dim=(1, 2, 3))
+    return {
+        "z_error": round(float((guess - z).square().mean() / z.square().mean()), 4),
+        "psnr": round(float((10 * torch.log10(4 / mse)).mean()), 2),
+    }
+
+
+def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
+    """Train and write the encoder of a model folder.
+
+    Args:
+        options: `device`, `precision` and `progress` of `train_encoder`.
+
+    Raises:
+        gan.run.RunError: the folder cannot be used.
+        gan.training.TrainingError: a device or precision that cannot be had, or stopped before the first batch.
+    """
+    folder = Path(folder)
+    fingerprint = run.weights_hash(folder) if (folder / run.MODEL_FILE).is_file() else ""
+    generator = run.load_generator(folder)
+    encoder = train_encoder(generator, recipe, **options)
+    if not encoder.facts["images_seen"]:
+        raise TrainingError(f"stopped before the first batch: {folder / FILE} is left as it was")
+    encoder.facts |= {
+        "generator": fingerprint,  # of what was loaded, even if a training has written another one meanwhile
+        "figures": judge_encoder(encoder, generator),
+        "recipe": asdict(recipe),
+    }
+    save_encoder(folder, encoder)
+    return encoder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gan.encoder",
+        description="Train the network that guesses a picture's latent vector, and write it to its model's folder. "
+        "Ctrl-C ends the training and keeps what was learned.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder, like weights/faces64")
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--images", type=int, default=DEFAULT_IMAGES, help="generated pictures to see (%(default)s)")
+    limit.add_argument("--minutes", type=float, help="train for so long instead")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    if options.images < 1 or (options.minutes is not None and not 0 < options.minutes < math.inf):
+        parser.error("--images and --minutes: expected a number above 0")
+    recipe = Recipe(images=options.images, minutes=options.minutes, seed=options.seed)
+    try:
+        encoder = encode_for_run(options.folder, recipe, device=options.device, precision=options.precision)
+    except (run.RunError, TrainingError) as error:
+        print(f"gan.encoder: {error}", file=sys.stderr)
+        return 2
+    figures = encoder.facts["figures"]
+    print(
+        f"{options.folder / FILE}: {count_parameters(Encoder(encoder.config)):,} parameters, "
+        f"{encoder.facts['images_seen']:,} images in {encoder.facts['seconds'] / 60:.1f} minutes; "
+        f"guesses of {len(JUDGED_SEEDS)} unseen pictures: PSNR {figures['psnr']:.1f} dB, error of z "
+        f"{figures['z_error']:.2f}"
+    )
+    return 0
+
+
+def _share(recipe: Recipe, seen: int, started: float) -> float:
+    """How much of the training is done, 0 to 1 and more."""
+    if recipe.minutes is not None:
+        return (time.monotonic() - started) / (60 * recipe.minutes)
+    return seen / recipe.images
+
+
+def _schedule(done: float, warm_up: float) -> float:
+    """The learning rate's factor, 0 to 1, for a share of the training."""
+    if done < warm_up:
+        return (done + 0.01) / (warm_up + 0.01)
+    return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
+
+
+def _draw_latents(config: GANConfig, n: int, random: torch.Generator) -> Tensor:
+    if config.z_distribution == "uniform":
+        return torch.rand(n, config.z_dim, generator=random) * 2 - 1
+    return torch.randn(n, config.z_dim, generator=random)

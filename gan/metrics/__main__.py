@@ -1,0 +1,164 @@
+"""The command: `python -m gan.metrics FOLDER... --data SOURCE...`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from gan import run
+from gan.classifier import TASKS, ClassifierError
+from gan.files import atomic_path
+from gan.metrics.protocol import IMAGES, Judge, MetricError, save_metrics
+from gan.sources import DataError
+from gan.training import TrainingError, pick_device
+
+log = logging.getLogger(__name__)
+
+# heading, key, format
+_COLUMNS = (
+    ("Fréchet", "frechet_distance", "{:.3f}"),
+    ("kernel", "kernel_distance", "{:.4f}"),
+    ("precision", "precision", "{:.3f}"),
+    ("recall", "recall", "{:.3f}"),
+    ("SWD", "sliced_wasserstein", "{:.2f}"),
+    ("MS-SSIM", "ms_ssim", "{:.3f}"),
+    ("sure", "sure_share", "{:.1%}"),
+    ("entropy", "digit_entropy", "{:.3f}"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    options = _parse(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    try:
+        results = _measure(options)
+        if options.json == "-":
+            print(json.dumps(results, indent=1))
+        elif options.json:
+            with atomic_path(Path(options.json)) as path:
+                path.write_text(json.dumps(results, indent=1) + "\n")
+    except (ClassifierError, DataError, MetricError, TrainingError, run.RunError, OSError) as error:
+        print(f"gan.metrics: {error}", file=sys.stderr)
+        return 2
+    if options.json != "-":
+        print(table(results))
+    return 0
+
+
+def table(results: Sequence[dict]) -> str:
+    """The results as text: the protocol, one line per model, and real pictures where the protocol changes."""
+    columns = [column for column in _COLUMNS if any(column[1] in result["generated"] for result in results)]
+    width = max(24, *(len(result["model"]) for result in results))
+    lines, last = [], None
+    for result in results:
+        protocol = {key: value for key, value in result["protocol"].items() if key != "model_size"}
+        if protocol != last:
+            lines += [""] if lines else []
+            lines += _protocol_lines(protocol)
+            lines.append(" " * width + "".join(f"{heading:>11}" for heading, *_ in columns))
+            lines.append(f"{'real against real':<{width}}" + _cells(result["real"], columns))
+            last = protocol
+        lines.append(f"{result['model']:<{width}}" + _cells(result["generated"], columns))
+        if "digits" in result["generated"]:
+            lines.append("  digits 0 to 9: " + " ".join(map(str, result["generated"]["digits"])))
+        if "inception_fid" in result:
+            lines.append(f"  Inception FID: {result['inception_fid']}")
+        if "neighbours" in result:
+            lines += _neighbour_lines(result["neighbours"])
+    return "\n".join(lines)
+
+
+def _measure(options: argparse.Namespace) -> list[dict]:
+    judge = Judge(
+        options.data,
+        data_root=options.data_root,
+        partition=options.partition,
+        images=options.images,
+        seed=options.seed,
+        classifier=options.classifier,
+        device=pick_device(options.device),
+    )
+    results = []
+    for folder in options.folders:
+        for size in options.size or [None]:
+            log.info("measuring %s ...", Path(folder).name)
+            result = judge.judge(folder, size=size, best=options.best, fid=options.fid)
+            if options.neighbours is not None and result["protocol"]["size"] == result["protocol"]["model_size"]:
+                result["neighbours"], sheet = judge.neighbours(folder, best=options.best)
+                if options.neighbours:
+                    with atomic_path(Path(options.neighbours)) as path:
+                        Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(path, quality=90)
+            if options.save:
+                save_metrics(folder, result)
+            results.append(result)
+    return results
+
+
+def _protocol_lines(protocol: dict) -> list[str]:
+    extractor = protocol.get("extractor")
+    if extractor is None:
+        features = "no classifier knows such pictures: sliced Wasserstein distance and MS-SSIM only"
+    else:
+        features = f"features: {extractor['features']} of the {extractor['task']} classifier {extractor['hash']}; "
+        features += f"kernel distance over {protocol['kernel_distance']}; neighbours {protocol['precision_recall']}"
+    seen = ", which the model saw in training" if protocol["held_out_seen_by_model"] else ""
+    return [
+        f"{protocol['images']:,} pictures on each side at {protocol['size']} px, seeds {protocol['seeds']}, "
+        f"truncation {protocol['truncation']:g}",
+        f"real: {protocol['data']}; held out: {protocol['held_out']}{seen}",
+        f"crop: {protocol['crop']}",
+        features,
+        f"SWD: {protocol['sliced_wasserstein']}; MS-SSIM: {protocol['ms_ssim']}",
+    ]
+
+
+def _cells(figures: dict, columns: Sequence[tuple[str, str, str]]) -> str:
+    return "".join(f"{form.format(figures[key]) if key in figures else '':>11}" for _, key, form in columns)
+
+
+def _neighbour_lines(facts: dict) -> list[str]:
+    held_out = facts["held_out"]
+    return [
+        f"  nearest of {facts['searched']:,} training pictures: {min(facts['distances']):.3f} to "
+        f"{max(facts['distances']):.3f} for seeds {facts['seeds'][0]} to {facts['seeds'][-1]}; "
+        f"for held-out pictures 1 % {held_out['p1']:.3f}, median {held_out['p50']:.3f}"
+    ]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m gan.metrics",
+        description="Judge model folders by real pictures. Distances: lower is better; precision, recall: higher; "
+        "MS-SSIM between generated pictures: lower is more varied. Compare with real against real.",
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="FOLDER", help="model folders")
+    add("--data", nargs="+", required=True, metavar="SOURCE", help="real pictures, as for train.py")
+    add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
+    add("--partition", metavar="FILE", help="CelebA's list_eval_partition.txt (default: beside the pictures)")
+    add("--images", type=int, help=f"pictures on each side (default: {IMAGES:,}, or as many as are held out)")
+    add("--size", type=int, nargs="+", metavar="PX", help="judge at this size, or these (default: the model's own)")
+    add("--seed", type=int, default=0, help="the first seed generated; decides the real pictures too")
+    add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help="whose features (default: by --data)")
+    add("--best", action="store_true", help="judge best.safetensors, the best in training, not the last")
+    add("--fid", action="store_true", help="the Inception FID too, where torchmetrics and its weights are at hand")
+    nearest = "distances to the nearest training pictures; with a name, a sheet that shows them (do not publish it)"
+    add("--neighbours", nargs="?", const="", metavar="OUT.webp", help=nearest)
+    add("--save", action="store_true", help="keep the figures in FOLDER/metrics.json, for the card and the table")
+    add("--json", metavar="PATH", help="write the results as JSON; - prints them instead of the table")
+    add("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
+    options = parser.parse_args(arguments)
+    if options.neighbours and len(options.folders) > 1:
+        parser.error("--neighbours OUT.webp is for one FOLDER: leave the name out, or give one folder")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

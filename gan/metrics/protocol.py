@@ -1,0 +1,307 @@
+"""Judges a model folder by a fixed protocol, which stands beside the figures; the same for real pictures."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan import run
+from gan.classifier import SURE, Classifier, load_classifier, task_of
+from gan.data import describe_sources
+from gan.files import atomic_path
+from gan.metrics import inception
+from gan.metrics.distances import (
+    KERNEL_SUBSET_SIZE,
+    KERNEL_SUBSETS,
+    NEIGHBOUR,
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
+from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
+from gan.metrics.patches import sliced_wasserstein
+from gan.metrics.real import Split, cached_features, features_of, load_split, reduced
+from gan.models import fold
+from gan.sampling import image_grid, sample
+
+FORMAT_VERSION = 1
+IMAGES = 5000  # on each side
+LEAST_IMAGES = 8
+PATCH_IMAGES = 2048  # of these, for the sliced Wasserstein distance, which is slow
+NEIGHBOUR_SEEDS = range(20)
+FILE = "metrics.json"
+CROP = "aligned 178x218 pictures: the 128x128 around x=89, y=121; others: the centre square; Lanczos"
+
+
+class MetricError(ValueError):
+    """Figures that cannot be measured; the message says what was given, what was expected, and what to do."""
+
+
+@dataclass(frozen=True)
+class _Real:
+    """The real side of a protocol, measured once and used for every model of that size."""
+
+    split: Split
+    reference: np.ndarray  # (n, H, W, C) uint8, held out
+    features: Tensor | None  # theirs
+    figures: dict  # training pictures judged as if they were generated
+
+
+class Judge:
+    """Judges model folders against the same real pictures.
+
+    Args:
+        sources, data_root: as for `gan.data.load_images`.
+        partition: CelebA's list_eval_partition.txt; default the one beside the pictures, if there is one.
+        images: pictures on each side; default `IMAGES`, or as many as are held out.
+        seed: the first seed generated, and what decides the real pictures, subsets, pairs and projections.
+        classifier: "celeba", "mnist", or "none"; "auto" takes the one that the sources' names tell.
+        device: a torch device.
+
+    Raises:
+        gan.classifier.ClassifierError: the classifier cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        *,
+        data_root: str | os.PathLike = "data",
+        partition: str | os.PathLike | None = None,
+        images: int | None = None,
+        seed: int = 0,
+        classifier: str = "auto",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.sources, self.data_root, self.partition = list(map(str, sources)), data_root, partition
+        self.images, self.seed, self.device = images, seed, device
+        self.task = task_of(describe_sources(self.sources)) if classifier == "auto" else classifier
+        self.classifier: Classifier | None = None
+        if self.task not in (None, "none"):
+            self.classifier = copy.deepcopy(load_classifier(self.task)).to(device)
+        self._real: dict[tuple[int, int], _Real] = {}
+
+    def judge(self, folder: str | Path, *, size: int | None = None, best: bool = False, fid: bool = False) -> dict:
+        """Measure a model.
+
+        Args:
+            folder: a model folder.
+            size: pixels that both sides are reduced to first; default the model's own.
+            best: judge best.safetensors instead of model.safetensors.
+            fid: measure the Inception FID too, where torchmetrics and its weights are at hand.
+
+        Returns:
+            JSON-ready: "model", "images_seen", "weights" (hash), "protocol", "generated" and "real" (figures of the
+            same names), "attributes" (shares) with CelebA's classifier.
+
+        Raises:
+            MetricError: too few pictures, a size or classifier that does not fit the model.
+            gan.run.RunError, gan.sources.DataError: a folder or pictures that cannot be used.
+        """
+        info = run.read_info(folder)
+        config = info.config
+        size = size or config.image_size
+        if not WINDOW <= size <= config.image_size:
+            raise MetricError(
+                f"size {size}: {Path(folder).name} draws {config.image_size} pixels and is judged at {WINDOW} to "
+                f"{config.image_size}; give another --size"
+            )
+        if self.classifier is not None and self.classifier.channels != config.channels:
+            raise MetricError(
+                f"{Path(folder).name} draws {config.channels} channels and the {self.task} classifier knows "
+                f"{self.classifier.channels}: give the --data that the model was trained on, or --classifier none"
+            )
+        real = self._real_side(size, config.channels)
+        n = len(real.reference)
+        # A generator with its batch norm folded draws the same pictures, faster.
+        generator = fold(run.load_generator(folder, best=best, device=self.device))
+        pictures = reduced(sample(generator, seed=self.seed, n=n), size)
+        features = self._features(pictures)
+        result = {
+            "model": Path(folder).name,
+            "images_seen": run.images_seen(folder, best=best),
+            "weights": run.weights_hash(folder, best=best),
+            "protocol": self._protocol(real, size, info),
+            "generated": self._compare(real.reference, real.features, pictures, features),
+            "real": dict(real.figures),
+        }
+        if self.classifier is not None and not self.classifier.exclusive:
+            shares = [self._shares(part) for part in (features, real.features)]
+            result["attributes"] = {
+                name: {"generated": a, "real": b} for name, a, b in zip(self.classifier.labels, *shares, strict=True)
+            }
+        if fid:
+            result["inception_fid"] = inception.measure(real.reference, pictures)
+        return result
+
+    def neighbours(self, folder: str | Path, *, best: bool = False) -> tuple[dict, np.ndarray]:
+        """The nearest training pictures of `NEIGHBOUR_SEEDS` in the classifier's features: is anything memorised?
+
+        All pictures of the sources are searched. For comparison: how near held-out pictures lie to others.
+
+        Returns:
+            JSON-ready distances; and the pictures as a sheet (H, W, C) uint8, ten samples a row, each above its
+            nearest training picture.
+
+        Raises:
+            MetricError: no classifier for such pictures.
+        """
+        if self.classifier is None:
+            raise MetricError("nearest pictures need a classifier's features: give --classifier celeba or mnist")
+        config = run.read_info(folder).config
+        real = self._real_side(config.image_size, config.channels)
+        split = real.split
+        known = cached_features(self.classifier, split.training)
+        seeds = list(NEIGHBOUR_SEEDS)
+        pictures = sample(run.load_generator(folder, best=best, device=self.device), seed=seeds[0], n=len(seeds))
+        distances, rows = nearest(features_of(self.classifier, pictures), known)
+        held_out, _ = nearest(real.features, known[split.training_rows])
+        facts = {
+            "searched": len(known),
+            "seeds": seeds,
+            "distances": [round(d, 4) for d in distances.tolist()],
+            "held_out": {f"p{q}": round(held_out.quantile(q / 100).item(), 4) for q in (1, 5, 50, 95)},
+        }
+        originals = np.asarray(split.training[rows.numpy()])
+        halves = [np.concatenate([pictures[i : i + 10], originals[i : i + 10]]) for i in range(0, len(seeds), 10)]
+        return facts, image_grid(np.concatenate(halves), 10)
+
+    def _real_side(self, size: int, channels: int) -> _Real:
+        if (size, channels) not in self._real:
+            split = load_split(
+                self.sources,
+                size=size,
+                channels=channels,
+                data_root=self.data_root,
+                partition=self.partition,
+                seed=self.seed,
+            )
+            there = min(len(split.held_out_rows), len(split.training_rows))
+            n = self.images or min(IMAGES, there)
+            if not LEAST_IMAGES <= n <= there:
+                raise MetricError(
+                    f"{n} pictures on each side: there are {there:,} held out; expected {LEAST_IMAGES} to that many: "
+                    "give more --data or another --images"
+                )
+            reference, others = split.draw(n, self.seed)
+            features, other_features = self._features(reference), self._features(others)
+            figures = self._compare(reference, features, others, other_features)
+            self._real[size, channels] = _Real(split, reference, features, figures)
+        return self._real[size, channels]
+
+    def _features(self, images: np.ndarray) -> Tensor | None:
+        return None if self.classifier is None else features_of(self.classifier, images)
+
+    def _compare(
+        self, reference: np.ndarray, reference_features: Tensor | None, images: np.ndarray, features: Tensor | None
+    ) -> dict:
+        patches = sliced_wasserstein(reference[:PATCH_IMAGES], images[:PATCH_IMAGES], seed=self.seed)
+        figures = {"sliced_wasserstein": patches.pop("mean"), "sliced_wasserstein_levels": patches}
+        figures["ms_ssim"] = pair_similarity(images, seed=self.seed)
+        if features is None:
+            return figures
+        figures["frechet_distance"] = frechet_distance(reference_features, features)
+        kernel, deviation = kernel_distance(reference_features, features, seed=self.seed)
+        figures["kernel_distance"], figures["kernel_distance_deviation"] = kernel, deviation
+        figures["precision"], figures["recall"] = precision_recall(reference_features, features)
+        if self.classifier.exclusive:
+            figures |= digit_figures(self._probabilities(features))
+        return figures
+
+    @torch.inference_mode()
+    def _probabilities(self, features: Tensor) -> Tensor:
+        return self.classifier.to_probabilities(self.classifier.head(features.to(self.device))).cpu()
+
+    def _shares(self, features: Tensor) -> list[float]:
+        """How common each attribute is: the mean probability, which sees rare ones that seldom pass one half."""
+        return self._probabilities(features).double().mean(dim=0).tolist()
+
+    def _protocol(self, real: _Real, size: int, info: run.RunInfo) -> dict:
+        split, n = real.split, len(real.reference)
+        same = split.held_out is split.training
+        facts = {
+            "images": n,
+            "seed": self.seed,
+            "seeds": f"{self.seed} to {self.seed + n - 1}",
+            "truncation": 1.0,
+            "size": size,
+            "model_size": info.config.image_size,
+            "data": describe_sources(self.sources),
+            "held_out": f"{split.words} ({len(split.held_out_rows):,} pictures)",
+            # A model that was trained on as many pictures as there are saw those that are held out here.
+            "held_out_seen_by_model": same and info.images == len(split.training),
+            "crop": CROP,
+            "sliced_wasserstein": f"{min(n, PATCH_IMAGES)} pictures, x 1000",
+            "ms_ssim": f"{min(n // 2, PAIRS)} pairs, {scales(size)} scales, window {WINDOW}",
+        }
+        if self.classifier is not None:
+            facts["extractor"] = {
+                "task": self.task,
+                "hash": self.classifier.hash,
+                "features": self.classifier.n_features,
+                "image_size": self.classifier.image_size,
+            }
+            facts["kernel_distance"] = f"{KERNEL_SUBSETS} subsets of {min(n, KERNEL_SUBSET_SIZE)}"
+            facts["precision_recall"] = f"k = {NEIGHBOUR}"
+        return facts
+
+
+def digit_figures(probabilities: Tensor) -> dict:
+    """How sure the classifier is of digits, and how evenly they come.
+
+    Args:
+        probabilities: (N, 10), rows that add up to 1.
+
+    Returns:
+        "sure_share": share of pictures with a probability above `SURE`; "digits": how many of each, by the most
+        probable one; "digit_entropy": of that distribution in bits, at most log2(10) = 3.32.
+    """
+    best, digit = probabilities.max(dim=1)
+    counts = torch.bincount(digit, minlength=probabilities.shape[1])
+    shares = [count / len(digit) for count in counts.tolist() if count]
+    return {
+        "sure_share": (best > SURE).double().mean().item(),
+        "digits": counts.tolist(),
+        "digit_entropy": -sum(share * math.log2(share) for share in shares),
+    }
+
+
+def read_metrics(folder: str | Path) -> dict[str, dict]:
+    """The results of metrics.json by judged size ("64"), the model's own size first; {} where there is no such file.
+
+    Raises:
+        MetricError: a damaged file, or a newer format.
+    """
+    path = Path(folder) / FILE
+    try:
+        content = json.loads(path.read_text())
+        if content["format_version"] > FORMAT_VERSION:
+            raise MetricError(f"{path} has format {content['format_version']}: update the code to read it")
+        return dict(sorted(content["results"].items(), key=lambda item: -int(item[0])))
+    except FileNotFoundError:
+        return {}
+    except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise MetricError(f"{path} is damaged ({type(error).__name__}): measure again with --save") from error
+
+
+def save_metrics(folder: str | Path, result: dict) -> None:
+    """Keep a result in metrics.json, beside those of other sizes; those of other weights are dropped.
+
+    Raises:
+        MetricError: a newer format.
+    """
+    results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == result["weights"]} | {
+        str(result["protocol"]["size"]): result
+    }
+    with atomic_path(Path(folder) / FILE) as path:
+        path.write_text(json.dumps({"format_version": FORMAT_VERSION, "results": results}, indent=1) + "\n")

@@ -1,0 +1,223 @@
+"""A - B + C for the page: faces to begin with, the pictures of the equation, and all of it as one PNG."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
+from gan.models import Generator
+from gan.morph import arithmetic, average, enlarged, neighbours
+from gan.sampling import latents
+from gan.ui.drawing import draw_many
+from gan.ui.library import Library
+from gan.ui.state import Face, FaceError, encode_latent
+
+FACES = 3  # averaged in each of the three terms, as in the paper
+CENTRE = 4  # of the 3x3 results: A - B + C itself; around it, what noise makes of it
+_LOOKED_AT = 256  # seeds among which an example is looked for
+_TYPICAL = 6  # of each kind, the ones that look most like their kind
+_TRIED = 24  # combinations of those
+_SURE = 0.8
+_INK, _FAINT = "#24211e", "#7d766b"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Which faces are added and subtracted; raises `FaceError` for what a visitor should not have sent.
+
+    Attributes:
+        model: name of a model.
+        terms: the seeds of A, B and C, one to `FACES` each.
+    """
+
+    model: str
+    terms: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        terms = self.terms
+        if not isinstance(terms, (list, tuple)) or len(terms) != 3:
+            raise FaceError("expected three terms: A, B and C")
+        for name, seeds in zip("ABC", terms, strict=True):
+            if not isinstance(seeds, (list, tuple)) or not 1 <= len(seeds) <= FACES:
+                raise FaceError(f"{name}: expected 1 to {FACES} seeds")
+        checked = tuple(tuple(Face(self.model, seed).seed for seed in seeds) for seeds in terms)
+        object.__setattr__(self, "terms", checked)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The pictures of an equation, each (H, W, C) uint8.
+
+    Attributes:
+        terms: of each term the pictures of its seeds, (n, H, W, C).
+        averages: (3, H, W, C).
+        results: (9, H, W, C): A - B + C at `CENTRE`, and around it.
+        faces: the nine states that draw `results`.
+    """
+
+    terms: tuple[np.ndarray, ...]
+    averages: np.ndarray
+    results: np.ndarray
+    faces: tuple[Face, ...]
+
+
+def solve(library: Library, sum_: Sum) -> Solved:
+    """Draw an equation; raises `gan.run.RunError` and `FaceError`."""
+    generator = library.generator(sum_.model)
+    config = generator.config
+    terms = [latents(config, seeds) for seeds in sum_.terms]
+    try:
+        averages = [average(term, config.z_distribution) for term in terms]
+        z = arithmetic(*terms, config.z_distribution)
+    except ValueError as error:
+        raise FaceError(str(error)) from error
+    near = neighbours(z)
+    around = torch.cat([near[:CENTRE], z, near[CENTRE:]])
+    faces = tuple(Face(sum_.model, latent=encode_latent(row)) for row in around)
+    results = torch.cat([face.z(config) for face in faces])  # as rounded in a state, so that Explore shows the same
+    pictures = draw_many(generator, torch.cat([*terms, *averages, results]))
+    counts = [len(term) for term in terms]
+    *parts, averages, results = np.split(pictures, np.cumsum([*counts, 3]))
+    return Solved(tuple(parts), averages, results, faces)
+
+
+# ---- an example -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Example:
+    """Faces to begin with.
+
+    Attributes:
+        terms: the seeds of A, B and C.
+        names: what A, B, C and the result show, in words; empty where nobody knows.
+    """
+
+    terms: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...] = ()
+
+
+PLAIN = Example(((0, 1, 2), (3, 4, 5), (6, 7, 8)))
+_WORDS = {
+    "celeba": ("smiling women", "women not smiling", "men not smiling", "a smiling man"),
+    "mnist": ("bold threes", "thin threes", "thin eights", "a bold eight"),
+}
+_found: weakref.WeakKeyDictionary[Generator, Example] = weakref.WeakKeyDictionary()
+_finding = threading.Lock()  # a second visitor waits for what the first one's request finds
+
+
+def example(library: Library, model: str) -> Example:
+    """An equation that works, looked for once per model; `PLAIN` where no classifier knows such pictures.
+
+    Raises:
+        gan.run.RunError: no such model, or a broken one.
+    """
+    generator, data = library.generator(model), library.entry(model).info.data
+    with _finding:
+        if generator not in _found:
+            try:
+                task = task_of(data)
+                _found[generator] = _find(generator, load_classifier(task), _WORDS[task]) if task else PLAIN
+            except ClassifierError:
+                _found[generator] = PLAIN
+        return _found[generator]
+
+
+def _find(generator: Generator, classifier: Classifier, names: Sequence[str]) -> Example:
+    """Typical faces of each kind, in the combination whose averages and result the classifier is surest of."""
+    config = generator.config
+    if classifier.channels != config.channels:
+        return PLAIN
+    z = latents(config, range(_LOOKED_AT))
+    seen, features = _look(generator, classifier, z)
+    typical = [_most_typical(seen[kind], features) for kind in range(3)]
+    random = np.random.default_rng(0)
+    tried = [[kind[random.permutation(len(kind))[:FACES]] for kind in typical] for _ in range(_TRIED)]
+    rows = []
+    for terms in tried:
+        vectors = [z[seeds] for seeds in terms]
+        rows += [average(term, config.z_distribution) for term in vectors]
+        rows.append(arithmetic(*vectors, config.z_distribution))
+    sure, _ = _look(generator, classifier, torch.cat(rows))
+    sure = sure.view(4, _TRIED, 4).diagonal(dim1=0, dim2=2).prod(dim=1)  # each of the four as what it should be
+    best = tried[int(sure.argmax())]
+    return Example(tuple(tuple(int(seed) for seed in seeds) for seeds in best), tuple(names))
+
+
+def _look(generator: Generator, classifier: Classifier, z: Tensor) -> tuple[Tensor, Tensor]:
+    """How surely each picture is of the four kinds of `_WORDS`: (4, N), 0 to 1; and its features: (N, F)."""
+    pictures = torch.from_numpy(draw_many(generator, z)).permute(0, 3, 1, 2)
+    features = []
+    with torch.inference_mode():
+        for part in pictures.split(32):
+            features.append(classifier.features(part.float() / 127.5 - 1))
+        features = torch.cat(features)
+        sure = classifier.to_probabilities(classifier.head(features))
+
+    def has(label: str) -> Tensor:
+        return sure[:, classifier.labels.index(label)]
+
+    if classifier.exclusive:
+        ink = pictures.float().mean(dim=(1, 2, 3))
+        bold = torch.sigmoid(3 * (ink - ink.median()) / ink.std().clamp_min(1e-6))
+        kinds = [has("3") * bold, has("3") * (1 - bold), has("8") * (1 - bold), has("8") * bold]
+    else:
+        smile, man = has("Smiling"), has("Male")
+        kinds = [smile * (1 - man), (1 - smile) * (1 - man), (1 - smile) * man, smile * man]
+    return torch.stack(kinds), features
+
+
+def _most_typical(sure: Tensor, features: Tensor) -> Tensor:
+    """Seeds of one kind: among the sure ones those nearest to their mean, since the odd ones are often broken."""
+    chosen = (sure > _SURE).nonzero()[:, 0]
+    if len(chosen) < _TYPICAL:
+        chosen = sure.topk(_TYPICAL).indices
+    scaled = features[chosen] / features.std(dim=0).clamp_min(1e-6)
+    return chosen[(scaled - scaled.mean(dim=0)).norm(dim=1).argsort()[:_TYPICAL]]
+
+
+# ---- to keep --------------------------------------------------------------------------------------------------------
+
+_AVERAGE, _FACE, _RESULT = 256, 80, 112  # pixels of a side
+_GAP, _SIGN, _MARGIN, _CAPTION = 8, 72, 32, 48
+
+
+def picture_equation(solved: Solved, names: Sequence[str]) -> np.ndarray:
+    """The equation as in the paper's figure 7: faces, below them their averages, to the right what comes out.
+
+    Args:
+        solved: what to show.
+        names: four words below A, B, C and the result, or none.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    height = _FACE + _GAP + _AVERAGE
+    right = _MARGIN + 3 * (_AVERAGE + _SIGN)
+    size = right + height + _MARGIN, height + 2 * _MARGIN + (_CAPTION if names else 0)
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    middle = _MARGIN + _FACE + _GAP + _AVERAGE / 2
+    for column, (faces, sign) in enumerate(zip(solved.terms, "–+=", strict=True)):
+        left = _MARGIN + column * (_AVERAGE + _SIGN)
+        for place, face in enumerate(enlarged(faces, _FACE)):
+            canvas.paste(face, (left + place * (_FACE + _GAP), _MARGIN))
+        canvas.paste(*enlarged(solved.averages[column : column + 1], _AVERAGE), (left, _MARGIN + _FACE + _GAP))
+        place = (left + _AVERAGE + _SIGN / 2, middle)
+        draw.text(place, sign, fill=_FAINT, font=ImageFont.load_default(56), anchor="mm")
+    step = (height - _RESULT) // 2
+    for place, result in enumerate(enlarged(solved.results, _RESULT)):
+        canvas.paste(result, (right + place % 3 * step, _MARGIN + place // 3 * step))
+    for place, name in enumerate(names):
+        width = _AVERAGE if place < 3 else height
+        at = (_MARGIN + place * (_AVERAGE + _SIGN) + width / 2, _MARGIN + height + 14)
+        draw.text(at, name, fill=_INK, font=ImageFont.load_default(22), anchor="ma")
+    return np.asarray(canvas)

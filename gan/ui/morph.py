@@ -1,0 +1,195 @@
+"""The Morph tab: a film through several faces, and arithmetic with them.
+
+The tab itself lives in the visitor's browser (static/morph/): Python draws one sheet of all frames whenever the film
+changes, makes the files to keep, and solves equations. The viewer's value is a small message to it.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from gan.animation import formats
+from gan.ui import arithmetic, frames
+from gan.ui.api import sentences
+from gan.ui.arithmetic import Sum
+from gan.ui.drawing import METADATA_KEY
+from gan.ui.library import Library
+from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
+from gan.ui.state import MAX_TRUNCATION, Face, FaceError
+
+SCRIPTS = ("files.js", "morph/film.js", "morph/sum.js")  # one script in this order
+_STATIC = Path(__file__).parent / "static"
+_FILMS = dict(concurrency_limit=1, concurrency_id="films")  # the other core is for sliders
+_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
+
+
+def build(library: Library, face: gr.Component) -> None:
+    """Lay out the tab and wire it.
+
+    Args:
+        library: where the models come from.
+        face: holds Explore's current `Face` as JSON, "" while there is none.
+    """
+    server = MorphServer(library)
+    with gr.Row(elem_id="morph-head"):
+        model = gr.Dropdown([], label="Model", elem_id="morph-model", filterable=False, interactive=True)
+    viewer = gr.HTML(
+        elem_id="morph-viewer",
+        html_template=_read("morph/morph.html"),
+        css_template=_read("viewers.css") + _read("morph/morph.css"),
+        js_on_load="".join(_read(name) for name in SCRIPTS),
+        apply_default_css=False,
+        formats=" ".join(formats()),
+        most=MOST_FACES,
+        frames=MOST_FRAMES,
+        server_functions=[
+            _function(method)
+            for method in (
+                server.morph_faces,
+                server.morph_film,
+                server.arithmetic_example,
+                server.arithmetic_grid,
+                server.arithmetic_solve,
+                server.arithmetic_save,
+            )
+        ],
+    )
+
+    def opened(face: str, model: str | None, event: gr.EventData):
+        """The tab is shown: the model that Explore shows, unless one was chosen here."""
+        names = [entry.name for entry in library.entries() if not entry.problem]
+        explored = _model_of(face)
+        if model not in names or not getattr(event, "chosen", False):
+            model = explored if explored in names else next(iter(names), None)
+        message = {"model": model or "", "start": face if explored == model else ""}
+        if not names:
+            message["problem"] = frames.NO_MODEL.replace("`", "")
+        return gr.Dropdown(names, value=model), message
+
+    def make(event: gr.EventData) -> Iterator[dict]:
+        """A film as a file, its progress first; ends early when the visitor gives up or leaves."""
+        asked = getattr(event, "asked", None)
+        for told in server.make_film(asked if isinstance(asked, dict) else {}):
+            yield {"film": told | {"number": getattr(event, "number", 0)}}
+
+    viewer.opened(opened, [face, model], [model, viewer], **_PRIVATE)
+    model.input(None, model, viewer, js="(model) => ({model: model, chosen: true})", **_PRIVATE)
+    viewer.explored(
+        lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **_PRIVATE
+    )
+    making = viewer.make(make, None, viewer, show_progress="hidden", api_visibility="private", **_FILMS)
+    viewer.give_up(None, cancels=[making], **_PRIVATE)
+    _endpoints(server)
+
+
+def _endpoints(server: MorphServer) -> None:
+    """The public /morph and /arithmetic; their components only describe and bound what they take and give."""
+    with gr.Column(visible=False):
+        model = gr.Textbox(label="model", max_length=200)
+        seeds, a, b, c = (gr.JSON(label=label) for label in ("seeds", "a", "b", "c"))
+        _describe(seeds, 2, MOST_FACES)
+        for term in (a, b, c):
+            _describe(term, 1, arithmetic.FACES)
+        count = gr.Slider(2, MOST_FRAMES, 60, step=1, precision=0, label="frames")
+        fps = gr.Slider(1, MOST_FPS, 20, step=1, precision=0, label="fps")
+        way = gr.Radio(list(WAYS), value="loop", label="way")
+        format_ = gr.Radio(list(formats()), value="webp", label="format")
+        size = gr.Radio(list(SIDES), value=SIDES[0], label="size")
+        truncation = gr.Slider(0, MAX_TRUNCATION, 1.0, label="truncation")
+        file = gr.File(label="file")
+        picture = gr.Image(format="png", type="pil", label="picture")
+        state = gr.JSON(label="state")
+
+    def morph(
+        model: str,
+        seeds: list[int],
+        frames: int = 60,
+        fps: int = 20,
+        way: str = "loop",
+        format: str = "webp",
+        size: int = 256,
+        truncation: float = 1.0,
+    ) -> str:
+        """Make a film that passes through several faces at constant speed; the same arguments give the same film.
+
+        Args:
+            model: name of a model, as /models lists them.
+            seeds: 2 to 8 whole numbers of 0 to 4294967295, in order, for example [7, 12, 3].
+            frames: up to 120, at least as many as seeds ("back": 2 * (seeds - 1)).
+            fps: frames per second, 1 to 30.
+            way: "loop" goes on from the last face to the first, "back" returns the way it came, "once" ends there.
+            format: "webp", "gif" or "mp4".
+            size: of a side in pixels, 256 or 512.
+            truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
+
+        Returns:
+            The file.
+        """
+        with sentences():
+            faces = tuple(Face(model, seed, truncation) for seed in _seeds(seeds))
+            film = Film(faces, frames, fps, way)
+            content = server.write_film(film, format, size)
+        return save_bytes_to_cache(content, film_name(film, format), file.GRADIO_CACHE)  # which delete_cache clears
+
+    def add(model: str, a: list[int], b: list[int], c: list[int]) -> tuple[Image.Image, dict]:
+        """A - B + C with one to three faces averaged in each, as in figure 7 of the DCGAN paper.
+
+        Args:
+            model: name of a model, as /models lists them.
+            a: seeds of 0 to 4294967295, for example three smiling women.
+            b: seeds to take away, for example three women who do not smile.
+            c: seeds to add, for example three men who do not smile.
+
+        Returns:
+            The picture equation as a PNG whose metadata holds the result (dropped into the page, it is shown there),
+            and the result's state: its model and its latent vector.
+        """
+        with sentences():
+            sum_ = Sum(model, (_seeds(a), _seeds(b), _seeds(c)))
+            image = Image.open(io.BytesIO(server.equation(sum_)))
+        return image, json.loads(image.text[METADATA_KEY])
+
+    gr.on([], morph, [model, seeds, count, fps, way, format_, size, truncation], file, api_name="morph", **_FILMS)
+    gr.on([], add, [model, a, b, c], [picture, state], api_name="arithmetic", **_FILMS)
+
+
+def _describe(seeds: gr.JSON, least: int, most: int) -> None:
+    """Gradio's own description of JSON is no valid schema, and MCP clients refuse it."""
+    schema = {"type": "array", "items": {"type": "integer"}, "minItems": least, "maxItems": most}
+    seeds.api_info = lambda: schema
+
+
+def _seeds(given: object) -> tuple:
+    if not isinstance(given, list):
+        raise FaceError("seeds: expected a list of whole numbers, like [7, 12, 3]")
+    return tuple(given)
+
+
+def _model_of(face: str) -> str:
+    try:
+        return Face.from_json(face).model
+    except FaceError:
+        return ""
+
+
+def _function(method: Callable[[dict], dict]) -> Callable[[dict], dict]:
+    """A plain function: Gradio marks what a browser may call, and a bound method cannot be marked."""
+
+    @functools.wraps(method)
+    def function(asked: dict) -> dict:
+        return method(asked if isinstance(asked, dict) else {})
+
+    return function
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text()

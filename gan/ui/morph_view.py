@@ -1,0 +1,332 @@
+"""What the Morph tab's browser side may ask of the server, each answer as plain JSON.
+
+The page holds which faces are chosen, and sends them all each time; the server remembers nothing. Every argument
+comes from a stranger's browser and is checked and bounded here.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan.animation import MEDIA_TYPES, encode
+from gan.morph import enlarged, interpolate
+from gan.run import RunError
+from gan.sampling import MAX_SEED, image_grid, latents
+from gan.ui import arithmetic
+from gan.ui.arithmetic import Sum
+from gan.ui.drawing import draw_many, latent, picture_uri, png, thumbnail_uri
+from gan.ui.library import Library
+from gan.ui.state import Face, FaceError
+
+MOST_FACES = 8  # of a morph
+MOST_FRAMES = 120
+MOST_FPS = 30
+SIDES = (256, 512)  # pixels of a film
+WAYS = ("loop", "back", "once")  # round and round, back and forth, from the first face to the last
+GRID_FACES = 24  # to choose from for the arithmetic
+_DRAWN = 16  # frames at a time, between which a film's progress is told and it may be given up
+_TOLD = 0.1  # seconds between two tellings
+_BLOCK = 8  # pixels of a JPEG's: frames of a sheet begin on them, so that none shows in its neighbour
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a morph shows; raises `FaceError` for what a visitor should not have sent.
+
+    Attributes:
+        faces: 2 to `MOST_FACES`, all of one model.
+        frames: up to `MOST_FRAMES`, and enough to meet every face.
+        fps: frames per second, 1 to `MOST_FPS`.
+        way: of `WAYS`.
+    """
+
+    faces: tuple[Face, ...]
+    frames: int = 60
+    fps: int = 20
+    way: str = "loop"
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.faces) <= MOST_FACES:
+            raise FaceError(f"{len(self.faces)} faces: a morph takes 2 to {MOST_FACES}")
+        for face in self.faces[1:]:
+            _check_model(face, self.model)
+        if self.way not in WAYS:
+            raise FaceError(f"way {str(self.way)[:40]!r}: expected one of {', '.join(WAYS)}")
+        least = 2 * (len(self.faces) - 1) if self.way == "back" else len(self.faces)
+        _check_number("frames", self.frames, least, MOST_FRAMES)
+        _check_number("frames per second", self.fps, 1, MOST_FPS)
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        return self.faces[0].model
+
+    def path(self, library: Library) -> tuple[Tensor, list[int]]:
+        """z: (frames, z_dim), and for each face the frame that shows it; raises `RunError` and `FaceError`."""
+        stops = torch.cat([latent(library, face) for face in self.faces])
+        z = interpolate(stops, self.frames, loop=self.way == "loop", back_and_forth=self.way == "back")
+        frames = []
+        for stop in stops:  # each is a frame, and they come in this order
+            after = frames[-1] + 1 if frames else 0
+            frames.append(after + int((z[after:] == stop).all(dim=1).nonzero()[0]))
+        return z, frames
+
+
+class MorphServer:
+    """Answers of the Morph tab; safe to use from many threads."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def morph_faces(self, asked: dict) -> dict:
+        """Faces to put into a morph.
+
+        Args:
+            asked: {"model", "faces": states as `Face.to_json` writes them, at most `MOST_FACES`}.
+
+        Returns:
+            {"faces": [{"face": the state, "name", "picture": URI}], "problem": a sentence, "" if all could be drawn}.
+        """
+        found, problems = [], []
+        for text in _list(asked.get("faces"))[:MOST_FACES]:
+            try:
+                face = Face.from_json(text)
+                _check_model(face, str(asked.get("model")))
+                pixels = draw_many(self._library.generator(face.model), latent(self._library, face))[0]
+            except (FaceError, RunError) as error:
+                problems.append(str(error))
+            else:
+                name = face.origin + (", changed" if face.changes or face.truncation != 1 else "")
+                found.append({"face": face.to_json(), "name": name, "picture": thumbnail_uri(pixels)})
+        return {"faces": found, "problem": next(iter(problems), "")}
+
+    def morph_film(self, asked: dict) -> dict:
+        """All frames of a morph in one sheet, for the browser to play.
+
+        Args:
+            asked: {"faces": states, "frames", "fps", "way"}, see `Film`.
+
+        Returns:
+            {"sheet": URI, "columns", "cell": pixels between frames, "side": pixels of a frame, "frames", "stops":
+            which frame shows each face}, or {"problem"}.
+        """
+        try:
+            film = _film(asked)
+            z, stops = film.path(self._library)
+            pictures = draw_many(self._library.generator(film.model), z)
+        except (FaceError, RunError) as error:
+            return {"problem": str(error)}
+        side = pictures.shape[1]
+        cell = -(-side // _BLOCK) * _BLOCK
+        columns = int(np.ceil(len(pictures) ** 0.5))
+        padded = np.pad(pictures, ((0, 0), (0, cell - side), (0, cell - side), (0, 0)), mode="edge")
+        return {
+            "sheet": thumbnail_uri(image_grid(padded, columns)),
+            "columns": columns,
+            "cell": cell,
+            "side": side,
+            "frames": len(pictures),
+            "stops": stops,
+        }
+
+    def make_film(self, asked: dict) -> Iterator[dict]:
+        """A morph as a file, its progress first.
+
+        Args:
+            asked: as for `morph_film`, and {"format": of `gan.animation.formats()`, "side": of `SIDES`}.
+
+        Yields:
+            {"share": 0 to 1} several times, then {"name", "type", "content" in base64} or {"problem"}.
+        """
+        try:
+            film, format, side = _film(asked), str(asked.get("format"))[:20], asked.get("side")
+            if side not in SIDES:
+                raise FaceError(f"size {str(side)[:20]}: expected {' or '.join(map(str, SIDES))}")
+            for told in watched(functools.partial(self.write_film, film, format, side)):
+                yield {"share": told} if isinstance(told, float) else _file(film, format, told)
+        except ValueError as error:  # FaceError, RunError and ExportError
+            yield {"problem": str(error)}
+
+    def write_film(
+        self, film: Film, format: str, side: int, tell: Callable[[float], None] = lambda share: None
+    ) -> bytes:
+        """A morph's file; raises `RunError`, `FaceError` and `gan.animation.ExportError`.
+
+        Args:
+            tell: is told how much of it is done; what it raises ends it.
+        """
+        generator = self._library.generator(film.model)
+        z, _ = film.path(self._library)
+
+        def frames() -> Iterator[Image.Image]:
+            done = 0
+            for part in z.split(_DRAWN):
+                for picture in enlarged(draw_many(generator, part), side):
+                    tell(done / len(z))
+                    yield picture
+                    done += 1
+
+        return encode(frames(), len(z), format, 1 / film.fps)
+
+    # ---- arithmetic -------------------------------------------------------------------------------------------------
+
+    def arithmetic_example(self, asked: dict) -> dict:
+        """Faces to begin with: {"terms": seeds of A, B, C, "names": of them and the result}, or {"problem"}."""
+        try:
+            found = arithmetic.example(self._library, str(asked.get("model")))
+        except RunError as error:
+            return {"problem": str(error)}
+        return {"terms": found.terms, "names": found.names}
+
+    def arithmetic_grid(self, asked: dict) -> dict:
+        """Faces to choose from.
+
+        Args:
+            asked: {"model", "start": the first seed}.
+
+        Returns:
+            {"start", "faces": a URI each of `GRID_FACES` consecutive seeds}, or {"problem"}.
+        """
+        try:
+            start = asked.get("start")
+            start = min(max(0, int(start)), MAX_SEED + 1 - GRID_FACES) if isinstance(start, (int, float)) else 0
+            generator = self._library.generator(str(asked.get("model")))
+        except RunError as error:
+            return {"problem": str(error)}
+        pictures = draw_many(generator, latents(generator.config, range(start, start + GRID_FACES)))
+        return {"start": start, "faces": [thumbnail_uri(pixels) for pixels in pictures]}
+
+    def arithmetic_solve(self, asked: dict) -> dict:
+        """A - B + C.
+
+        Args:
+            asked: {"model", "terms": seeds of A, B, C}, see `gan.ui.arithmetic.Sum`.
+
+        Returns:
+            {"terms": URIs of each term's faces, "averages": three URIs, "results": nine of {"face": the state,
+            "picture": URI}, the sum itself in the middle}, or {"problem"}.
+        """
+        try:
+            solved = arithmetic.solve(self._library, Sum(str(asked.get("model")), asked.get("terms")))
+        except (FaceError, RunError) as error:
+            return {"problem": str(error)}
+        return {
+            "terms": [[thumbnail_uri(pixels) for pixels in term] for term in solved.terms],
+            "averages": [picture_uri(pixels, True) for pixels in solved.averages],
+            "results": [
+                {"face": face.to_json(), "picture": thumbnail_uri(pixels)}
+                for face, pixels in zip(solved.faces, solved.results, strict=True)
+            ],
+        }
+
+    def arithmetic_save(self, asked: dict) -> dict:
+        """The equation as a PNG, with the state of its result.
+
+        Args:
+            asked: as for `arithmetic_solve`, and {"names": four short texts, or none}.
+
+        Returns:
+            {"name", "type", "content" in base64}, or {"problem"}.
+        """
+        try:
+            sum_ = Sum(str(asked.get("model")), asked.get("terms"))
+            names = [str(name)[:40] for name in _list(asked.get("names"))[:4]]
+            content = self.equation(sum_, names if len(names) == 4 else ())
+        except (FaceError, RunError) as error:
+            return {"problem": str(error)}
+        return _answer(f"{_stem(sum_.model)}-arithmetic.png", "image/png", content)
+
+    def equation(self, sum_: Sum, names: list[str] | tuple[str, ...] = ()) -> bytes:
+        """A PNG with the state of its result; raises `RunError` and `FaceError`."""
+        solved = arithmetic.solve(self._library, sum_)
+        return png(arithmetic.picture_equation(solved, names), solved.faces[arithmetic.CENTRE])
+
+
+class _GivenUp(Exception):
+    """Nobody waits for this any more."""
+
+
+def watched(work: Callable[[Callable[[float], None]], bytes]) -> Iterator[float | bytes]:
+    """Do work in a thread of its own: yields the shares that it tells now and then, and its result at the end.
+
+    Args:
+        work: is given a function to tell its progress to. When the iterator is closed, that raises, which ends it.
+
+    Raises:
+        Exception: what `work` raised.
+    """
+    told: queue.SimpleQueue[float | bytes | Exception] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def tell(share: float) -> None:
+        if given_up.is_set():
+            raise _GivenUp
+        told.put(share)
+
+    def run() -> None:
+        try:
+            told.put(work(tell))
+        except Exception as error:
+            told.put(error)
+
+    threading.Thread(target=run, daemon=True, name="film").start()
+    last = -_TOLD
+    try:
+        while isinstance(item := told.get(), float):
+            if time.monotonic() - last >= _TOLD:
+                yield item
+                last = time.monotonic()
+        if isinstance(item, Exception):
+            raise item
+        yield item
+    finally:
+        given_up.set()
+
+
+def _film(asked: dict) -> Film:
+    faces = tuple(Face.from_json(text) for text in _list(asked.get("faces"))[: MOST_FACES + 1])
+    return Film(faces, asked.get("frames"), asked.get("fps"), asked.get("way"))
+
+
+def _list(value: object) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _check_model(face: Face, model: str) -> None:
+    if face.model != model:
+        raise FaceError(
+            f"This face is one of {face.model}, and the morph is of {model}: choose {face.model} as its model"
+        )
+
+
+def _check_number(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise FaceError(f"{name} {str(value)[:20]}: expected a whole number from {low} to {high}")
+
+
+def film_name(film: Film, format: str) -> str:
+    """What its file is called."""
+    return f"{_stem(film.model)}-morph.{format}"
+
+
+def _file(film: Film, format: str, content: bytes) -> dict:
+    return _answer(film_name(film, format), MEDIA_TYPES[format], content)
+
+
+def _answer(name: str, media_type: str, content: bytes) -> dict:
+    return {"name": name, "type": media_type, "content": base64.b64encode(content).decode()}
+
+
+def _stem(model: str) -> str:
+    return model.replace("/", "-")

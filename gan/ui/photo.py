@@ -1,0 +1,151 @@
+"""The Photo tab: a visitor's picture -> the nearest face that a model can draw -> Explore.
+
+The tab itself lives in the visitor's browser (static/photo/): the picture is opened and cropped there, and only the
+square that was chosen is sent. Python finds its latent vector and tells how far it got. The viewer's value is a small
+message to it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from gan.classifier import ClassifierError
+from gan.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS, PhotoError
+from gan.projection import STEPS
+from gan.ui import frames
+from gan.ui.api import sentences
+from gan.ui.drawing import png
+from gan.ui.library import Library
+from gan.ui.photo_view import AT_ONCE, MOST_STEPS, PhotoServer
+from gan.ui.state import Face, FaceError
+
+SCRIPTS = ("photo/crop.js", "photo/search.js")  # one script in this order
+_STATIC = Path(__file__).parent / "static"
+_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
+
+
+def build(library: Library, face: gr.Component) -> None:
+    """Lay out the tab and wire it.
+
+    Args:
+        library: where the models come from.
+        face: holds Explore's current `Face` as JSON, "" while there is none.
+    """
+    server = PhotoServer(library)
+
+    def photo_open(asked: dict) -> dict:
+        return server.photo_open(asked if isinstance(asked, dict) else {})
+
+    with gr.Row(elem_id="photo-head"):
+        model = gr.Dropdown([], label="Model", elem_id="photo-model", filterable=False, interactive=True)
+    viewer = gr.HTML(
+        elem_id="photo-viewer",
+        html_template=_read("photo/photo.html"),
+        css_template=_read("viewers.css") + _read("photo/photo.css"),
+        js_on_load="".join(_read(name) for name in SCRIPTS),
+        apply_default_css=False,
+        bytes=MAX_BYTES,
+        pixels=MAX_PIXELS,
+        least=LEAST_SIDE,
+        server_functions=[photo_open],
+    )
+
+    def opened(face: str, model: str | None):
+        """The tab is shown: the model that Explore shows where it draws in colour, unless another is chosen here."""
+        usable = {entry.name: entry.info.config for entry in library.entries() if not entry.problem}
+        if model not in usable:
+            coloured = [name for name, config in usable.items() if config.channels == 3]
+            explored = _model_of(face)
+            model = explored if explored in coloured else next(iter(coloured or usable), None)
+        problem = "" if usable else frames.NO_MODEL.replace("`", "")
+        return gr.Dropdown(list(usable), value=model), {"about": about(model), "problem": problem}
+
+    def about(model: str | None) -> dict:
+        """What the viewer has to know of a model."""
+        known = {entry.name: entry for entry in library.entries() if not entry.problem}
+        if model not in known:
+            return {"model": ""}
+        config = known[model].info.config
+        return {"model": model, "size": config.image_size, "faces": config.channels == 3}
+
+    def find(event: gr.EventData) -> Iterator[dict]:
+        """A search, told a few times a second; ends early when the visitor gives up or leaves."""
+        asked = event.asked if isinstance(event.asked, dict) else {}
+        for told in server.find_face(asked):
+            yield {"search": told | {"number": event.number}}
+
+    viewer.opened(opened, [face, model], [model, viewer], **_PRIVATE)
+    model.input(lambda model: {"about": about(model), "problem": ""}, model, viewer, **_PRIVATE)
+    searching = viewer.find(
+        find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(_PRIVATE | {"queue": True})
+    )
+    viewer.give_up(None, cancels=[searching], **_PRIVATE)
+    _endpoint(server)
+
+
+def _endpoint(server: PhotoServer) -> None:
+    """The public /project; its components only describe and bound what it takes and gives."""
+    with gr.Column(visible=False):
+        model = gr.Textbox(label="model", max_length=200)
+        file = gr.File(label="photo", type="filepath")
+        steps = gr.Slider(0, MOST_STEPS, STEPS, step=1, precision=0, label="steps")
+        picture = gr.Image(format="png", type="pil", label="picture")
+        found = gr.JSON(label="found")
+
+    def project(model: str, photo: str, steps: int = STEPS) -> tuple[Image.Image, dict]:
+        """Find the face of a model that comes nearest to a photo, best one that is cropped to the face.
+
+        The file is removed from the server as soon as it is read, whatever comes of it.
+
+        Args:
+            model: name of a model, as /models lists them.
+            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 million pixels; what is not square loses
+                its sides.
+            steps: gradient steps, 0 to 300; 0 is the encoder's first guess.
+
+        Returns:
+            The found face as a PNG whose metadata holds its state (dropped into the page, it is shown there), and
+            {"state": its model and latent vector, "psnr": dB against the photo at the model's size, "psnr_guess": of
+            the encoder's guess, "feature_distance" and "feature_distance_guess": in the classifier's features}.
+        """
+        path = Path(photo) if photo else None
+        try:
+            content = path.read_bytes() if path else b""
+        finally:
+            if path:
+                path.unlink(missing_ok=True)
+        with sentences():
+            try:
+                result = server.project(model, content, steps)
+            except (PhotoError, ClassifierError) as error:
+                raise FaceError(str(error)) from error
+        image = Image.open(io.BytesIO(png(result.pixels, result.face)))
+        return image, {
+            "state": json.loads(result.face.to_json()),
+            "psnr": round(result.end.psnr, 3),
+            "psnr_guess": round(result.begin.psnr, 3),
+            "feature_distance": round(result.end.feature_distance, 4),
+            "feature_distance_guess": round(result.begin.feature_distance, 4),
+        }
+
+    gr.on(
+        [], project, [model, file, steps], [picture, found], api_name="project", concurrency_limit=AT_ONCE,
+        concurrency_id="project",
+    )  # fmt: skip
+
+
+def _model_of(face: str) -> str:
+    try:
+        return Face.from_json(face).model
+    except FaceError:
+        return ""
+
+
+def _read(name: str) -> str:
+    return (_STATIC / name).read_text()

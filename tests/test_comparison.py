@@ -1,0 +1,110 @@
+"""The README's table: every model with its facts, figures of one classifier side by side, a strip of samples."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+
+import pytest
+from PIL import Image
+
+from gan import run
+from gan.card import main
+from gan.comparison import BEGIN, END, duration, write_table
+from gan.metrics.protocol import save_metrics
+from gan.run import RunError
+
+
+def result(folder, size, frechet, hash="abc", task="celeba"):
+    protocol = {
+        "images": 5000, "seeds": "0 to 4999", "truncation": 1.0, "size": size, "held_out": "the validation split",
+        "extractor": {"task": task, "hash": hash},
+    }  # fmt: skip
+    return {
+        "weights": run.weights_hash(folder),
+        "protocol": protocol,
+        "generated": {"frechet_distance": frechet, "ms_ssim": 0.3},
+        "real": {"frechet_distance": 0.5 + size / 1000, "ms_ssim": 0.25},
+    }
+
+
+@pytest.fixture
+def models(tiny_run, tmp_path):
+    """Two models of 16 pixels, in a folder beside the README; and classifiers, which are no model."""
+    root = tmp_path / "weights"
+    for name in ("one", "two"):
+        shutil.copytree(tiny_run, root / name)
+    (root / "classifiers").mkdir()
+    (root / "classifiers" / "celeba.safetensors").write_bytes(b"")
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold table\n{END}\nafter\n")
+    return root
+
+
+def table(models):
+    readme = models.parent / "README.md"
+    write_table(readme, models)
+    return readme.read_text()
+
+
+def test_every_model_with_its_facts_between_the_marks(models):
+    text = table(models)
+    assert text.startswith(f"before\n{BEGIN}\n| model |") and text.endswith(f"|\n{END}\nafter\n")
+    assert "old table" not in text and "classifiers" not in text
+    row = next(line for line in text.splitlines() if line.startswith("| [two]"))
+    assert "(weights/two/README.md) 16 px" in row and "| 2,000 |" in row and "minutes, " in row
+    assert 'src="weights/two/strip.webp"' in row
+    assert Image.open(models / "two" / "strip.webp").size == (8 * 64, 64)  # 16 pixels, four times
+    assert table(models) == text
+
+
+def test_figures_real_ones_and_a_common_size(models):
+    one, two = models / "one", models / "two"
+    save_metrics(one, result(one, 16, 7.0))
+    save_metrics(one, result(one, 12, 6.0))
+    save_metrics(two, result(two, 16, 9.0))
+    text = table(models)
+    assert "| time | Fréchet | MS-SSIM |\n" in text  # 12 px: of one model only, nothing to compare
+    save_metrics(two, result(two, 12, 8.0))
+    text = table(models)
+    assert "| time | Fréchet | MS-SSIM | Fréchet at 12 px |\n" in text
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    cells = {row[0][:6]: row[5:] for row in rows}
+    assert cells["[one]("] == ["7.00", "0.300", "6.00"] and cells["[two]("] == ["9.00", "0.300", "8.00"]
+    assert cells["*real "][:2] == ["0.52", "0.250"]
+    assert "celeba classifier abc, which is not FID" in text
+
+
+def test_figures_of_two_classifiers_are_not_in_one_table(models):
+    one, two = models / "one", models / "two"
+    save_metrics(one, result(one, 16, 7.0))
+    save_metrics(two, result(two, 16, 9.0, hash="other", task="mnist"))
+    text = table(models)
+    assert text.count("| model |") == 2 and text.index("[one]") < text.index("which is not FID") < text.index("[two]")
+
+
+def test_figures_of_other_weights_are_left_out(models, caplog):
+    one = models / "one"
+    save_metrics(one, copy.deepcopy(result(one, 16, 7.0)) | {"weights": "older"})
+    assert "7.00" not in table(models)
+    assert "one: no figures of its present weights" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_file_without_its_marks_is_left_alone(models, text):
+    readme = models.parent / "README.md"
+    readme.write_text(text)
+    with pytest.raises(RunError, match="does not say where the table goes"):
+        write_table(readme, models)
+    assert readme.read_text() == text
+
+
+def test_the_command(models, capsys):
+    readme = models.parent / "README.md"
+    assert main(["--table", str(readme), "--models", str(models)]) == 0
+    assert "[one]" in readme.read_text()
+    assert main(["--table", str(readme), "--models", str(models / "absent")]) == 2
+    assert "holds no model folder" in capsys.readouterr().err
+
+
+def test_times():
+    assert duration(150) == "2.5 minutes" and duration(7199) == "120.0 minutes" and duration(7200) == "2.0 hours"

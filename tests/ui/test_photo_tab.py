@@ -1,0 +1,246 @@
+"""The Photo tab's server side: what a browser may ask, what it gets, who waits, and the public /project."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+from photos import packed
+from serving import serve
+from tiny_classifiers import install, tiny_classifier
+
+from gan import run
+from gan.encoder_training import Recipe, encode_for_run
+from gan.models import Generator
+from gan.photo import PhotoError
+from gan.projection import STEPS, project
+from gan.run import RunError, load_generator
+from gan.sampling import generate, sample
+from gan.ui import photo, photo_view
+from gan.ui.drawing import latent
+from gan.ui.library import Library
+from gan.ui.photo_view import AT_ONCE, PhotoServer
+from gan.ui.state import Face
+
+
+@pytest.fixture(autouse=True)
+def classifiers(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path / "classifiers", celeba=tiny_classifier())
+
+
+@pytest.fixture(scope="module")
+def library(tiny_run, tmp_path_factory) -> Library:
+    """plain, without an encoder; tiny, with one; torn, with damaged weights."""
+    root = tmp_path_factory.mktemp("models")
+    for name in ("plain", "tiny", "torn"):
+        shutil.copytree(tiny_run, root / name)
+    encode_for_run(root / "tiny", Recipe(images=640), device="cpu", precision="fp32", progress=False)
+    (root / "torn" / "model.safetensors").write_bytes(b"half")
+    return Library([root])
+
+
+@pytest.fixture
+def server(library) -> PhotoServer:
+    return PhotoServer(library)
+
+
+def face_picture(library, seed=5000):
+    return Image.fromarray(sample(load_generator(library.entry("tiny").folder), seed=seed, n=1)[0])
+
+
+def asked(image, model="tiny"):
+    return {"model": model, "content": base64.b64encode(packed(image)).decode()}
+
+
+def shown(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+
+
+def test_a_search_tells_its_way(server, library, monkeypatch):
+    monkeypatch.setattr(photo_view, "_TOLD", 0.0)
+    picture = face_picture(library)
+    told = list(server.find_face(asked(picture)))
+    json.dumps(told, allow_nan=False)
+    assert [message["step"] for message in told] == list(range(STEPS + 1))
+    assert [len(message["psnr"]) for message in told] == list(range(1, STEPS + 2))
+    assert told[-1]["psnr"][-1] > told[0]["psnr"][0] + 3
+    assert told[-1]["features"][-1] < told[0]["features"][0]
+    assert np.abs(np.asarray(shown(told[0]["target"]).resize((16, 16))).astype(int) - np.asarray(picture)).mean() < 8
+    assert told[-1]["note"] == ""
+
+
+def test_explore_gets_what_was_found(server, library):
+    picture = face_picture(library)
+    end = list(server.find_face(asked(picture)))[-1]
+    face = Face.from_json(end["state"])
+    assert face.model == "tiny" and face.latent
+    drawn = generate(library.generator("tiny"), latent(library, face))[0]
+    difference = np.square((drawn / 255.0) - np.asarray(picture) / 255.0).mean()
+    assert -10 * np.log10(difference) == pytest.approx(end["psnr"][-1], abs=1)
+    assert np.abs(np.asarray(shown(end["picture"]).resize((16, 16))).astype(int) - drawn).mean() < 8
+
+
+def test_a_few_tellings_a_second_are_enough(server, library, monkeypatch):
+    monkeypatch.setattr(photo_view, "_TOLD", 1e9)
+    assert [told["step"] for told in server.find_face(asked(face_picture(library)))] == [0, STEPS]
+
+
+def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, tiny_run, monkeypatch):
+    first = next(server.find_face(asked(face_picture(library), "plain")))
+    assert "no encoder" in first["note"]
+    stale = library.entry("tiny").folder / run.MODEL_FILE
+    content = stale.read_bytes()
+    try:
+        run.save_weights(stale, Generator(run.read_info(stale.parent).config))
+        with pytest.raises(RunError, match="belongs to generator"):
+            library.encoder("tiny")
+        assert "no encoder" in next(server.find_face(asked(face_picture(library))))["note"]
+    finally:
+        stale.write_bytes(content)
+    assert library.encoder("tiny").facts["images_seen"] == 640
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"model": "nobody"}, "no model 'nobody'"),
+        ({"model": "torn"}, "model.safetensors cannot be read"),
+        ({"model": 7}, "no model '7'"),
+        ({"content": "§§§"}, "no picture"),
+        ({"content": 7}, "no picture"),
+        ({"content": None}, "no picture"),
+        ({"content": "A" * (28 * 2**20)}, "larger one than the 20 MB"),
+        ({"content": base64.b64encode(b"hello").decode()}, "not a picture"),
+        ({"content": base64.b64encode(packed(Image.new("RGB", (1, 1)))).decode()}, "1 x 1 pixels"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_takes_no_place(server, library, wanted, said):
+    for _ in range(AT_ONCE + 1):
+        told = list(server.find_face(asked(face_picture(library)) | wanted))
+        assert len(told) == 1 and said in told[0]["problem"]
+        assert str(library.roots[0].parent) not in told[0]["problem"]
+    assert next(server.find_face(asked(face_picture(library))))["step"] == 0
+
+
+def test_others_wait_until_a_place_is_free(server, library, monkeypatch):
+    monkeypatch.setattr(photo_view, "_ASKED_AGAIN", 0.01)
+    searches = [server.find_face(asked(face_picture(library))) for _ in range(AT_ONCE + 1)]
+    for search in searches[:AT_ONCE]:
+        assert next(search)["step"] == 0
+    assert next(searches[-1]) == {"waiting": photo_view._WAITING}
+    searches[0].close()  # its visitor left
+    assert next(searches[-1])["step"] == 0
+    list(searches[1])  # and another one's is finished
+    assert next(server.find_face(asked(face_picture(library))))["step"] == 0
+
+
+def test_nobody_waits_for_ever(server, library, monkeypatch):
+    monkeypatch.setattr(photo_view, "_ASKED_AGAIN", 0.01)
+    monkeypatch.setattr(photo_view, "_MOST_WAITING", 0.05)
+    held = [server.find_face(asked(face_picture(library))) for _ in range(AT_ONCE)]
+    for search in held:
+        next(search)
+    assert "Too many photos" in list(server.find_face(asked(face_picture(library))))[-1]["problem"]
+    with pytest.raises(PhotoError, match="Too many photos"):
+        server.project("tiny", packed(face_picture(library)))
+
+
+def test_a_slider_is_answered_between_two_steps(server, library):
+    search = server.find_face(asked(face_picture(library)))
+    next(search)
+    answered = threading.Event()
+    threading.Thread(target=lambda: (photo_view.by_turns(iter([0])).__next__(), answered.set())).start()
+    assert answered.wait(5)
+
+
+def test_a_file_that_the_browser_cannot_open_comes_back_as_one_that_it_can(server):
+    content = base64.b64encode(packed(Image.new("CMYK", (40, 60), (0, 255, 255, 0)), "TIFF")).decode()
+    opened = shown(server.photo_open({"content": content})["picture"])
+    assert opened.format == "JPEG" and opened.size == (40, 60)
+    assert np.abs(np.asarray(opened).astype(int) - (254, 0, 0)).max() < 6
+    assert "not a picture" in server.photo_open({"content": base64.b64encode(b"nothing").decode()})["problem"]
+    assert "no picture" in server.photo_open({})["problem"]
+
+
+def page_of(library):
+    with gr.Blocks() as page:
+        photo.build(library, gr.Textbox(visible=False))
+    return page
+
+
+def called(page, name, *values):
+    (fn,) = (fn for fn in page.fns.values() if fn.fn is not None and fn.name == name)
+    return fn.fn(*values)
+
+
+def test_the_tab_opens_with_explores_model_where_it_draws_in_colour(library, tiny_run, tmp_path):
+    page = page_of(library)
+    dropdown, message = called(page, "opened", Face("tiny").to_json(), None)
+    assert dropdown.value == "tiny" and set(dict(dropdown.choices)) == {"plain", "tiny"}
+    assert message == {"about": {"model": "tiny", "size": 16, "faces": True}, "problem": ""}
+    assert called(page, "opened", Face("tiny").to_json(), "plain")[0].value == "plain"  # chosen here
+    assert called(page, "opened", "", None)[0].value == "plain"  # the first
+    assert called(page, "opened", "", "torn")[0].value == "plain"
+    dropdown, message = called(page_of(Library([tmp_path / "nothing"])), "opened", "", None)
+    assert dropdown.value is None and "train.py" in message["problem"] and message["about"] == {"model": ""}
+
+
+@pytest.fixture(scope="module")
+def client(library):
+    with serve(library) as site:
+        yield Client(site.url, verbose=False)
+
+
+def files_like(content):
+    cache = Path(tempfile.gettempdir()) / "gradio"
+    files = [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size == len(content)]
+    return [path for path in files if path.read_bytes() == content]
+
+
+def test_project_finds_a_face_for_a_script(client, library, tmp_path):
+    path = tmp_path / "me.png"
+    picture = face_picture(library)
+    picture.save(path)
+    drawn, found = client.predict("tiny", handle_file(path), 30, api_name="/project")
+    folder = library.entry("tiny").folder
+    expected = project(load_generator(folder), picture, encoder=library.encoder("tiny"), steps=30)
+    assert found["psnr"] == pytest.approx(expected.psnr, abs=0.3)
+    assert found["psnr_guess"] == pytest.approx(expected.history[0].psnr, abs=0.05)
+    assert found["feature_distance"] < found["feature_distance_guess"]
+    image = Image.open(drawn)
+    assert np.abs(np.asarray(image).astype(int) - expected.image).max() <= 4
+    assert json.loads(image.text["gan-faces"]) == found["state"]
+    assert Face.from_json(json.dumps(found["state"])).model == "tiny"
+
+
+def test_project_keeps_no_photo(client, library, tmp_path):
+    path = tmp_path / "secret.png"
+    Image.fromarray(np.random.default_rng(3).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+    client.predict("tiny", handle_file(path), 0, api_name="/project")
+    assert not files_like(path.read_bytes())
+    path.write_bytes(b"no picture, but a secret")
+    with pytest.raises(AppError, match="not a picture"):
+        client.predict("tiny", handle_file(path), 0, api_name="/project")
+    assert not files_like(path.read_bytes())
+
+
+def test_project_refuses_in_sentences(client, library, tmp_path):
+    path = tmp_path / "me.png"
+    face_picture(library).save(path)
+    with pytest.raises(AppError, match="no model 'nobody'"):
+        client.predict("nobody", handle_file(path), api_name="/project")
+    with pytest.raises(AppError, match="300"):
+        client.predict("tiny", handle_file(path), 301, api_name="/project")
+    with pytest.raises(AppError, match="not a picture"):
+        client.predict("tiny", None, api_name="/project")
