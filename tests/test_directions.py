@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from pathlib import Path
@@ -123,6 +124,14 @@ def test_strength_does_not_depend_on_the_vectors_length(generator):
     assert torch.allclose(equal_strength(generator, vector), equal_strength(generator, 50 * vector), atol=1e-5)
 
 
+def test_no_slider_moves_z_by_more_than_its_own_length(generator):
+    idle = copy.deepcopy(generator)
+    idle.stem.weight[:, 7] = 0
+    step = equal_strength(idle, torch.eye(8)[7])  # changes nothing, however far
+    usual = latents(generator.config, range(24)).norm(dim=1).mean()
+    assert float(step.norm() * REACH) == pytest.approx(float(usual))
+
+
 def test_finding_is_repeatable_and_leaves_the_random_state(generator):
     torch.manual_seed(3)
     expected = torch.rand(1)
@@ -139,6 +148,7 @@ def test_attributes_do_what_they_are_named_for_and_what_cannot_be_found_is_left_
     assert [d.name for d in named] == ["Smile", "Woman to man", "Age"]
     z = latents(generator.config, range(5000, 5400))
     for direction in named:
+        assert float(direction.vector.norm() * REACH / z.norm(dim=1).mean()) == pytest.approx(0.3, rel=0.05)
         eye = Eye()
         own = eye.labels.index({"Smile": "Smiling", "Woman to man": "Male", "Age": "Young"}[direction.name])
         before = eye(generator(z)).sigmoid()[:, own]
@@ -170,12 +180,27 @@ def test_untangling_leaves_the_other_attribute_more_alone(generator, monkeypatch
 
 def test_improving_makes_the_ends_more_certain(generator, monkeypatch):
     def gap() -> float:
-        smile = find_attributes(generator, Eye())[0]
-        return smile.effect.high - smile.effect.low - abs(smile.effect.side_change)
+        smile = find_attributes(generator, Eye())[0].effect
+        return smile.high - smile.low - abs(smile.side_change)
 
     improved = gap()
     monkeypatch.setattr(attributes, "_STEPS", 0)
     assert improved > gap()
+
+
+def test_improving_leaves_other_attributes_alone_as_far_as_it_is_asked_to(generator, monkeypatch):
+    eye, z = Eye(), latents(generator.config, range(400))
+    logits = eye(generator(z))
+    slopes = attributes._slopes(z, logits)
+    smile, male = eye.labels.index("Smiling"), eye.labels.index("Male")
+    begin = 0.3 * z.norm(dim=1).mean() * slopes[:, smile] / slopes[:, smile].norm()
+
+    def side_per_own(weight: float) -> float:
+        monkeypatch.setattr(attributes, "_SIDE", weight)
+        step = attributes._improve(generator, eye, begin, smile, z, logits, torch.arange(400))
+        return abs(float(slopes[:, male] @ step / (slopes[:, smile] @ step)))
+
+    assert side_per_own(10) < side_per_own(0) - 0.05
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from photos import blank_png, packed
+from PIL import Image
 
 from gan.photo import MAX_SIDE, PhotoError, fitted, open_photo
 

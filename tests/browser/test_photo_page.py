@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 from photos import blank_png, packed
+from PIL import Image
 from playwright.sync_api import Page, expect
 from serving import Site
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from PIL import Image
 from photos import packed
+from PIL import Image
 from serving import serve
 from tiny_classifiers import install, tiny_classifier
 
