@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan import attributes, comparison, directions, run
+from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.files import atomic_path
 from gan.metrics.protocol import MetricError, read_metrics
@@ -103,7 +103,7 @@ To train it again: `{_command(info, last)}`
 
 Meant for learning how GANs work, for play, and for research that the terms below allow.
 
-{_figures(folder, info)}{_sliders(folder)}{_notes(folder)}## Data and terms
+{_figures(folder, info)}{_sliders(folder)}{_photographs(folder)}{_notes(folder)}## Data and terms
 {_terms(sources)}
 
 ## Limits
@@ -297,6 +297,20 @@ def _sliders(folder: Path) -> str:
 Mean probability of the attribute by the project's own classifier, over pictures that start in the middle
 ({" to ".join(f"{p:g}" for p in attributes.MIDDLE)}): at both ends of its slider, and the other attribute that changes
 most from end to end. Found by `python -m gan.directions`, measured on other pictures; what does not pass is not shown.
+
+{measured}
+
+"""
+
+
+def _photographs(folder: Path) -> str:
+    """How near photographs come; nothing where that was not measured."""
+    measured = projection_report.table(folder)
+    if not measured:
+        return ""
+    return f"""## Photographs
+The latent vector nearest to a picture: an encoder's guess, then gradient steps. Measured by
+`python -m gan.projection {_shown(folder)} --data SOURCE --save`.
 
 {measured}
 

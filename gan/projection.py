@@ -5,7 +5,9 @@
 measures how near that is, on held-out pictures and on generated ones (`gan.projection_report`).
 
 >>> from PIL import Image
->>> from gan import load_encoder, load_generator, project
+>>> from gan import load_generator
+>>> from gan.encoder import load_encoder
+>>> from gan.projection import project
 >>> generator, encoder = load_generator("weights/faces64"), load_encoder("weights/faces64")
 >>> found = project(generator, Image.open("me.jpg"), encoder=encoder)  # found.z, found.image, found.psnr
 """
@@ -31,8 +33,8 @@ from gan.sampling import latents, to_uint8
 
 STEPS = 100
 MAX_STEPS = 1000
-LARGEST_Z = 4.0  # of one number of a normal z; a thousand of them hardly pass it, and links hold no more than 10
-_LEARNING_RATE = 0.1  # Adam's, at its highest
+LARGEST_Z = 4.0  # of one number of a normal z, which passes it once in 16,000
+_LEARNING_RATE = 0.2  # Adam's, at its highest
 _BETAS = (0.9, 0.99)
 _WARM_UP = 5  # steps
 _FEATURE_WEIGHT = 0.05  # of the squared feature distance, against the pixels' mean squared error (range 4)

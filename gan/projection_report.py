@@ -59,8 +59,11 @@ def descend_all(
     for start in range(0, len(images), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(images)))
         batch = make_batch(images, rows, device="cpu", flip=False)
-        moments = list(descend(generator, batch, encoder=encoder, classifier=classifier, steps=steps))
-        ends.append((moments[0], moments[-1]))
+        moments = descend(generator, batch, encoder=encoder, classifier=classifier, steps=steps)
+        first = last = next(moments)
+        for last in moments:  # noqa: B007
+            pass
+        ends.append((first, last))
     before, after = zip(*ends, strict=True)
     return Descents(
         torch.cat([moment.psnr for moment in before]),

@@ -26,6 +26,7 @@ from gan.config import GANConfig
 from gan.data import epoch_order, make_batch
 from gan.distributed import any_rank
 from gan.metrics.monitor import Monitor
+from gan.precision import computes_bf16
 from gan.recorder import Recorder
 from gan.trainer import Trainer
 
@@ -182,18 +183,10 @@ def pick_device(device: str) -> torch.device:
 
 
 def pick_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto" where the processor has instructions for it.
-
-    A CPU without them emulates bfloat16, many times slower than float32.
-    """
+    """Whether to compute in bfloat16; "auto" where the processor has instructions for it."""
     if precision not in ("auto", "fp32", "bf16"):
         raise TrainingError(f"precision {precision!r}: expected auto, fp32 or bf16")
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # AMX implies AVX-512 bf16.
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return computes_bf16(device) if precision == "auto" else precision == "bf16"
 
 
 def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> int:

@@ -103,6 +103,7 @@ def draw(library: Library, face: Face) -> Frame:
             # The critic judges what is shown: the picture after rounding to 8 bits.
             picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
             with torch.inference_mode():
+                picture = picture.to(next(discriminator.parameters()).dtype)
                 score = torch.sigmoid(discriminator(picture)).item()
         return Frame(pixels, score, (time.perf_counter() - started) * 1000)
 

@@ -68,8 +68,8 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
                 seed = gr.Slider(
-                    0, SLIDER_SEEDS - 1, 0, step=1, precision=0, label="Seed", info="Another face for each", elem_id="seed",
-                    buttons=[], min_width=160, interactive=True,
+                    0, SLIDER_SEEDS - 1, 0, step=1, precision=0, label="Seed", info="Another face for each",
+                    elem_id="seed", buttons=[], min_width=160, interactive=True,
                 )  # fmt: skip
                 truncation = gr.Slider(
                     0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation", info="From typical to strange",

@@ -20,6 +20,7 @@ from gan.directions import Direction, load_directions
 from gan.encoder import FILE as ENCODER
 from gan.encoder import Encoder, load_encoder
 from gan.models import Discriminator, Generator, fold
+from gan.precision import computes_bf16
 from gan.run import MODEL_FILE, RunError, RunInfo, load_discriminator, load_generator, read_info
 
 log = logging.getLogger(__name__)
@@ -109,10 +110,16 @@ class Library:
         return self._load(folder, file, load)
 
     def discriminator(self, name: str) -> Discriminator:
-        """The critic of a model, folded; raises `RunError`, also where the folder has none."""
+        """The critic of a model, folded; raises `RunError`, also where the folder has none.
+
+        In bfloat16 where the processor computes in it: a third quicker, and its opinion is shown in whole percent.
+        """
         folder = self.entry(name).folder
+        dtype = torch.bfloat16 if computes_bf16(torch.device("cpu")) else torch.float32
         return self._load(
-            folder, "discriminator.safetensors", lambda: fold(load_discriminator(folder)).to(memory_format=_FASTER)
+            folder,
+            "discriminator.safetensors",
+            lambda: fold(load_discriminator(folder)).to(dtype=dtype, memory_format=_FASTER),
         )
 
     def directions(self, name: str) -> dict[str, Direction]:

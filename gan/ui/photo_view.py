@@ -134,10 +134,12 @@ class PhotoServer:
         for _ in self._wait():
             pass
         try:
-            moments = list(by_turns(search.descend(steps)))
+            moments = by_turns(search.descend(steps))
+            begin = end = next(moments)
+            for end in moments:  # noqa: B007
+                pass
         finally:
             self._places.release()
-        begin, end = moments[0], moments[-1]
         return Found(_face(search, end), to_uint8(end.images)[0], errors(begin), errors(end))
 
     def _prepare(self, model: str, content: bytes) -> _Search:

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from serving import make_models
 
 from gan import load_generator, sample
+from gan.run import load_discriminator
 from gan.ui import frames
 from gan.ui.drawing import draw, draw_seeds, enlarge, png, to_image
 from gan.ui.explore import GRID_FACES, Explore
@@ -200,6 +202,13 @@ def test_names_of_folders_are_escaped(tmp_path, tiny_run):
     shutil.copytree(tiny_run, tmp_path / name)
     stage = opened(Explore(Library([tmp_path])))[-2]
     assert "onerror=alert(1)>" not in stage and "&lt;img" in stage
+
+
+def test_the_critics_score_is_the_discriminators_opinion_of_what_is_shown(tab, library):
+    drawn = draw(library, Face("small", 7))
+    picture = torch.from_numpy(drawn.pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    logit = load_discriminator(library.entry("small").folder)(picture)
+    assert drawn.score == pytest.approx(torch.sigmoid(logit).item(), abs=0.01)
 
 
 def test_a_model_without_its_critic_is_drawn_without_a_score(tmp_path, tiny_run):
