@@ -6,7 +6,7 @@ import torch
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16: a CPU without them emulates it, many times slower than float32."""
+    """Whether a device has instructions for bfloat16; a CPU without them emulates it, many times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # AMX implies AVX-512 bf16.
