@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,20 @@ def test_only_named_endpoints_are_public_and_each_explains_itself(client):
     assert generate["offsets"]["type"] == {"type": "object", "additionalProperties": {"type": "number"}}
     schema = urllib.request.urlopen(f"{client.src}gradio_api/info").read().decode()
     assert "same arguments always give the same picture" in schema
+
+
+@pytest.mark.parametrize("button", ["random", "reset"])
+def test_a_radio_may_name_a_choice_that_has_just_been_taken_away(site, button):
+    config = json.load(urllib.request.urlopen(f"{site.url}/config"))
+    ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    event = next(d for d in config["dependencies"] if [ids[button], "click"] in [list(t) for t in d["targets"]])
+    state = Face("small", 3).to_json()
+    body = {"fn_index": event["id"], "data": [state, "Nonsense", "992–1007", False], "session_hash": "x"}
+    request = urllib.request.Request(
+        f"{site.url}/gradio_api/run/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    shown = json.load(urllib.request.urlopen(request))["data"]
+    assert Face.from_json(shown[0]).model == "small" and "<img" in shown[-1]
 
 
 def test_generate_draws_what_the_package_draws(client, site):

@@ -27,6 +27,9 @@ DOWNLOAD_SIZE = 512  # pixels, at least
 SLIDER_SEEDS = 1_000_000  # in reach of the seed's slider and of the random button: short enough to read out
 # A plain POST; while one is answered, only the newest waits. The sliders have a still faster way: static/stage.js.
 FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
+# What a radio shows may name a choice that another answer, still under way, has taken from it. Gradio would refuse
+# that; the tab's methods fall back on the first one.
+TOLERANT = FAST | dict(preprocess=False)
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -95,19 +98,19 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
 
     shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
     look = [basis, span, pixels]  # how the state is shown, and no part of it
-    basis.input(tab.turn_sliders, [face, basis], [span, *sliders], **FAST)
-    span.input(tab.turn_sliders, [face, basis, span], [span, *sliders], **FAST)
-    maker.make(tab.make, [face, *look], shown, **FAST)
-    maker.remove(tab.remove, [face, *look], shown, **FAST)
+    basis.input(tab.turn_sliders, [face, basis], [span, *sliders], **TOLERANT)
+    span.input(tab.turn_sliders, [face, basis, span], [span, *sliders], **TOLERANT)
+    maker.make(tab.make, [face, *look], shown, **TOLERANT)
+    maker.remove(tab.remove, [face, *look], shown, **TOLERANT)
     model.focus(tab.list_models, None, model, **FAST)
-    random_button.click(tab.random, [face, *look], shown, **FAST)
-    grid.pick(tab.pick, [face, *look], shown, **FAST)
+    random_button.click(tab.random, [face, *look], shown, **TOLERANT)
+    grid.pick(tab.pick, [face, *look], shown, **TOLERANT)
     grid.turn(tab.turn_grid, [face, truncation], [grid, start], **FAST)
     for event in (
         page.load(tab.open, pixels, [*shown, start], **FAST),
-        model.input(tab.choose, [face, *look, model], shown, **FAST),
-        reset_button.click(tab.reset, [face, *look], shown, **FAST),
-        tools.restore(tab.restore, [face, *look], shown, **FAST),
+        model.input(tab.choose, [face, *look, model], shown, **TOLERANT),
+        reset_button.click(tab.reset, [face, *look], shown, **TOLERANT),
+        tools.restore(tab.restore, [face, *look], shown, **TOLERANT),
     ):
         event.then(tab.draw_grid, [face, truncation, start], grid, **FAST)
     truncation.release(tab.draw_grid, [face, truncation, start], grid, **FAST)

@@ -56,10 +56,10 @@ def build(library: Library, face: gr.Component) -> None:
         server_functions=[photo_open],
     )
 
-    def opened(face: str, model: str | None):
-        """The tab is shown: the model that Explore shows where it draws in colour, unless another is chosen here."""
+    def opened(face: str, model: str | None, event: gr.EventData):
+        """The tab is shown: the model that Explore shows, where it draws in colour, unless one was chosen here."""
         usable = {entry.name: entry.info.config for entry in library.entries() if not entry.problem}
-        if model not in usable:
+        if model not in usable or not event.chosen:
             coloured = [name for name, config in usable.items() if config.channels == 3]
             explored = _model_of(face)
             model = explored if explored in coloured else next(iter(coloured or usable), None)
@@ -81,7 +81,7 @@ def build(library: Library, face: gr.Component) -> None:
             yield {"search": told | {"number": event.number}}
 
     viewer.opened(opened, [face, model], [model, viewer], **_PRIVATE)
-    model.input(lambda model: {"about": about(model), "problem": ""}, model, viewer, **_PRIVATE)
+    model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **_PRIVATE)
     searching = viewer.find(
         find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(_PRIVATE | {"queue": True})
     )

@@ -180,18 +180,18 @@ def test_the_square_is_moved_by_mouse_keys_and_sliders(page, site):
 
 def test_the_square_and_nothing_else_is_sent(page, site):
     visit(page, site)
-    sent = []
-    page.on("request", lambda request: request.method == "POST" and sent.append(request))
+    sent = []  # whatever could hold a picture
+    page.on("request", lambda request: len(request.post_data or "") > 5000 and sent.append(request.post_data))
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8))
     bring(page, packed(noise))
-    square = page.locator(f"{TAB} .crop")
-    expect(square).to_be_visible()
+    expect(page.locator(f"{TAB} .crop")).to_be_visible()
+    wanted = seen(page)
     page.wait_for_timeout(300)
     assert not sent
-    wanted = seen(page)
     page.get_by_role("button", name="Find this face").click()
     expect(page.locator(f"{TAB} .found")).to_be_visible()
-    (asked,) = [json.loads(r.post_data)["event_data"]["asked"] for r in sent if "queue/join" in r.url]
+    (asked,) = [json.loads(text)["event_data"]["asked"] for text in sent]
+    assert set(asked) == {"model", "content"}
     square = np.asarray(Image.open(io.BytesIO(base64.b64decode(asked["content"]))).convert("RGB")).astype(int)
     assert square.shape == (256, 256, 3)
     reduced = wanted.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))
@@ -201,6 +201,7 @@ def test_the_square_and_nothing_else_is_sent(page, site):
 def test_a_face_is_found_and_taken_to_explore(page, site):
     visit(page, site, "?model=runs/tiny")
     picture = page.locator(f"{TAB} .found")
+    expect(page.get_by_label("Model", exact=True).locator("visible=true")).to_have_value("runs/tiny")  # Explore's
     bring(page, packed(quarters()))
     expect(page.get_by_role("button", name="Edit in Explore")).to_be_hidden()
     page.get_by_role("button", name="Find this face").click()

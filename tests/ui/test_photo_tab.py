@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -185,14 +186,17 @@ def called(page, name, *values):
 
 
 def test_the_tab_opens_with_explores_model_where_it_draws_in_colour(library, tiny_run, tmp_path):
-    page = page_of(library)
-    dropdown, message = called(page, "opened", Face("tiny").to_json(), None)
+    def opened(explored, model, chosen=False, models=library):
+        return called(page_of(models), "opened", explored, model, SimpleNamespace(chosen=chosen))
+
+    dropdown, message = opened(Face("tiny").to_json(), None)
     assert dropdown.value == "tiny" and set(dict(dropdown.choices)) == {"plain", "tiny"}
     assert message == {"about": {"model": "tiny", "size": 16, "faces": True}, "problem": ""}
-    assert called(page, "opened", Face("tiny").to_json(), "plain")[0].value == "plain"  # chosen here
-    assert called(page, "opened", "", None)[0].value == "plain"  # the first
-    assert called(page, "opened", "", "torn")[0].value == "plain"
-    dropdown, message = called(page_of(Library([tmp_path / "nothing"])), "opened", "", None)
+    assert opened(Face("tiny").to_json(), "plain")[0].value == "tiny"
+    assert opened(Face("tiny").to_json(), "plain", chosen=True)[0].value == "plain"
+    assert opened("", None)[0].value == "plain"  # the first
+    assert opened("", "torn", chosen=True)[0].value == "plain"
+    dropdown, message = opened("", None, models=Library([tmp_path / "nothing"]))
     assert dropdown.value is None and "train.py" in message["problem"] and message["about"] == {"model": ""}
 
 

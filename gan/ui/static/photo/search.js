@@ -7,6 +7,7 @@ const OTHER_HINT = "Drag and zoom until it fills the square as the pictures do t
 let about = { model: "" }; // the model: its name, size, and whether it draws faces
 let searching = 0; // number of the search that is told of, 0 for none
 let last = null; // what was told last
+let chosen = false; // whether the visitor chose the model here; until then it is Explore's
 let wasHidden = true;
 
 function start() {
@@ -125,6 +126,7 @@ find(".take").addEventListener("click", () => {
 function receive() {
   const value = props.value || {};
   if (value.search) return receiveSearch(value.search);
+  if (value.chosen) chosen = true;
   if (value.problem !== undefined) tell(value.problem);
   if (value.about && value.about.model !== about.model) {
     about = value.about;
@@ -136,6 +138,8 @@ watch("value", receive);
 show();
 new IntersectionObserver(() => {
   const hidden = !visible();
-  if (!hidden && wasHidden) trigger("opened");
+  if (!hidden && wasHidden) trigger("opened", { chosen: chosen });
   wasHidden = hidden;
 }).observe(root);
+// Who comes here before Explore has drawn its first face learns of its model late.
+document.addEventListener("face-shown", () => visible() && !chosen && trigger("opened", { chosen: chosen }));
