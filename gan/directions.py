@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import logging
 import sys
@@ -108,7 +107,7 @@ def save_directions(folder: Path, directions: Sequence[Direction], classifier: C
     folder = Path(folder)
     facts = {
         "format_version": FORMAT_VERSION,
-        "generator": fingerprint(folder),
+        "generator": run.weights_hash(folder),
         "classifier": classifier.hash if classifier else "",
         "directions": [
             {"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)} for d in directions
@@ -117,11 +116,6 @@ def save_directions(folder: Path, directions: Sequence[Direction], classifier: C
     vectors = torch.stack([direction.vector for direction in directions]).half().contiguous()
     with atomic_path(folder / FILE) as path:
         save_file({"vectors": vectors}, path, {_FACTS: json.dumps(facts)})
-
-
-def fingerprint(folder: Path) -> str:
-    """Names the generator that directions belong to: the first 12 hexadecimal digits of its file's SHA-256."""
-    return hashlib.sha256((Path(folder) / "model.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def find_directions(generator: Generator, classifier: Classifier | None = None) -> list[Direction]:

@@ -78,7 +78,7 @@ class Projection:
     """What `project` found.
 
     Attributes:
-        z: (1, z_dim) float32, for `gan.generate`.
+        z: (1, z_dim) float32, for `gan.sampling.generate`.
         image: (H, W, C) uint8, its picture.
         target: (H, W, C) uint8, the picture that was looked for, at the generator's size.
         history: errors at the beginning (the encoder's guess) and after each step, of the best up to there.
@@ -113,7 +113,7 @@ def project(
         generator: in eval mode.
         image: a Pillow image, or (H, W) or (H, W, C) uint8, best cropped as the generator's training pictures were;
             what is not square loses its sides.
-        encoder: the generator's (`gan.load_encoder`); without one the nearest of some seeds is where it begins.
+        encoder: the generator's (`gan.encoder.load_encoder`); without one the nearest of some seeds is where it begins.
         classifier: whose features are compared beside the pixels; "auto" is the shipped one for such pictures, None
             compares pixels alone.
         steps: 0 to `MAX_STEPS`; 0 is the encoder's guess.

@@ -25,7 +25,6 @@ from gan.directions import (
     equal_strength,
     find_directions,
     find_for_run,
-    fingerprint,
     ganspace,
     load_directions,
     save_directions,
@@ -33,7 +32,7 @@ from gan.directions import (
     table,
 )
 from gan.models import Generator, initialise
-from gan.run import RunError
+from gan.run import RunError, weights_hash
 from gan.sampling import generate, latents
 from gan.training import train
 
@@ -226,7 +225,7 @@ def test_the_file_keeps_vectors_names_and_measurements(run_copy):
         assert (same.kind, same.effect) == (direction.kind, direction.effect)
         assert torch.equal(same.vector, direction.vector.half().float())
     with safe_open(run_copy / FILE, "pt") as file:
-        assert json.loads(file.metadata()["directions"])["generator"] == fingerprint(run_copy)
+        assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(run_copy)
     assert table(run_copy).splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
     write_card(run_copy)
     card = (run_copy / "README.md").read_text()
@@ -324,7 +323,7 @@ def test_directions_that_fail_cost_no_training(tmp_path, tiny_config, pictures, 
 def test_shipped_directions_belong_to_their_weights_and_pass(folder):
     found = load_directions(folder)
     with safe_open(folder / FILE, "pt") as file:
-        assert json.loads(file.metadata()["directions"])["generator"] == fingerprint(folder), (
+        assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(folder), (
             f"python -m gan.directions {folder}"
         )
     named = [d for d in found.values() if d.kind == ATTRIBUTE]
