@@ -74,7 +74,8 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
         folder_or_hub_id: as for `gan.load_generator`.
 
     Raises:
-        gan.run.RunError: no such folder, no directions in it, or a damaged file.
+        gan.run.RunError: no such folder, no directions in it, a damaged file, or directions of the weights that the
+            folder held before.
     """
     folder = run.local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
@@ -88,6 +89,8 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
             vectors = file.get_tensor("vectors").float()
         if (version := facts["format_version"]) > FORMAT_VERSION:
             raise run.RunError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}: update it")
+        if facts["generator"] != run.weights_hash(folder):
+            raise run.RunError(f"{path} belongs to other weights than the folder now holds: {again}")
         found = [
             Direction(known["name"], known["kind"], vector, known["effect"] and Effect(**known["effect"]))
             for known, vector in zip(facts["directions"], vectors, strict=True)

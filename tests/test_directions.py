@@ -32,9 +32,10 @@ from gan.directions import (
     table,
 )
 from gan.models import Generator, initialise
-from gan.run import RunError, weights_hash
+from gan.run import RunError, read_info, save_weights, weights_hash
 from gan.sampling import generate, latents
 from gan.training import train
+from gan.ui.library import Library
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 SHIPPED = sorted(path.parent for path in WEIGHTS.glob(f"*/{FILE}"))
@@ -213,6 +214,16 @@ def test_improving_leaves_other_attributes_alone_as_far_as_it_is_asked_to(genera
 )
 def test_a_slider_passes_only_if_it_crosses_the_middle_and_is_its_own_strongest_effect(effect, passes):
     assert effect.passes is passes
+
+
+def test_directions_of_other_weights_are_refused(run_copy):
+    save_directions(run_copy, [Direction("SeFa 1", "sefa", torch.randn(8))], None)
+    library = Library([run_copy])
+    assert list(library.directions(run_copy.name)) == ["SeFa 1"]
+    save_weights(run_copy / "model.safetensors", Generator(read_info(run_copy).config))
+    with pytest.raises(RunError, match="belongs to other weights"):
+        load_directions(run_copy)
+    assert library.directions(run_copy.name) == {}
 
 
 def test_the_file_keeps_vectors_names_and_measurements(run_copy):

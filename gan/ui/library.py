@@ -123,14 +123,15 @@ class Library:
         )
 
     def directions(self, name: str) -> dict[str, Direction]:
-        """The directions of a model, by name; none where they are not found yet or their file is damaged.
+        """The directions of a model, by name; none where they are not found yet, their file is damaged, or the
+        weights are others by now.
 
         Raises:
             RunError: no such model.
         """
         folder = self.entry(name).folder
         path = folder / DIRECTIONS
-        key = (_stamp(path), _stamp(folder / "config.json"))
+        key = (_stamp(path), _stamp(folder / "config.json"), _stamp(folder / MODEL_FILE))
         known = self._directions.get(path)
         if known is None or known[0] != key:
             try:
