@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from gan.config import GANConfig
+from gan.strips import Conv2d, ConvTranspose2d
 
 
 class Generator(nn.Module):
@@ -45,7 +46,7 @@ class Generator(nn.Module):
             padding = (config.kernel_size - 1) // 2
             natural = (sizes[i] - 1) * stride - 2 * padding + config.kernel_size
             layers.append(
-                nn.ConvTranspose2d(
+                ConvTranspose2d(
                     widths[i],
                     widths[i + 1],
                     config.kernel_size,
@@ -76,7 +77,7 @@ class Discriminator(nn.Module):
         for i, stride in enumerate(config.d_strides):
             padding = (config.kernel_size - 1) // 2
             layers.append(
-                constrain(nn.Conv2d(widths[i], widths[i + 1], config.kernel_size, stride, padding, bias=config.d_bias))
+                constrain(Conv2d(widths[i], widths[i + 1], config.kernel_size, stride, padding, bias=config.d_bias))
             )
             if config.d_norm == "batch" and i > 0:
                 layers.append(nn.BatchNorm2d(widths[i + 1]))

@@ -1,0 +1,67 @@
+"""Convolutions of small maps, laid side by side in one wide strip: the same numbers, up to three times as fast.
+
+A processor's matrix unit (AMX) takes the pixels of one row of the output by sixteens. On the 4x4 and 8x8 maps in
+the middle of a GAN a row fills a quarter or half of it, and the rest is multiplied by nothing. Putting the rows of
+a batch's pictures end to end, with just the zeros between them that padding would put there, fills it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+WIDTH = 8  # widest row, on a layer's smaller side, for which it pays; measured, 16 loses
+
+
+class Conv2d(nn.Conv2d):
+    """`torch.nn.Conv2d` for square kernels, strides and padding; trains on small maps as a strip where that pays."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) -> (N, out_channels, H', W')."""
+        kernel, stride, pad = self.kernel_size[1], self.stride[1], self.padding[1]
+        n, _, height, width = x.shape
+        out_width = (width + 2 * pad - kernel) // stride + 1
+        if not (self.training and out_width <= WIDTH and _pays(x)):
+            return super().forward(x)
+        period = -(-(width + 2 * pad) // stride) * stride  # of a picture in the strip; strides stay in step
+        strip = _to_strip(x, (0, 0, pad, period - width - pad, 0, 0, pad, pad))
+        out = F.conv2d(strip, self.weight, self.bias, self.stride)
+        return _from_strip(out, n, period // stride, out_width)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """`torch.nn.ConvTranspose2d`, likewise; its kernel is at least stride + padding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, H, W) -> (N, out_channels, H', W')."""
+        kernel, stride, pad = self.kernel_size[1], self.stride[1], self.padding[1]
+        n, _, height, width = x.shape
+        if not (self.training and width <= WIDTH and _pays(x)):
+            return super().forward(x)
+        out_width = (width - 1) * stride - 2 * pad + kernel + self.output_padding[1]
+        # A pixel writes from `pad` before its place to kernel - pad behind: no picture's may reach into another's.
+        period = max(-(-(out_width + pad) // stride), -(-((width - 1) * stride - pad + kernel) // stride))
+        strip = _to_strip(x, (0, 0, 0, period - width))
+        extra_rows = (self.output_padding[0], 0)
+        out = F.conv_transpose2d(strip, self.weight, self.bias, self.stride, self.padding, extra_rows)
+        return _from_strip(out, n, period * stride, out_width)
+
+
+def _pays(x: Tensor) -> bool:
+    return x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and x.shape[0] > 1
+
+
+def _to_strip(x: Tensor, padding: tuple[int, ...]) -> Tensor:
+    """(N, C, H, W), padded as (H, N, W, C) -> (1, C, H, N * W), channels_last."""
+    padded = F.pad(x.permute(2, 0, 3, 1), padding)
+    height, n, width, channels = padded.shape
+    return padded.reshape(1, height, n * width, channels).permute(0, 3, 1, 2)
+
+
+def _from_strip(strip: Tensor, n: int, period: int, width: int) -> Tensor:
+    """The first `width` of each `period` columns: (1, C, H, ~N * period) -> (N, C, H, width), channels_last."""
+    rows = strip[0].permute(1, 2, 0)  # (H, ~N * period, C)
+    rows = F.pad(rows, (0, 0, 0, n * period - rows.shape[1]))  # the last picture has no neighbour to reach into
+    pictures = rows.reshape(rows.shape[0], n, period, -1)[:, :, :width]
+    return pictures.permute(1, 3, 0, 2).contiguous(memory_format=torch.channels_last)
