@@ -27,7 +27,7 @@ def layers_and_inputs(preset, batch):
     generator, discriminator = (network.double().eval() for network in networks)
     with torch.no_grad():
         discriminator(generator(torch.randn(batch, config.z_dim, dtype=torch.float64)))
-    return found
+    return list(found)  # a copy: the hooks go on
 
 
 def run(layer, x, way, monkeypatch):
