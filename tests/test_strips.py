@@ -9,6 +9,7 @@ from torch import nn
 from gan import strips
 from gan.config import PRESETS, get_preset
 from gan.models import Discriminator, Generator
+from gan.precision import computes_bf16
 
 
 def layers_and_inputs(preset, batch):
@@ -107,3 +108,21 @@ def test_the_output_is_channels_last_as_the_plain_one_is():
     with torch.autocast("cpu", torch.bfloat16):
         assert layer[0](x).is_contiguous(memory_format=torch.channels_last)
         assert layer(x).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.skipif(not computes_bf16(torch.device("cpu")), reason="this processor does not compute in bfloat16")
+@pytest.mark.parametrize("batch", [16, 32])
+def test_gradients_are_numbers_whatever_lay_in_memory_before(batch):
+    """oneDNN's weight gradient reads one column beyond a strip whose width does not fit the kernel and the stride."""
+    for layer, size in ((strips.Conv2d(128, 256, 5, 2, 2), 7), (strips.Conv2d(64, 128, 5, 2, 2), 14)):
+        layer.to(memory_format=torch.channels_last)
+        for _ in range(6):
+            x = torch.randn(batch, layer.in_channels, size, size).contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                out = layer(x)
+            for power in range(6, 23):  # leave NaN behind in freed memory of every size
+                torch.full((2**power,), torch.nan, dtype=torch.bfloat16)
+                torch.full((3 * 2**power // 2,), torch.nan, dtype=torch.bfloat16)
+            layer.zero_grad()
+            out.float().sum().backward()
+            assert layer.weight.grad.isfinite().all()

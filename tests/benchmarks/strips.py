@@ -1,6 +1,6 @@
 """A training step with small maps laid in strips (`gan.strips`) and without, taking turns in one process.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/strips.py --presets faces64 dcgan64
+OMP_NUM_THREADS=1 python tests/benchmarks/strips.py --presets faces64 dcgan64
 """
 
 from __future__ import annotations
