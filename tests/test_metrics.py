@@ -255,6 +255,15 @@ def test_the_command_s_errors_are_sentences(tiny_run, capsys, options, message):
     assert message in error and error.startswith("gan.metrics: ")
 
 
+def test_a_size_that_the_last_model_cannot_be_judged_at_is_told_before_the_first_is(
+    run_copy, faces, classifiers, capsys
+):
+    command = [str(run_copy), "--data", str(faces), "--device", "cpu", "--save", "--size", "16", "32"]
+    assert main(command) == 2
+    assert "size 32: " in capsys.readouterr().err
+    assert not read_metrics(run_copy)
+
+
 def test_a_sheet_is_for_one_model(capsys):
     with pytest.raises(SystemExit):
         main(["a", "b", "--data", "drawn", "--neighbours", "x.webp"])

@@ -85,19 +85,21 @@ def _measure(options: argparse.Namespace) -> list[dict]:
         classifier=options.classifier,
         device=pick_device(options.device),
     )
+    wanted = [(folder, size) for folder in options.folders for size in options.size or [None]]
+    for folder, size in wanted:
+        judge.check(folder, size)  # before the first minutes are spent
     results = []
-    for folder in options.folders:
-        for size in options.size or [None]:
-            log.info("measuring %s ...", Path(folder).name)
-            result = judge.judge(folder, size=size, best=options.best, fid=options.fid)
-            if options.neighbours is not None and result["protocol"]["size"] == result["protocol"]["model_size"]:
-                result["neighbours"], sheet = judge.neighbours(folder, best=options.best)
-                if options.neighbours:
-                    with atomic_path(Path(options.neighbours)) as path:
-                        Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(path, quality=90)
-            if options.save:
-                save_metrics(folder, result)
-            results.append(result)
+    for folder, size in wanted:
+        log.info("measuring %s ...", Path(folder).name)
+        result = judge.judge(folder, size=size, best=options.best, fid=options.fid)
+        if options.neighbours is not None and result["protocol"]["size"] == result["protocol"]["model_size"]:
+            result["neighbours"], sheet = judge.neighbours(folder, best=options.best)
+            if options.neighbours:
+                with atomic_path(Path(options.neighbours)) as path:
+                    Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(path, quality=90)
+        if options.save:
+            save_metrics(folder, result)
+        results.append(result)
     return results
 
 

@@ -91,6 +91,23 @@ class Judge:
             self.classifier = copy.deepcopy(load_classifier(self.task)).to(device)
         self._real: dict[tuple[int, int], _Real] = {}
 
+    def check(self, folder: str | Path, size: int | None = None) -> run.RunInfo:
+        """What a model folder says of itself; raises what `judge` would for its size or channels, without measuring."""
+        info = run.read_info(folder)
+        config = info.config
+        size = size or config.image_size
+        if not WINDOW <= size <= config.image_size:
+            raise MetricError(
+                f"size {size}: {Path(folder).name} draws {config.image_size} pixels and is judged at {WINDOW} to "
+                f"{config.image_size}; give another --size"
+            )
+        if self.classifier is not None and self.classifier.channels != config.channels:
+            raise MetricError(
+                f"{Path(folder).name} draws {config.channels} channels and the {self.task} classifier knows "
+                f"{self.classifier.channels}: give the --data that the model was trained on, or --classifier none"
+            )
+        return info
+
     def judge(self, folder: str | Path, *, size: int | None = None, best: bool = False, fid: bool = False) -> dict:
         """Measure a model.
 
@@ -108,19 +125,9 @@ class Judge:
             MetricError: too few pictures, a size or classifier that does not fit the model.
             gan.run.RunError, gan.sources.DataError: a folder or pictures that cannot be used.
         """
-        info = run.read_info(folder)
+        info = self.check(folder, size)
         config = info.config
         size = size or config.image_size
-        if not WINDOW <= size <= config.image_size:
-            raise MetricError(
-                f"size {size}: {Path(folder).name} draws {config.image_size} pixels and is judged at {WINDOW} to "
-                f"{config.image_size}; give another --size"
-            )
-        if self.classifier is not None and self.classifier.channels != config.channels:
-            raise MetricError(
-                f"{Path(folder).name} draws {config.channels} channels and the {self.task} classifier knows "
-                f"{self.classifier.channels}: give the --data that the model was trained on, or --classifier none"
-            )
         real = self._real_side(size, config.channels)
         n = len(real.reference)
         # A generator with its batch norm folded draws the same pictures, faster.
