@@ -142,8 +142,12 @@ class Trainer:
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
-        with self._autocast():  # apart, so that batch norm sees each kind by itself (ganhacks 4)
-            real_logits, fake_logits = self._d(real), self._d(fake)
+        with self._autocast():
+            if config.d_norm == "batch" or config.d_minibatch_stddev:
+                # apart, so that what looks at the whole batch sees each kind by itself (ganhacks 4)
+                real_logits, fake_logits = self._d(real), self._d(fake)
+            else:
+                real_logits, fake_logits = self._d(torch.cat([real, fake])).chunk(2)
         loss = self.loss.discriminator(real_logits, fake_logits)
         penalty = torch.zeros((), device=self.device)
         if step % config.penalty_interval == 0:
