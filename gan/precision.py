@@ -11,3 +11,8 @@ def computes_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # AMX implies AVX-512 bf16.
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def multiplies_tiles(device: torch.device) -> bool:
+    """Whether a device is a CPU with AMX, which multiplies tiles of 16 rows in bfloat16."""
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gan.precision import multiplies_tiles
+
 WIDTH = 8  # widest row, on a layer's smaller side, for which it pays; measured, 16 loses
 
 
@@ -53,7 +55,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _pays(x: Tensor) -> bool:
-    return x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and x.shape[0] > 1
+    return x.shape[0] > 1 and torch.is_autocast_enabled(x.device.type) and multiplies_tiles(x.device)
 
 
 def _to_strip(x: Tensor, padding: tuple[int, ...]) -> Tensor:

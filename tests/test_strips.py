@@ -9,7 +9,7 @@ from torch import nn
 from gan import strips
 from gan.config import PRESETS, get_preset
 from gan.models import Discriminator, Generator
-from gan.precision import computes_bf16
+from gan.precision import multiplies_tiles
 
 
 def layers_and_inputs(preset, batch):
@@ -84,6 +84,7 @@ def test_the_second_derivative_is_the_plain_one(monkeypatch):
 
 def test_strips_are_laid_only_where_they_pay(monkeypatch):
     laid = []
+    monkeypatch.setattr(strips, "multiplies_tiles", lambda device: True)
     monkeypatch.setattr(strips, "_to_strip", lambda x, *a, to_strip=strips._to_strip: laid.append(1) or to_strip(x, *a))
     layer = nn.Sequential(strips.Conv2d(2, 4, 4, 2, 1), strips.ConvTranspose2d(4, 2, 4, 2, 1))
 
@@ -99,6 +100,8 @@ def test_strips_are_laid_only_where_they_pay(monkeypatch):
     assert count(small, bf16=True, training=False) == 0  # what is drawn or exported is the plain network
     assert count(wide, bf16=True) == 0
     assert count(small[:1], bf16=True) == 0  # nothing to lay beside it
+    monkeypatch.setattr(strips, "multiplies_tiles", lambda device: False)
+    assert count(small, bf16=True) == 0
 
 
 def test_the_output_is_channels_last_as_the_plain_one_is():
@@ -110,7 +113,7 @@ def test_the_output_is_channels_last_as_the_plain_one_is():
         assert layer(x).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.skipif(not computes_bf16(torch.device("cpu")), reason="this processor does not compute in bfloat16")
+@pytest.mark.skipif(not multiplies_tiles(torch.device("cpu")), reason="this processor has no AMX: no strips are laid")
 @pytest.mark.parametrize("batch", [16, 32])
 def test_gradients_are_numbers_whatever_lay_in_memory_before(batch):
     """oneDNN's weight gradient reads one column beyond a strip whose width does not fit the kernel and the stride."""

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gan import strips
 from gan.config import PRESETS, get_preset
-from gan.precision import computes_bf16
+from gan.precision import multiplies_tiles
 from gan.trainer import Trainer
 
 WARM_UP = 2  # steps of each kind
@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=PRESETS, metavar="P")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (default: 10)")
     options = parser.parse_args()
-    if not computes_bf16(torch.device("cpu")):
-        sys.exit("this processor does not compute in bfloat16: training is in float32, where no strips are laid")
+    if not multiplies_tiles(torch.device("cpu")):
+        sys.exit("this processor has no AMX: no strips are laid on it")
     for preset in options.presets:
         plain, laid = (statistics.median(times) for times in step_seconds(preset, options.steps))
         print(f"{preset:20} plain {1000 * plain:7.1f} ms, strips {1000 * laid:7.1f} ms, ratio {plain / laid:.2f}")
