@@ -106,14 +106,18 @@ def test_stats_are_those_of_the_networks_that_made_them(tiny_config, real):
     assert stats[4] == 0
 
 
-def test_real_and_generated_pictures_go_through_the_discriminator_apart(tiny_config, real, monkeypatch):
-    trainer = make(tiny_config)
+@pytest.mark.parametrize(("norm", "stddev", "apart"), [
+    ("batch", False, True), ("spectral", True, True), ("spectral", False, False), ("none", False, False),
+])  # fmt: skip
+def test_real_and_generated_pictures_meet_only_where_the_discriminator_judges_each_alone(
+    tiny_config, real, norm, stddev, apart
+):
+    trainer = make(tiny_config.replace(d_norm=norm, d_minibatch_stddev=stddev))
     batches = []
     trainer.discriminator.register_forward_pre_hook(lambda _, inputs: batches.append(inputs[0].detach().clone()))
     _, fake = trainer.step(real, 0, 0.0)
-    assert [len(batch) for batch in batches] == [8, 8, 8]  # batch norm sees one kind at a time
-    assert torch.equal(batches[0], real)
-    assert torch.equal(batches[1], fake) and torch.equal(batches[2], fake)
+    assert [len(batch) for batch in batches] == ([8, 8, 8] if apart else [16, 8])
+    assert torch.equal(torch.cat(batches), torch.cat([real, fake, fake]))
 
 
 def test_average_follows_its_formula(tiny_config, real):
