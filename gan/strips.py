@@ -27,11 +27,10 @@ class Conv2d(nn.Conv2d):
         if not (self.training and out_width <= WIDTH and _pays(x)):
             return super().forward(x)
         period = -(-(width + 2 * pad) // stride) * stride  # of a picture in the strip; strides stay in step
-        strip = _to_strip(x, (0, 0, pad, period - width - pad, 0, 0, pad, pad))
-        # A last column that no kernel reaches makes oneDNN (3.x, bfloat16) read beyond the strip: NaN in the weights'
-        # gradient, now and then.
-        unread = (strip.shape[3] - kernel) % stride
-        strip = strip[..., : strip.shape[3] - unread].contiguous(memory_format=torch.channels_last)
+        # A last column that no kernel reaches would make oneDNN (3.x, bfloat16) read beyond the strip: NaN in the
+        # weights' gradient, now and then.
+        unread = (n * period - kernel) % stride
+        strip = _to_strip(x, (0, 0, pad, period - width - pad, 0, 0, pad, pad), n * period - unread)
         out = F.conv2d(strip, self.weight, self.bias, self.stride)
         return _from_strip(out, n, period // stride, out_width)
 
@@ -48,7 +47,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         out_width = (width - 1) * stride - 2 * pad + kernel + self.output_padding[1]
         # A pixel writes from `pad` before its place to kernel - pad behind: no picture's may reach into another's.
         period = max(-(-(out_width + pad) // stride), -(-((width - 1) * stride - pad + kernel) // stride))
-        strip = _to_strip(x, (0, 0, 0, period - width))
+        strip = _to_strip(x, (0, 0, 0, period - width), n * period)
         extra_rows = (self.output_padding[0], 0)
         out = F.conv_transpose2d(strip, self.weight, self.bias, self.stride, self.padding, extra_rows)
         return _from_strip(out, n, period * stride, out_width)
@@ -58,11 +57,11 @@ def _pays(x: Tensor) -> bool:
     return x.shape[0] > 1 and torch.is_autocast_enabled(x.device.type) and multiplies_tiles(x.device)
 
 
-def _to_strip(x: Tensor, padding: tuple[int, ...]) -> Tensor:
-    """(N, C, H, W), padded as (H, N, W, C) -> (1, C, H, N * W), channels_last."""
+def _to_strip(x: Tensor, padding: tuple[int, ...], length: int) -> Tensor:
+    """(N, C, H, W), padded as (H, N, W, C) -> (1, C, H, length), channels_last."""
     padded = F.pad(x.permute(2, 0, 3, 1), padding)
-    height, n, width, channels = padded.shape
-    return padded.reshape(1, height, n * width, channels).permute(0, 3, 1, 2)
+    rows = padded.reshape(padded.shape[0], -1, padded.shape[3])[:, :length].contiguous()
+    return rows[None].permute(0, 3, 1, 2)
 
 
 def _from_strip(strip: Tensor, n: int, period: int, width: int) -> Tensor:
