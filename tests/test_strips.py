@@ -33,8 +33,7 @@ def layers_and_inputs(preset, batch):
 
 def run(layer, x, way, monkeypatch):
     """The output and the gradients for the input, the weights and the bias, one way or the other."""
-    monkeypatch.setattr(strips, "_pays", lambda x: way == "strip")
-    monkeypatch.setattr(strips, "WIDTH", 16)
+    monkeypatch.setattr(strips, "_pays", lambda layer, x, width: way == "strip" and width <= 16)
     layer.train().zero_grad()
     x = x.clone().requires_grad_()
     out = layer(x)
@@ -73,7 +72,7 @@ def test_the_second_derivative_is_the_plain_one(monkeypatch):
     layer = strips.Conv2d(2, 4, 4, 2, 1, dtype=torch.float64)
     gradients = []
     for way in ("plain", "strip"):
-        monkeypatch.setattr(strips, "_pays", lambda x, way=way: way == "strip")
+        monkeypatch.setattr(strips, "_pays", lambda *_, way=way: way == "strip")
         layer.zero_grad()
         images = x.clone().requires_grad_()
         (slope,) = torch.autograd.grad(layer(images).square().sum(), images, create_graph=True)
@@ -86,19 +85,23 @@ def test_strips_are_laid_only_where_they_pay(monkeypatch):
     laid = []
     monkeypatch.setattr(strips, "multiplies_tiles", lambda device: True)
     monkeypatch.setattr(strips, "_to_strip", lambda x, *a, to_strip=strips._to_strip: laid.append(1) or to_strip(x, *a))
-    layer = nn.Sequential(strips.Conv2d(2, 4, 4, 2, 1), strips.ConvTranspose2d(4, 2, 4, 2, 1))
 
     def count(x, bf16, training=True):
         laid.clear()
+        channels = x.shape[1]
+        layer = nn.Sequential(
+            strips.Conv2d(channels, 64, 4, 2, 1), strips.ConvTranspose2d(64, channels, 4, 2, 1)
+        ).train(training)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            layer.train(training)(x)
+            layer(x)
         return len(laid)
 
-    small, wide = torch.randn(2, 2, 8, 8), torch.randn(2, 2, 64, 64)
+    small, wide = torch.randn(2, 64, 8, 8), torch.randn(2, 64, 32, 32)
     assert count(small, bf16=True) == 2
     assert count(small, bf16=False) == 0  # in float32 it is no faster
     assert count(small, bf16=True, training=False) == 0  # what is drawn or exported is the plain network
     assert count(wide, bf16=True) == 0
+    assert count(small[:, :32], bf16=True) == 0
     assert count(small[:1], bf16=True) == 0  # nothing to lay beside it
     monkeypatch.setattr(strips, "multiplies_tiles", lambda device: False)
     assert count(small, bf16=True) == 0
