@@ -361,7 +361,7 @@ PRESETS: dict[str, GANConfig] = {
             beta2=0.99,
             ema_half_life_images=10_000,
             epochs=50,
-            lr_decay_start=0.5,
+            lr_decay_start=0.5,  # not of the sweep, and not measured yet
             metric_interval=100_000,
         ),
         # The network that everyone knows, in its usual 64-wide form: Radford et al. 2016, arXiv:1511.06434.
