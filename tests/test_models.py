@@ -36,10 +36,10 @@ def dcgan_generator(z, width):
     ]  # fmt: skip
 
 
-def generator28(channels):
+def generator28(channels, z):
     """A fully connected layer to 4x4x256, then 5x5 transposed convolutions to 7, 14 and 28 pixels."""
     return [
-        *linear(100, 4 * 4 * 256), *norm(256),
+        *linear(z, 4 * 4 * 256), *norm(256),
         *deconv(256, 128, 5, True), *norm(128),
         *deconv(128, 64, 5, True), *norm(64),
         *deconv(64, channels, 5, True),
@@ -90,10 +90,10 @@ LAYERS = {
         ],
     ),
     "andreipop-celeba32": (generator32(120), DISCRIMINATOR32),
-    "smooth-mnist28": (generator28(1), discriminator28(1)),
-    "smooth-celeba28": (generator28(3), discriminator28(3)),
-    "dlnd-mnist28": (generator28(1), discriminator28(1, normed=False)),
-    "dlnd-celeba28": (generator28(3), discriminator28(3, normed=False)),
+    "smooth-mnist28": (generator28(1, 4), discriminator28(1)),
+    "smooth-celeba28": (generator28(3, 100), discriminator28(3)),
+    "dlnd-mnist28": (generator28(1, 5), discriminator28(1, normed=False)),
+    "dlnd-celeba28": (generator28(3, 100), discriminator28(3, normed=False)),
     "nadim-celeba32": (generator32(100), DISCRIMINATOR32),
     "dcgan64": (
         dcgan_generator(100, 64),
@@ -133,7 +133,7 @@ COUNTS = {
     "andreipop-celeba32": (413_376, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
     "nadim-celeba32": (413_376 - 20 * 2048, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
     "smooth-mnist28": (
-        (100 + 1) * 4096 + 512 + 256 * 128 * 25 + 128 + 256 + 128 * 64 * 25 + 64 + 128 + 64 * 25 + 1,
+        (4 + 1) * 4096 + 512 + 256 * 128 * 25 + 128 + 256 + 128 * 64 * 25 + 64 + 128 + 64 * 25 + 1,
         64 * 25 + 64 + 64 * 128 * 25 + 128 + 256 + 128 * 256 * 25 + 256 + 512 + 4096 + 1,
     ),
     "dcgan64": (
@@ -142,12 +142,14 @@ COUNTS = {
     ),
 }  # fmt: skip
 COUNTS["dlnd-mnist28"] = (
-    COUNTS["smooth-mnist28"][0],
-    COUNTS["smooth-mnist28"][1] - 256 - 512,  # spectral norm has no parameters of its own
+    COUNTS["smooth-mnist28"][0] + 4096,  # one number more in z
+    COUNTS["smooth-mnist28"][1] - 256 - 512,  # neither no norm nor spectral norm has parameters of its own
 )
 for system in ("smooth", "dlnd"):
     COUNTS[f"{system}-celeba28"] = (
-        COUNTS[f"{system}-mnist28"][0] + 2 * (64 * 25 + 1),  # two more colours to draw
+        COUNTS[f"{system}-mnist28"][0]
+        + (100 - PRESETS[f"{system}-mnist28"].z_dim) * 4096
+        + 2 * (64 * 25 + 1),  # a longer z, two more colours to draw
         COUNTS[f"{system}-mnist28"][1] + 2 * 64 * 25,  # and to look at
     )
 
@@ -308,7 +310,7 @@ def test_xavier_initialisation():
                 assert not module.bias.any()
     # Uniform within sqrt(6 / (fan in + fan out)), fans counted over the 5x5 window.
     for weight, fans in (
-        (generator.stem.weight, 100 + 4096),
+        (generator.stem.weight, config.z_dim + 4096),
         (generator.layers[3].weight, (256 + 128) * 25),
         (discriminator.layers[0].weight, (1 + 64) * 25),
         (discriminator.head.weight, 4096 + 1),
