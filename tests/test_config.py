@@ -35,7 +35,7 @@ DLND = SMOOTH | dict(
     d_norm="spectral", g_lr=4e-4, d_lr=4e-4,
 )  # fmt: skip
 # What both of them leave open, chosen on MNIST for digits that can be read after two epochs.
-DIGITS = dict(channels=1, z_distribution="normal", lr_decay_start=0.5)
+DIGITS = dict(channels=1, z_dim=5, z_distribution="normal", lr_decay_start=0.5)
 TABLES = {
     "cfcv-celeba28": dict(
         image_size=28, channels=3, z_dim=100, z_distribution="uniform", kernel_size=5, init="xavier",
@@ -46,10 +46,10 @@ TABLES = {
         loss="cross_entropy", real_label=0.9, batch_size=64, epochs=3, g_lr=1e-3, d_lr=1e-3, beta1=0.4,
     ),
     "andreipop-celeba32": ANDREIPOP,
-    "smooth-mnist28": SMOOTH | DIGITS | dict(z_dim=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4),
+    "smooth-mnist28": SMOOTH | DIGITS | dict(batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4),
     "smooth-celeba28": SMOOTH | dict(channels=3, epochs=1),
     "dlnd-mnist28": DLND | DIGITS | dict(
-        z_dim=5, d_norm="none", r1_gamma=0.1, batch_size=8, g_lr=1.2e-3, d_lr=5e-4
+        d_norm="none", r1_gamma=0.1, batch_size=8, g_lr=1.2e-3, d_lr=5e-4
     ),
     "dlnd-celeba28": DLND | dict(channels=3),
     "nadim-celeba32": ANDREIPOP | dict(z_dim=100, z_distribution="uniform", real_label=0.9, epochs=25),

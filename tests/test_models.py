@@ -90,7 +90,7 @@ LAYERS = {
         ],
     ),
     "andreipop-celeba32": (generator32(120), DISCRIMINATOR32),
-    "smooth-mnist28": (generator28(1, 4), discriminator28(1)),
+    "smooth-mnist28": (generator28(1, 5), discriminator28(1)),
     "smooth-celeba28": (generator28(3, 100), discriminator28(3)),
     "dlnd-mnist28": (generator28(1, 5), discriminator28(1, normed=False)),
     "dlnd-celeba28": (generator28(3, 100), discriminator28(3, normed=False)),
@@ -133,7 +133,7 @@ COUNTS = {
     "andreipop-celeba32": (413_376, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
     "nadim-celeba32": (413_376 - 20 * 2048, 3 * 32 * 16 + 32 * 64 * 16 + 128 + 64 * 128 * 16 + 256 + 2048 + 1),
     "smooth-mnist28": (
-        (4 + 1) * 4096 + 512 + 256 * 128 * 25 + 128 + 256 + 128 * 64 * 25 + 64 + 128 + 64 * 25 + 1,
+        (5 + 1) * 4096 + 512 + 256 * 128 * 25 + 128 + 256 + 128 * 64 * 25 + 64 + 128 + 64 * 25 + 1,
         64 * 25 + 64 + 64 * 128 * 25 + 128 + 256 + 128 * 256 * 25 + 256 + 512 + 4096 + 1,
     ),
     "dcgan64": (
@@ -142,7 +142,7 @@ COUNTS = {
     ),
 }  # fmt: skip
 COUNTS["dlnd-mnist28"] = (
-    COUNTS["smooth-mnist28"][0] + 4096,  # one number more in z
+    COUNTS["smooth-mnist28"][0],
     COUNTS["smooth-mnist28"][1] - 256 - 512,  # neither no norm nor spectral norm has parameters of its own
 )
 for system in ("smooth", "dlnd"):
