@@ -335,9 +335,8 @@ _DLND = dict(
 )
 
 # Systems 3 and 4 on MNIST, where two epochs shall give digits that can be read; their z and optimisers are open.
-# What helps is a short z: ten kinds of digits drawn out of one connected space need borders between them, and
-# every number in z adds to what lies near a border. With four, only six digits got a slider. Measured:
-# weights/smooth-mnist28 and weights/dlnd-mnist28.
+# A short z helps most, and batches smaller than for faces. With a z of four only six digits got a slider. All that
+# was measured: weights/smooth-mnist28/notes.md, weights/dlnd-mnist28/notes.md.
 _DIGITS = dict(channels=1, z_dim=5, z_distribution="normal", lr_decay_start=0.5)
 
 PRESETS: dict[str, GANConfig] = {

@@ -147,9 +147,7 @@ COUNTS["dlnd-mnist28"] = (
 )
 for system in ("smooth", "dlnd"):
     COUNTS[f"{system}-celeba28"] = (
-        COUNTS[f"{system}-mnist28"][0]
-        + (100 - PRESETS[f"{system}-mnist28"].z_dim) * 4096
-        + 2 * (64 * 25 + 1),  # a longer z, two more colours to draw
+        COUNTS[f"{system}-mnist28"][0] + (100 - 5) * 4096 + 2 * (64 * 25 + 1),  # a longer z, two more colours to draw
         COUNTS[f"{system}-mnist28"][1] + 2 * 64 * 25,  # and to look at
     )
 
