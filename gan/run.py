@@ -95,8 +95,21 @@ def write_config(folder: Path, config: GANConfig, data: str, images: int, device
             "torchvision": version("torchvision"),  # not imported: that takes a second, also of the page's start
         },
     }
-    with atomic_path(Path(folder) / "config.json") as path:
-        path.write_text(json.dumps(content, indent=2) + "\n")
+    _write_json(Path(folder) / "config.json", content)
+
+
+def write_epochs(folder: Path, epochs: int) -> None:
+    """Write another number of epochs into a config.json that `read_info` can read; the rest stays as it is."""
+    path = Path(folder) / "config.json"
+    content = json.loads(path.read_text())
+    if content["config"]["epochs"] != epochs:
+        content["config"]["epochs"] = epochs
+        _write_json(path, content)
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def read_info(folder: Path) -> RunInfo:

@@ -111,6 +111,8 @@ def train(
             out, f"{recorder.images_seen:,}",
         )  # fmt: skip
         return Outcome(recorder.images_seen, recorder.seconds, "finished")
+    if resume and rank == 0:
+        run.write_epochs(out, limits.epochs)  # or the next --resume would end, and lower its rates, by the old number
     bar = tqdm(
         desc=f"{config.preset} ({torch_device.type}, {'bf16' if bf16 else 'fp32'})",
         total=total_steps * config.batch_size,

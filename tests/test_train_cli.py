@@ -181,6 +181,19 @@ def test_resume_takes_data_and_precision_from_the_folder(capsys):
     assert (meta["sources"], meta["precision"], meta["images_seen"]) == (["drawn:70"], "bf16", 128)
 
 
+def test_more_epochs_stay_asked_for_after_a_stop():
+    """The next plain --resume goes on to the new number: with the old one the run would count as finished."""
+    assert begin() == 0
+    before = json.loads(Path("begun/config.json").read_text())
+    assert command.main(["--resume=begun", "--epochs=1", "--device=cpu"]) == 0
+    assert json.loads(Path("begun/config.json").read_text()) == before
+    assert command.main(["--resume=begun", "--epochs=3", "--max-minutes=1e-6", "--device=cpu"]) == 0
+    before["config"]["epochs"] = 3
+    assert json.loads(Path("begun/config.json").read_text()) == before
+    assert command.main(["--resume=begun", "--device=cpu"]) == 0
+    assert run.read_history(Path("begun"))[-1]["images_seen"] == 3 * 64
+
+
 def test_resume_with_other_pictures_is_refused(capsys):
     assert begin() == 0
     before = json.loads(Path("begun/config.json").read_text())
