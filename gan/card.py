@@ -178,7 +178,8 @@ def _objective(config: GANConfig) -> str:
 def _averaging(config: GANConfig) -> str:
     if not config.ema_half_life_images:
         return "none: the generator as it stood at the end"
-    return f"exponential, half-life {config.ema_half_life_images:,} images"
+    share = f"{config.ema_ramp_up:.0%} of those seen so far"
+    return f"exponential, half-life {config.ema_half_life_images:,} images and at most {share}"
 
 
 def _figures(folder: Path, info: run.RunInfo) -> str:

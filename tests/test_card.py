@@ -70,7 +70,7 @@ def test_our_recipe_s_penalty_and_average_are_told(card):
     config = PRESETS["faces64"].replace(r1_gamma=0.5, r2_gamma=0.25, penalty_interval=8, ema_half_life_images=12_345)
     text = card(config)
     assert "R1 0.5 every 8 steps, R2 0.25 every 8 steps" in text
-    assert "exponential, half-life 12,345 images" in text
+    assert "exponential, half-life 12,345 images and at most 5% of those seen so far" in text
 
 
 def test_changes_to_the_preset_are_told(card):
