@@ -11,11 +11,18 @@ from gan.card import write_card
 from gan.comparison import is_current, write_table
 from gan.config import PRESETS
 from gan.directions import load_directions
+from gan.encoder import FILE as ENCODER_FILE
+from gan.encoder import load_encoder
 from gan.metrics.protocol import read_metrics
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "weights"
-FOLDERS = sorted(folder for folder in WEIGHTS.iterdir() if run.is_run(folder))
+# A model of another name in weights/ is its owner's.
+FOLDERS = sorted(
+    folder
+    for folder in WEIGHTS.iterdir()
+    if run.is_run(folder) and any(f"{folder.name}-".startswith(f"{preset}-") for preset in PRESETS)
+)
 MAX_BYTES = 90e6
 # What a run writes on its way, and how long it lasts: another number makes no other recipe.
 BOOKKEEPING = dict(epochs=1, log_interval=1, sample_growth=2.0, snapshot_growth=2.0, metric_interval=0)
@@ -25,12 +32,12 @@ each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folde
 
 @pytest.fixture
 def copied(tmp_path):
-    """weights/ and README.md, to write to; without what is large and not written."""
-    ignored = shutil.ignore_patterns("snapshots", "samples", "discriminator.safetensors", "encoder.safetensors")
-    shutil.copytree(WEIGHTS, tmp_path / "weights", ignore=ignored)
+    """weights/ and README.md, to write to; what is large and only read is linked."""
+    large = ("samples", "snapshots", "discriminator.safetensors", "encoder.safetensors")
+    shutil.copytree(WEIGHTS, tmp_path / "weights", ignore=shutil.ignore_patterns(*large))
     shutil.copy(ROOT / "README.md", tmp_path)
     for folder in FOLDERS:
-        for name in ("samples", "snapshots", "discriminator.safetensors", "encoder.safetensors"):
+        for name in large:
             if (folder / name).exists():
                 os.symlink(folder / name, tmp_path / "weights" / folder.name / name)
     return tmp_path
@@ -63,8 +70,10 @@ def test_a_model_is_the_last_row_of_its_history(folder):
 
 
 @each_model
-def test_sliders_and_figures_belong_to_the_weights(folder):
+def test_sliders_figures_and_encoder_belong_to_the_weights(folder):
     load_directions(folder)  # raises where they are of other weights, or missing
+    if (folder / ENCODER_FILE).exists():
+        load_encoder(folder)  # raises as well
     results = read_metrics(folder)
     assert str(run.read_info(folder).config.image_size) in results
     assert all(is_current(folder, result) for result in results.values())
