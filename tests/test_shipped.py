@@ -43,7 +43,6 @@ def copied(tmp_path):
     return tmp_path
 
 
-@pytest.mark.xfail(strict=True, reason="cfcv-celeba28 is still being trained")
 def test_every_preset_is_shipped():
     assert {folder.name for folder in FOLDERS} >= set(PRESETS)
 
