@@ -358,6 +358,7 @@ PRESETS: dict[str, GANConfig] = {
         #     ... with relativistic pairing and R2 0.1                    57.8
         #     spectral norm, hinge, Adam 2e-4 / 4e-4, beta1 0, batch 64   41.0
         # It takes the two that helped: spectral norm with hinge (SNGAN, Miyato et al. 2018), and batches of 32.
+        # What was tried around it since, and the long run: weights/faces64/notes.md.
         _preset(
             preset="faces64",
             source="GAN Faces' own recipe: DCGAN with a spectrally normalised critic, hinge loss, EMA",
@@ -373,7 +374,7 @@ PRESETS: dict[str, GANConfig] = {
             beta2=0.99,
             ema_half_life_images=10_000,
             epochs=36,
-            lr_decay_start=0.5,  # not of the sweep
+            lr_decay_start=0.5,
             metric_interval=100_000,
         ),
         # The network that everyone knows, in its usual 64-wide form: Radford et al. 2016, arXiv:1511.06434.
@@ -394,7 +395,7 @@ PRESETS: dict[str, GANConfig] = {
         _preset(preset="smooth-celeba28", **_SMOOTH, epochs=1),
         _preset(
             preset="dlnd-mnist28",
-            **_DLND | _DIGITS | dict(d_norm="none", r1_gamma=0.1, g_lr=1.2e-3, d_lr=5e-4, batch_size=8),
+            **_DLND | _DIGITS | dict(d_norm="none", r1_gamma=0.1, g_lr=8.5e-4, d_lr=3.5e-4, batch_size=4),
         ),
         _preset(preset="dlnd-celeba28", **_DLND),
         # System 5: system 2's networks with its own z, optimiser and labels.
