@@ -349,16 +349,8 @@ _DIGITS = dict(
 PRESETS: dict[str, GANConfig] = {
     config.preset: config
     for config in (
-        # Our recipe, from a sweep at 60,000 images each (CelebA, 2 cores, about 4 minutes each; sliced Wasserstein
-        # distance x 1000 of 1,024 samples, real against real 10.0; `python -m gan.metrics`):
-        #     no norm in D, R1 0.1, non-saturating, Adam 4e-4, batch 64   60.3
-        #     ... with batch 32 (the same pictures in twice the steps)    45.6
-        #     ... with minibatch standard deviation                       59.6
-        #     ... with Adam 8e-4                                          60.3
-        #     ... with relativistic pairing and R2 0.1                    57.8
-        #     spectral norm, hinge, Adam 2e-4 / 4e-4, beta1 0, batch 64   41.0
-        # It takes the two that helped: spectral norm with hinge (SNGAN, Miyato et al. 2018), and batches of 32.
-        # What was tried around it since, and the long run: weights/faces64/notes.md.
+        # Our recipe: of all that was tried, spectral norm with hinge (SNGAN, Miyato et al. 2018) and batches of 32
+        # helped. The sweeps and the long run: weights/faces64/notes.md.
         _preset(
             preset="faces64",
             source="GAN Faces' own recipe: DCGAN with a spectrally normalised critic, hinge loss, EMA",
