@@ -34,7 +34,7 @@ from gan import run
 from gan.attributes import Effect, find_attributes
 from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.files import atomic_path
-from gan.models import Generator, fold
+from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,8 @@ def find_directions(generator: Generator, classifier: Classifier | None = None) 
 def sefa(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
     """Closed-form directions (Shen and Zhou 2021, "SeFa", arXiv:2007.06600): what the first layer amplifies most.
 
-    The eigenvectors of W^T W with the largest eigenvalues, W the first layer's weight with its batch norm folded in.
+    The eigenvectors of W^T W with the largest eigenvalues, W the first layer's weight, with its batch norm folded in
+    where no shortcut goes past it.
 
     Args:
         generator: in eval mode, on the CPU.
@@ -154,15 +155,18 @@ def sefa(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
 def ganspace(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
     """Directions of the largest variance in an early layer (Härkönen et al. 2020, "GANSpace", arXiv:2004.02546).
 
-    Principal components of the activations after the first transposed convolution, each brought back to z by linear
-    regression over the same pictures. (One layer earlier they are SeFa's directions again: cosine above 0.9.)
+    Principal components of the activations after the first transposed convolution or residual block, each brought
+    back to z by linear regression over the same pictures. (One layer earlier they are SeFa's directions again: cosine
+    above 0.9.)
 
     Args:
         generator: in eval mode, on the CPU.
         n: how many; no more than z_dim.
     """
     folded = fold(generator)
-    until = 2 + next(i for i, layer in enumerate(folded.layers) if isinstance(layer, nn.ConvTranspose2d))
+    upsampling = (nn.ConvTranspose2d, Residual)
+    first = next(i for i, layer in enumerate(folded.layers) if isinstance(layer, upsampling))
+    until = first + (1 if isinstance(folded.layers[first], Residual) else 2)  # with its activation, where it has one
     z = latents(folded.config, range(_SEEN))
     activations = torch.cat([folded.layers[:until](folded.stem(part)).flatten(1) for part in z.split(64)])
     n = min(n, folded.config.z_dim)

@@ -22,6 +22,8 @@ from gan.strips import Conv2d, ConvTranspose2d
 class Generator(nn.Module):
     """z -> linear stem -> transposed convolutions -> tanh (DCGAN, Radford et al. 2016, arXiv:1511.06434).
 
+    With `g_residual` each but the last has a shortcut around it (`Residual`).
+
     Attributes:
         config: the `GANConfig` it was built from.
     """
@@ -39,29 +41,45 @@ class Generator(nn.Module):
         # A stem without batch norm needs its bias whatever g_bias says.
         stem_bias = config.g_bias or not config.g_stem_norm
         self.stem = nn.Linear(config.z_dim, widths[0] * sizes[0] ** 2, bias=stem_bias)
-        layers = [nn.Unflatten(1, (widths[0], sizes[0], sizes[0]))]
-        layers += hidden(widths[0]) if config.g_stem_norm else []
+        layers: list[nn.Module] = [nn.Unflatten(1, (widths[0], sizes[0], sizes[0]))]
         last = len(config.g_strides) - 1
         for i, stride in enumerate(config.g_strides):
             padding = (config.kernel_size - 1) // 2
             natural = (sizes[i] - 1) * stride - 2 * padding + config.kernel_size
-            layers.append(
-                ConvTranspose2d(
-                    widths[i],
-                    widths[i + 1],
-                    config.kernel_size,
-                    stride,
-                    padding,
-                    output_padding=sizes[i + 1] - natural,
-                    bias=config.g_bias,
-                )
+            convolution = ConvTranspose2d(
+                widths[i],
+                widths[i + 1],
+                config.kernel_size,
+                stride,
+                padding,
+                output_padding=sizes[i + 1] - natural,
+                bias=config.g_bias,
             )
-            layers += hidden(widths[i + 1]) if i < last else [nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+            block = [*(hidden(widths[i]) if i > 0 or config.g_stem_norm else []), convolution]
+            residual = config.g_residual and i < last
+            layers += [Residual(block, widths[i], widths[i + 1], sizes[i + 1])] if residual else block
+        self.layers = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
         """z: (N, z_dim) float32 -> images: (N, C, H, W) in [-1, 1]."""
         return self.layers(self.stem(z))
+
+
+class Residual(nn.Module):
+    """A block of layers beside a 1x1 convolution and nearest upsampling, added up (He et al. 2016, arXiv:1603.05027).
+
+    What comes in goes past the block's batch norm and activation, which stand before its convolution.
+    """
+
+    def __init__(self, block: list[nn.Module], in_channels: int, out_channels: int, size: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(*block)
+        # The convolution first: it has a quarter of the pixels then, and the same result.
+        self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.Upsample(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, in_channels, H, W) -> (N, out_channels, size, size)."""
+        return self.block(x) + self.shortcut(x)
 
 
 class Discriminator(nn.Module):
@@ -136,7 +154,8 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
     """A copy for inference: batch norm multiplied into the layer before it, spectral norm applied once, no dropout.
 
     Gives the same as `network.eval()` up to rounding, in fewer and smaller operations. (Under spectral norm every
-    call divides the weights by their norm anew, which takes longer than judging one picture.)
+    call divides the weights by their norm anew, which takes longer than judging one picture.) Around `Residual`
+    blocks batch norm stays: the shortcut needs what comes before it.
     """
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):
@@ -144,10 +163,11 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
             parametrize.remove_parametrizations(module, "weight")
     layers: list[nn.Module] = []
     for module in folded.layers:
-        if isinstance(module, nn.BatchNorm2d) and layers and isinstance(layers[-1], (nn.Conv2d, nn.ConvTranspose2d)):
+        norm = isinstance(module, nn.BatchNorm2d)
+        if norm and isinstance(layers[-1], (nn.Conv2d, nn.ConvTranspose2d)):
             transposed = isinstance(layers[-1], nn.ConvTranspose2d)
             layers[-1] = fuse_conv_bn_eval(layers[-1], module, transpose=transposed)
-        elif isinstance(module, nn.BatchNorm2d):  # after the stem: one statistic per channel, spread over its pixels
+        elif norm and isinstance(layers[-1], nn.Unflatten):  # the stem's: one statistic per channel, for all its pixels
             pixels = folded.stem.out_features // module.num_features
             flat = nn.BatchNorm1d(folded.stem.out_features, eps=module.eps).eval()
             flat.load_state_dict(

@@ -103,6 +103,23 @@ def test_sefa_is_the_closed_form_with_batch_norm_folded_in(tiny_run):
     assert (found @ right[:3].T).abs().max(dim=1).values.min() > 0.999  # the same three, in the order of their effect
 
 
+@torch.no_grad()
+def test_the_early_layer_of_a_residual_generator_is_its_first_block(tiny_config):
+    torch.manual_seed(0)
+    generator = Generator(
+        tiny_config.replace(g_residual=True, g_multipliers=(3, 2, 1), g_strides=(2, 1, 2), kernel_size=5)
+    )
+    for parameter in generator.parameters():
+        parameter.normal_(0, 0.3)
+    generator.eval()
+    z = latents(generator.config, range(400))
+    activations = generator.layers[:2](generator.stem(z)).flatten(1)  # (400, 8 * 8 * 8)
+    scores = torch.linalg.svd(activations - activations.mean(dim=0), full_matrices=False)[0]
+    right = torch.linalg.lstsq(z - z.mean(dim=0), scores[:, :2]).solution.T
+    for direction, vector in zip(ganspace(generator, n=2), right, strict=True):
+        assert abs(torch.cosine_similarity(direction.vector, vector, dim=0)) > 0.99
+
+
 @pytest.mark.parametrize("find", [sefa, ganspace])
 def test_principal_sliders_are_equally_strong_and_lighten(generator, find):
     z = latents(generator.config, range(24))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from gan.config import PRESETS, GANConfig
 from gan.models import Discriminator, Generator, count_parameters, fold, initialise, minibatch_stddev
@@ -365,6 +366,49 @@ def test_folding_keeps_the_critics_judgement(name):
     assert not [key for key in names if "parametrizations" in key or "running" in key]
     assert not {type(m) for m in folded.modules()} & {nn.BatchNorm2d, nn.Dropout}
     assert any(p.requires_grad for p in discriminator.parameters())
+
+
+RESIDUAL = GANConfig(image_size=28, channels=1, z_dim=8, base_channels=4, kernel_size=5, g_residual=True,
+                     g_multipliers=(4, 2, 3, 1), g_strides=(2, 1, 2, 2), g_leaky_slope=0.1)  # fmt: skip
+
+
+@pytest.mark.parametrize("stem_norm", [True, False])
+def test_residual_generator_worked_out_by_hand(stem_norm):
+    torch.manual_seed(0)
+    generator = Generator(RESIDUAL.replace(g_stem_norm=stem_norm)).eval()
+    randomise_batch_norm(generator)
+    weights = dict(generator.state_dict())
+
+    def normed(x, name):
+        kinds = ("running_mean", "running_var", "weight", "bias")
+        mean, var, scale, bias = (weights[f"{name}.{kind}"].view(1, -1, 1, 1) for kind in kinds)
+        return F.leaky_relu((x - mean) / (var + 1e-5).sqrt() * scale + bias, 0.1)
+
+    z = torch.randn(3, 8)
+    x = (z @ weights["stem.weight"].T + (0 if stem_norm else weights["stem.bias"])).view(3, 16, 4, 4)
+    for i, (stride, extra) in enumerate([(2, 0), (1, 0), (2, 1)], start=1):  # 4 -> 7 -> 7 -> 14
+        with_norm = stem_norm or i > 1
+        inner = normed(x, f"layers.{i}.block.0") if with_norm else x
+        kernel = weights[f"layers.{i}.block.{2 if with_norm else 0}.weight"]
+        inner = F.conv_transpose2d(inner, kernel, stride=stride, padding=2, output_padding=extra)
+        rows = torch.arange(inner.shape[2]) * x.shape[2] // inner.shape[2]  # the nearest of them, 4 -> 7 too
+        wide = x[:, :, rows][:, :, :, rows]
+        x = inner + torch.einsum("oi,nihw->nohw", weights[f"layers.{i}.shortcut.0.weight"][:, :, 0, 0], wide)
+    x = F.conv_transpose2d(normed(x, "layers.4"), weights["layers.6.weight"], stride=2, padding=2, output_padding=1)
+
+    torch.testing.assert_close(generator(z), x.tanh(), rtol=1e-4, atol=1e-5)
+    assert x.shape == (3, 1, 28, 28)
+
+
+@pytest.mark.parametrize("stem_norm", [True, False])
+def test_folding_a_residual_generator_keeps_its_pictures(stem_norm):
+    torch.manual_seed(0)
+    generator = Generator(RESIDUAL.replace(g_stem_norm=stem_norm, g_dropout=0.3))
+    randomise_batch_norm(generator)
+    z = torch.randn(3, 8)
+    folded = fold(generator.train())
+    torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
+    assert not any(p.requires_grad for p in folded.parameters())
 
 
 def test_minibatch_stddev_by_hand():
