@@ -49,7 +49,7 @@ class GANConfig:
     g_strides: tuple[int, ...] = (2, 2, 2, 2)  # one per transposed convolution, the last draws the picture
     g_stem_norm: bool = True  # batch norm and activation after the stem
     g_bias: bool = False  # biases in layers that batch norm follows; TensorFlow has them by default
-    g_residual: bool = False  # a shortcut around each but the last; batch norm then comes before its layer
+    g_residual: bool = False  # shortcuts around all transposed convolutions but the last; norm before them
     g_leaky_slope: float = 0.0  # negative slope of the hidden activations; 0 is ReLU
     g_dropout: float = 0.0  # after every hidden activation, in training only
 

@@ -1,6 +1,6 @@
 """The generator and the discriminator, built from a `GANConfig`; weight initialisation; folding for inference.
 
-Plain operations only (linear, convolution, norm, activation), so that a generator exports to ONNX.
+Plain operations only (linear, convolution, norm, activation, nearest upsampling), so that a generator exports to ONNX.
 
 TensorFlow's 'same' padding at stride 2 puts its odd pixel at the end, PyTorch's at the start. The
 networks are each other's mirror image: same sizes, same parameters, same initial distribution.
