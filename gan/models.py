@@ -1,6 +1,6 @@
 """The generator and the discriminator, built from a `GANConfig`; weight initialisation; folding for inference.
 
-Plain operations only (linear, convolution, norm, activation, nearest upsampling), so that a generator exports to ONNX.
+Plain operations only (linear, convolution, norm, activation, nearest upsampling), each with a counterpart in ONNX.
 
 TensorFlow's 'same' padding at stride 2 puts its odd pixel at the end, PyTorch's at the start. The
 networks are each other's mirror image: same sizes, same parameters, same initial distribution.
@@ -74,7 +74,7 @@ class Residual(nn.Module):
     def __init__(self, block: list[nn.Module], in_channels: int, out_channels: int, size: int) -> None:
         super().__init__()
         self.block = nn.Sequential(*block)
-        # The convolution first: it has a quarter of the pixels then, and the same result.
+        # The convolution first: fewer pixels then, and the same result.
         self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.Upsample(size))
 
     def forward(self, x: Tensor) -> Tensor:
