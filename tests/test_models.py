@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan.config import PRESETS, GANConfig
-from gan.models import Discriminator, Generator, count_parameters, fold, initialise, minibatch_stddev
+from gan.models import Discriminator, Generator, Residual, count_parameters, fold, initialise, minibatch_stddev
 
 
 def linear(inputs, outputs, bias=True):
@@ -34,6 +34,17 @@ def dcgan_generator(z, width):
         *deconv(4 * width, 2 * width, 4, False), *norm(2 * width),
         *deconv(2 * width, width, 4, False), *norm(width),
         *deconv(width, 3, 4, False),
+    ]  # fmt: skip
+
+
+def residual_generator(z, width):
+    """The same with a 1x1 convolution beside each transposed one but the last; batch norm comes before them."""
+    return [
+        *linear(z, 8 * width * 4 * 4, bias=False),
+        *norm(8 * width), *deconv(8 * width, 4 * width, 4, False), *conv(8 * width, 4 * width, 1, False),
+        *norm(4 * width), *deconv(4 * width, 2 * width, 4, False), *conv(4 * width, 2 * width, 1, False),
+        *norm(2 * width), *deconv(2 * width, width, 4, False), *conv(2 * width, width, 1, False),
+        *norm(width), *deconv(width, 3, 4, False),
     ]  # fmt: skip
 
 
@@ -107,7 +118,7 @@ LAYERS = {
         ],
     ),
     "faces64": (
-        dcgan_generator(OWN.z_dim, OWN.base_channels),
+        residual_generator(OWN.z_dim, OWN.base_channels),
         [
             shape
             for inputs, outputs in ((3 / OWN.base_channels, 1), (1, 2), (2, 4), (4, 8))
@@ -199,7 +210,7 @@ def feature_map_sizes(network, inputs):
         ("dlnd-mnist28", [14, 7, 4], [7, 14, 28]),
         ("dlnd-celeba28", [14, 7, 4], [7, 14, 28]),
         ("dcgan64", [32, 16, 8, 4], [8, 16, 32, 64]),
-        ("faces64", [32, 16, 8, 4], [8, 16, 32, 64]),
+        ("faces64", [32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64]),  # a shortcut's convolution comes before it widens
     ],
 )
 def test_feature_map_sizes_and_ranges(name, inwards, outwards):
@@ -226,12 +237,12 @@ BLOCKS = {
     "dlnd-mnist28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dlnd-celeba28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
-    "faces64": ("BR TBR TBR TBR Th", "CL CL CL CL", (0, 0)),
+    "faces64": ("(BRT+CU) (BRT+CU) (BRT+CU) BR Th", "CL CL CL CL", (0, 0)),
 }  # fmt: skip
 # Plain operations only, each with an ONNX counterpart: the generator shall run in a browser too.
 LETTERS = {
     nn.ConvTranspose2d: "T", nn.Conv2d: "C", nn.BatchNorm2d: "B", nn.ReLU: "R", nn.LeakyReLU: "L",
-    nn.Dropout: "D", nn.Tanh: "h", nn.Unflatten: "",
+    nn.Dropout: "D", nn.Tanh: "h", nn.Upsample: "U", nn.Unflatten: "",
 }  # fmt: skip
 
 
@@ -240,8 +251,14 @@ def test_order_of_the_layers(name):
     generator, discriminator = Generator(PRESETS[name]), Discriminator(PRESETS[name])
     expected_g, expected_d, dropouts = BLOCKS[name]
 
-    def letters(layers):  # isinstance, because spectral norm makes a subclass of each layer it wraps
-        return "".join(next(letter for kind, letter in LETTERS.items() if isinstance(layer, kind)) for layer in layers)
+    def letter(layer):
+        if isinstance(layer, Residual):
+            return f"({letters(layer.block)}+{letters(layer.shortcut)})"
+        # isinstance, because spectral norm makes a subclass of each layer it wraps
+        return next(letter for kind, letter in LETTERS.items() if isinstance(layer, kind))
+
+    def letters(layers):
+        return "".join(map(letter, layers))
 
     assert letters(generator.layers) == expected_g.replace(" ", "")
     assert letters(discriminator.layers) == expected_d.replace(" ", "")
@@ -343,7 +360,8 @@ def test_folding_batch_norm_keeps_the_pictures(name):
     with torch.no_grad():
         torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
     kinds = {type(m) for m in folded.modules()}
-    assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d, nn.Dropout}
+    assert not kinds & {nn.BatchNorm1d, nn.Dropout}
+    assert config.g_residual == (nn.BatchNorm2d in kinds)
     assert not folded.training
     assert not any(p.requires_grad for p in folded.parameters())
     assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())
