@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 # Before torch is imported, and inherited by the processes that tests start: two cores are often all there is,
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from gan.config import GANConfig
+from gan.data import load_images
 from gan.drawn import draw_faces
 from gan.training import train
 
@@ -53,6 +55,25 @@ def pictures() -> np.ndarray:
     images = draw_faces(44, 16, 3)[0]
     images.setflags(write=False)
     return images
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., np.ndarray]:
+    """`load_images` with a cache of the test's own."""
+
+    def load(*sources, image_size=8, channels=3, **options) -> np.ndarray:
+        options = {"cache_dir": tmp_path / "cache", "data_root": tmp_path / "root", "progress": False} | options
+        return load_images(list(map(str, sources)), image_size=image_size, channels=channels, **options)
+
+    return load
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Empty, for pictures to be put into."""
+    made = tmp_path / "pictures"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture(scope="session")
