@@ -17,6 +17,7 @@ from pathlib import Path
 from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.files import atomic_path
+from gan.metrics.figures import FIGURES
 from gan.metrics.protocol import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
@@ -35,17 +36,6 @@ _LICENCES = {
     "license_link: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
     "mnist": "license: cc-by-sa-3.0\ndatasets: [ylecun/mnist]",
 }
-# key of gan.metrics, name, format, what is better
-_FIGURES = (
-    ("frechet_distance", "Fréchet distance", "{:.3f}", "lower"),
-    ("kernel_distance", "Kernel distance", "{:.4f}", "lower"),
-    ("precision", "Precision", "{:.3f}", "higher"),
-    ("recall", "Recall", "{:.3f}", "higher"),
-    ("sliced_wasserstein", "Sliced Wasserstein distance x 1000", "{:.2f}", "lower"),
-    ("ms_ssim", "MS-SSIM between pictures", "{:.3f}", "as real"),
-    ("sure_share", "Classifier more than 90 % sure", "{:.1%}", "as real"),
-    ("digit_entropy", "Entropy of the ten digits, bits", "{:.3f}", "3.322"),
-)
 _RARE, _FREQUENT = 0.5, 1.5  # drawn so many times as often as in the data: worth a sentence
 _LEAST_SHARE = 0.01  # of the data: rarer attributes are within the classifier's errors
 
@@ -158,7 +148,7 @@ def _best(folder: Path) -> str:
     facts = run.best_facts(folder)
     if facts is None:
         return ""
-    metric = next(name for key, name, *_ in _FIGURES if key == facts["metric"])
+    metric = next(figure.name for figure in FIGURES if figure.key == facts["metric"])
     return (
         f"| Best in training | {metric} {facts['value']:.2f} against training pictures, "
         f"at {facts['images_seen']:,} pictures seen (`{run.BEST_FILE}`) |\n"
@@ -190,15 +180,14 @@ def _figures(folder: Path, info: run.RunInfo) -> str:
             return ""
         return "## Figures\nMeasured on other weights than these: `python -m gan.metrics --save` measures again.\n\n"
     first = next(iter(measured.values()))
-    own = [(key, name, form, better) for key, name, form, better in _FIGURES if key in first["generated"]]
+    own = [figure for figure in FIGURES if figure.key in first["generated"]]
     heads = "".join(f" at {size} px | real |" for size in measured)
     lines = [f"| |{heads} better |", "|---|" + "---:|" * (2 * len(measured)) + "---|"]
-    for key, name, form, better in own:
+    for figure in own:
         cells = "".join(
-            f" {form.format(result['generated'][key])} | {form.format(result['real'][key])} |"
-            for result in measured.values()
+            f" {figure.text(result['generated'])} | {figure.text(result['real'])} |" for result in measured.values()
         )
-        lines.append(f"| {name} |{cells} {better} |")
+        lines.append(f"| {figure.name} |{cells} {figure.better} |")
     fids = {size: result["inception_fid"] for size, result in measured.items() if "inception_fid" in result}
     if fids:
         cells = "".join(f" {_number(fids.get(size))} | |" for size in measured)

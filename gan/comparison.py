@@ -13,6 +13,7 @@ from PIL import Image
 
 from gan import run
 from gan.files import atomic_path
+from gan.metrics.figures import FIGURES, FRECHET, Figure
 from gan.metrics.protocol import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.sampling import image_grid, sample
@@ -23,17 +24,6 @@ BEGIN, END = "<!-- models -->", "<!-- /models -->"
 STRIP_FILE = "strip.webp"
 STRIP_SEEDS = range(8)
 STRIP_HEIGHT = 64  # pixels; smaller pictures are enlarged by a whole factor
-# key, heading, format; of the figures at a model's own size
-_COLUMNS = (
-    ("frechet_distance", "Fréchet", "{:.2f}"),
-    ("kernel_distance", "kernel", "{:.4f}"),
-    ("precision", "precision", "{:.2f}"),
-    ("recall", "recall", "{:.2f}"),
-    ("sliced_wasserstein", "SWD", "{:.1f}"),
-    ("ms_ssim", "MS-SSIM", "{:.3f}"),
-    ("sure_share", "sure", "{:.1%}"),
-    ("digit_entropy", "entropy", "{:.2f}"),
-)
 
 
 @dataclass(frozen=True)
@@ -106,19 +96,17 @@ def _read(folder: Path) -> _Model:
 
 def _table(models: Sequence[_Model], beside: Path) -> str:
     """One table: models whose figures were taken with one classifier."""
-    own = [column for column in _COLUMNS if any(m.own and column[0] in m.own["generated"] for m in models)]
+    own = [figure for figure in FIGURES if any(m.own and figure.key in m.own["generated"] for m in models)]
     # A smaller size at which several were judged makes them comparable.
     sizes = {size for m in models for size in m.results if sum(size in other.results for other in models) > 1}
     common = sorted((s for s in sizes if any(int(s) < m.info.config.image_size for m in models)), key=int)
-    common = [
-        size for size in common if any("frechet_distance" in m.results.get(size, {}).get("real", {}) for m in models)
-    ]
+    common = [size for size in common if any(FRECHET.key in m.results.get(size, {}).get("real", {}) for m in models)]
     heads = ["model", "samples, seeds 0 to 7", "parameters G / D", "images seen", "time"]
-    heads += [heading for _, heading, _ in own] + [f"Fréchet at {size} px" for size in common]
+    heads += [figure.heading for figure in own] + [f"{FRECHET.heading} at {size} px" for size in common]
     lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2)]
     for size in sorted({m.info.config.image_size for m in models if m.own}):
         real = next(m.own["real"] for m in models if m.own and m.info.config.image_size == size)
-        cells = [f"*real pictures, {size} px*", "", "", "", ""] + [form.format(real[key]) for key, _, form in own]
+        cells = [f"*real pictures, {size} px*", "", "", "", ""] + [figure.text(real) for figure in own]
         cells += [_frechet(models, at, "real") if str(size) == at else "" for at in common]
         lines.append("| " + " | ".join(cells) + " |")
     for model in sorted(models, key=lambda m: (-m.info.config.image_size, m.folder.name)):
@@ -129,7 +117,7 @@ def _table(models: Sequence[_Model], beside: Path) -> str:
     return "\n".join(lines)
 
 
-def _cells(model: _Model, own: Sequence[tuple[str, str, str]], common: Sequence[str], beside: Path) -> list[str]:
+def _cells(model: _Model, own: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
     config = model.info.config
     link = Path(os.path.relpath(model.folder, beside)).as_posix()
     figures = model.own["generated"] if model.own else {}
@@ -139,14 +127,14 @@ def _cells(model: _Model, own: Sequence[tuple[str, str, str]], common: Sequence[
         f"{count_parameters(Generator(config)) / 1e6:.2f} M / {count_parameters(Discriminator(config)) / 1e6:.2f} M",
         f"{model.last['images_seen']:,}",
         f"{duration(model.last['seconds'])}, {model.info.machine}",
-        *(form.format(figures[key]) if key in figures else "" for key, _, form in own),
+        *(figure.text(figures) for figure in own),
         *(_frechet([model], size, "generated") for size in common),
     ]
 
 
 def _frechet(models: Sequence[_Model], size: str, side: str) -> str:
-    values = (m.results[size][side].get("frechet_distance") for m in models if size in m.results)
-    return next((f"{value:.2f}" for value in values if value is not None), "")
+    values = (FRECHET.text(m.results[size][side]) for m in models if size in m.results)
+    return next(filter(None, values), "")
 
 
 def _caption(protocol: dict) -> str:

@@ -69,8 +69,8 @@ def test_figures_real_ones_and_a_common_size(models):
     assert "| time | Fréchet | MS-SSIM | Fréchet at 12 px |\n" in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     cells = {row[0][:6]: row[5:] for row in rows}
-    assert cells["[one]("] == ["7.00", "0.300", "6.00"] and cells["[two]("] == ["9.00", "0.300", "8.00"]
-    assert cells["*real "][:2] == ["0.52", "0.250"]
+    assert cells["[one]("] == ["7.000", "0.300", "6.000"] and cells["[two]("] == ["9.000", "0.300", "8.000"]
+    assert cells["*real "][:2] == ["0.516", "0.250"]
     assert "celeba classifier abc, which is not FID" in text
 
 
@@ -85,7 +85,7 @@ def test_figures_of_two_classifiers_are_not_in_one_table(models):
 def test_figures_of_other_weights_are_left_out(models, caplog):
     one = models / "one"
     save_metrics(one, copy.deepcopy(result(one, 16, 7.0)) | {"weights": "older"})
-    assert "7.00" not in table(models)
+    assert "7.000" not in table(models)
     assert "one: no figures of its present weights" in caplog.text
 
 

@@ -14,23 +14,12 @@ from PIL import Image
 from gan import run
 from gan.classifier import TASKS, ClassifierError
 from gan.files import atomic_path
+from gan.metrics.figures import FIGURES, Figure
 from gan.metrics.protocol import IMAGES, Judge, MetricError, save_metrics
 from gan.sources import DataError
 from gan.training import TrainingError, pick_device
 
 log = logging.getLogger(__name__)
-
-# heading, key, format
-_COLUMNS = (
-    ("Fréchet", "frechet_distance", "{:.3f}"),
-    ("kernel", "kernel_distance", "{:.4f}"),
-    ("precision", "precision", "{:.3f}"),
-    ("recall", "recall", "{:.3f}"),
-    ("SWD", "sliced_wasserstein", "{:.2f}"),
-    ("MS-SSIM", "ms_ssim", "{:.3f}"),
-    ("sure", "sure_share", "{:.1%}"),
-    ("entropy", "digit_entropy", "{:.3f}"),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def table(results: Sequence[dict]) -> str:
     """The results as text: the protocol, one line per model, and real pictures where the protocol changes."""
-    columns = [column for column in _COLUMNS if any(column[1] in result["generated"] for result in results)]
+    columns = [figure for figure in FIGURES if any(figure.key in result["generated"] for result in results)]
     width = max(24, *(len(result["model"]) for result in results))
     lines, last = [], None
     for result in results:
@@ -62,7 +51,7 @@ def table(results: Sequence[dict]) -> str:
         if protocol != last:
             lines += [""] if lines else []
             lines += _protocol_lines(protocol)
-            lines.append(" " * width + "".join(f"{heading:>11}" for heading, *_ in columns))
+            lines.append(" " * width + "".join(f"{figure.heading:>11}" for figure in columns))
             lines.append(f"{'real against real':<{width}}" + _cells(result["real"], columns))
             last = protocol
         lines.append(f"{result['model']:<{width}}" + _cells(result["generated"], columns))
@@ -121,8 +110,8 @@ def _protocol_lines(protocol: dict) -> list[str]:
     ]
 
 
-def _cells(figures: dict, columns: Sequence[tuple[str, str, str]]) -> str:
-    return "".join(f"{form.format(figures[key]) if key in figures else '':>11}" for _, key, form in columns)
+def _cells(figures: dict, columns: Sequence[Figure]) -> str:
+    return "".join(f"{figure.text(figures):>11}" for figure in columns)
 
 
 def _neighbour_lines(facts: dict) -> list[str]:
