@@ -39,6 +39,15 @@ def test_it_finds_latents_of_pictures_that_it_never_saw(tiny_run):
     assert encoder.facts["images_seen"] == 4800
 
 
+def test_z_and_pixels_both_count(tiny_run):
+    """Without the pixels z is still learned; with little but pixels it is learned less well."""
+    generator = load_generator(tiny_run)
+    z_only, pixels = (
+        judge_encoder(learn(generator, Recipe(images=3200, pixel_weight=weight)), generator) for weight in (0.0, 1000.0)
+    )
+    assert z_only["z_error"] < 0.8 and z_only["z_error"] < pixels["z_error"] - 0.02
+
+
 def test_same_seed_same_encoder(tiny_run):
     generator = load_generator(tiny_run)
     torch.manual_seed(1)
