@@ -26,7 +26,7 @@ from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
 from gan.ui.state import MAX_TRUNCATION, Face, FaceError
 
-SCRIPTS = ("files.js", "morph/film.js", "morph/sum.js")  # one script in this order
+SCRIPTS = ("files.js", "playing.js", "morph/film.js", "morph/sum.js")  # one script in this order
 _STATIC = Path(__file__).parent / "static"
 _FILMS = dict(concurrency_limit=1, concurrency_id="films")  # the other core is for sliders
 _PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")

@@ -21,7 +21,7 @@ from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
 
 MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
-SCRIPTS = ("files.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")  # one script in this order
+SCRIPTS = ("files.js", "playing.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")  # one script in this order
 _NONE = ""
 _NOTHING = ("no other run", _NONE)
 _STATIC = Path(__file__).parent / "static"

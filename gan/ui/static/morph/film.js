@@ -15,7 +15,11 @@ let model = "", chosen = false; // the latter once the visitor has chosen it her
 let faces = []; // of the morph, in order: {face: state as JSON, name, picture: URI}
 let way = "loop", side = 256;
 let sheet = null; // what the server drew last, with its picture: ImageBitmap
-let at = 0, shown = -1, playing = false, lastTick = 0, nextTick = 0; // `at` in frames
+let at = 0, shown = -1; // in frames
+const film = player(find(".play"), (seconds) => {
+  at = (at + Math.min(0.25, seconds) * fps()) % sheet.frames;
+  render();
+});
 let asking = false, changed = false, making = 0, makingWhat = "", wasHidden = true; // making: a number for each file
 
 const seedFace = (seed, truncation = 1) => JSON.stringify({ model: model, seed: seed, truncation: truncation });
@@ -192,10 +196,10 @@ function show(fresh) {
   for (const control of [scrub, find(".play"), ...all(".formats button")]) control.disabled = !sheet || (making && control.dataset.format);
   showStrip();
   if (!sheet) {
-    pause();
+    film.pause();
     screen.getContext("2d").clearRect(0, 0, screen.width, screen.height);
     find(".where").textContent = faces.length < 2 ? "A morph needs two faces." : "";
-  } else if (first && !matchMedia("(prefers-reduced-motion: reduce)").matches) play();
+  } else if (first && !matchMedia("(prefers-reduced-motion: reduce)").matches) film.play();
   render();
 }
 
@@ -250,40 +254,12 @@ function showNumbers() {
 }
 
 function hold(frame) {
-  pause();
+  film.pause();
   at = frame;
   render();
 }
 
-function play() {
-  if (playing || !sheet) return;
-  playing = true;
-  lastTick = performance.now();
-  showPlaying();
-  nextTick = requestAnimationFrame(tick);
-}
-
-function pause() {
-  playing = false;
-  cancelAnimationFrame(nextTick);
-  showPlaying();
-}
-
-function showPlaying() {
-  const button = find(".play");
-  button.classList.toggle("playing", playing);
-  button.setAttribute("aria-label", playing ? "Pause" : "Play");
-  button.querySelector(".word").textContent = playing ? "Pause" : "Play";
-}
-
-function tick(now) {
-  at = (at + (Math.min(250, Math.max(0, now - lastTick)) / 1000) * fps()) % sheet.frames;
-  lastTick = now;
-  render();
-  nextTick = requestAnimationFrame(tick);
-}
-
-find(".play").addEventListener("click", () => (playing ? pause() : play()));
+find(".play").addEventListener("click", () => (film.playing ? film.pause() : film.play()));
 scrub.addEventListener("input", () => hold(Number(scrub.value)));
 find("input.frames").addEventListener("input", change);
 find("input.fps").addEventListener("input", showNumbers);
@@ -333,13 +309,13 @@ function endMaking(sentence) {
   find(".kept").textContent = sentence;
 }
 
-function receiveFilm(film) {
-  if (film.number !== making) return; // of one that was given up
-  if ("share" in film) {
+function receiveFilm(made) {
+  if (made.number !== making) return; // of one that was given up
+  if ("share" in made) {
     find(".kept").textContent = makingWhat;
-    return showProgress(film.share);
+    return showProgress(made.share);
   }
-  if (film.content) save(film);
-  const bytes = film.content && (film.content.length * 3) / 4;
-  endMaking(film.problem || "Saved " + film.name + ", " + (bytes < 1e6 ? Math.round(bytes / 1e3) + " kB" : (bytes / 1e6).toFixed(1) + " MB"));
+  if (made.content) save(made);
+  const bytes = made.content && (made.content.length * 3) / 4;
+  endMaking(made.problem || "Saved " + made.name + ", " + (bytes < 1e6 ? Math.round(bytes / 1e3) + " kB" : (bytes / 1e6).toFixed(1) + " MB"));
 }

@@ -138,7 +138,7 @@ show(null);
 showSum();
 new IntersectionObserver(() => {
   const hidden = element.offsetParent === null;
-  if (hidden && playing) pause();
+  if (hidden) film.pause();
   if (!hidden && wasHidden) trigger("opened", { chosen: chosen });
   wasHidden = hidden;
 }).observe(root);

@@ -30,7 +30,7 @@ async function showStrip(answer) {
     tile.setAttribute("aria-label", "The face after " + count(images) + " images");
     const canvas = tile.appendChild(document.createElement("canvas"));
     tile.append(compact(images));
-    tile.addEventListener("click", () => { pause(); seek(images); });
+    tile.addEventListener("click", () => { replay.pause(); seek(images); });
     tiles.append(tile);
     copyTile(canvas, picture, size, i, 0);
   });

@@ -13,7 +13,7 @@ const LEGENDS = { loss: [["loss_g", "generator", "G"], ["loss_d", "discriminator
 
 const slots = [0, 1].map(() => ({ name: "", data: null, pictures: new Map(), shown: undefined, asking: 0 }));
 let axis = timeAxis(1, true), layout = null, moment = 0, atEnd = true;
-let playing = false, loop = false, speed = 1, lastFrame = 0, nextFrame = 0;
+let loop = false, speed = 1;
 let hovered = null, kept = null; // faces of the sheets, by seed
 let strip = null, stripWanted = false, wasHidden = true, refreshing = 0;
 
@@ -35,7 +35,7 @@ async function choose(names) {
     slot.pictures.forEach((picture) => picture && picture.close());
     Object.assign(slot, { name: names[i], data: null, pictures: new Map(), shown: undefined });
   });
-  if (first) { pause(); keep(null); showStrip(null); atEnd = true; }
+  if (first) { replay.pause(); keep(null); showStrip(null); atEnd = true; }
   arrange();
   await refresh();
   if (first && stripWanted) askStrip();
@@ -175,7 +175,7 @@ function arrangeEvents(runs) {
       const words = button.appendChild(document.createElement("span"));
       words.className = "text";
       words.textContent = text;
-      button.addEventListener("click", () => { pause(); seek(images); });
+      button.addEventListener("click", () => { replay.pause(); seek(images); });
       list.appendChild(document.createElement("li")).append(button);
     }
   }
@@ -313,42 +313,26 @@ function step(sheets) {
   if (!moments.length) return;
   let at = lastBy(moments, moment + 0.5, (images) => images);
   if (sheets < 0 && moment > moments[Math.max(0, at)] + 0.5) at += 1; // back from between two sheets: to the one shown
-  pause();
+  replay.pause();
   seek(moments[Math.max(0, Math.min(moments.length - 1, at + sheets))]);
 }
 
-function play() {
-  if (playing || !active().length) return;
-  if (atEnd) seek(0);
-  playing = true;
-  lastFrame = performance.now();
-  showPlaying();
-  nextFrame = requestAnimationFrame(advance);
-}
-
-function pause() {
-  playing = false;
-  cancelAnimationFrame(nextFrame);
-  showPlaying();
-}
-
-function showPlaying() {
-  const button = find(".play");
-  button.classList.toggle("playing", playing);
-  button.setAttribute("aria-label", playing ? "Pause" : "Play");
-  button.querySelector(".word").textContent = playing ? "Pause" : "Play";
-}
-
-function advance(now) {
+const replay = player(find(".play"), (passed) => {
   const sheets = Math.max(1, ...active().map((slot) => slot.data.sheets.length));
   const seconds = Math.min(PLAY_SECONDS[1], Math.max(PLAY_SECONDS[0], sheets / 4)) / speed;
-  const share = axis.to(moment) + Math.min(0.1, Math.max(0, now - lastFrame) / 1000 / seconds);
-  lastFrame = now;
+  const share = axis.to(moment) + Math.min(0.1, passed / seconds);
   seek(share >= 1 && loop ? 0 : axis.from(share));
   if (share >= 1 && !loop) {
-    pause();
+    replay.pause();
     seek(axis.most);
-  } else nextFrame = requestAnimationFrame(advance);
+  }
+});
+
+function playOrPause() {
+  if (replay.playing) return replay.pause();
+  if (!active().length) return;
+  if (atEnd) seek(0);
+  replay.play();
 }
 
 function scrub(event) {
@@ -358,7 +342,7 @@ function scrub(event) {
 
 lanes.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
-  pause();
+  replay.pause();
   lanes.setPointerCapture(event.pointerId);
   scrub(event);
 });
@@ -370,8 +354,8 @@ root.addEventListener("keydown", (event) => {
   const onButton = event.target.closest("button");
   const actions = {
     ArrowLeft: () => step(-many), ArrowRight: () => step(many), ArrowDown: () => step(-many), ArrowUp: () => step(many),
-    PageDown: () => step(-5), PageUp: () => step(5), Home: () => { pause(); seek(0); }, End: () => { pause(); seek(axis.most); },
-    " ": () => (playing ? pause() : play()), Escape: () => keep(null),
+    PageDown: () => step(-5), PageUp: () => step(5), Home: () => { replay.pause(); seek(0); }, End: () => { replay.pause(); seek(axis.most); },
+    " ": playOrPause, Escape: () => keep(null),
   };
   const vertical = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"].includes(event.key);
   if (!actions[event.key] || (vertical && event.target !== lanes) || (event.key === " " && onButton)) return;
@@ -379,7 +363,7 @@ root.addEventListener("keydown", (event) => {
   actions[event.key]();
 });
 
-find(".play").addEventListener("click", () => (playing ? pause() : play()));
+find(".play").addEventListener("click", playOrPause);
 find(".back").addEventListener("click", () => step(-1));
 find(".next").addEventListener("click", () => step(1));
 find(".speed select").addEventListener("change", (event) => (speed = +event.target.value));
@@ -409,7 +393,7 @@ find(".refresh").addEventListener("click", () => { trigger("opened"); refresh();
 new ResizeObserver(() => { if (lanes.clientWidth && slots[0].name) arrange(); }).observe(lanes);
 new IntersectionObserver(() => {
   const hidden = element.offsetParent === null;
-  if (hidden) pause();
+  if (hidden) replay.pause();
   else if (wasHidden) {
     wasHidden = false;
     trigger("opened");
