@@ -368,7 +368,7 @@ PRESETS: dict[str, GANConfig] = {
             beta1=0.0,
             beta2=0.99,
             ema_half_life_images=10_000,
-            epochs=34,
+            epochs=46,
             lr_decay_start=0.5,
             metric_interval=100_000,
         ),
