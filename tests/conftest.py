@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from gan.drawn import draw_faces
 from gan.training import train
 
 torch.set_num_threads(1)
+
+# A script's background jobs begin with SIGINT ignored, and hand that on: to pytest, and to the programs that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
