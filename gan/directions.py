@@ -139,7 +139,7 @@ def sefa(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
     """Closed-form directions (Shen and Zhou 2021, "SeFa", arXiv:2007.06600): what the first layer amplifies most.
 
     The eigenvectors of W^T W with the largest eigenvalues, W the first layer's weight, with its batch norm folded in
-    where no shortcut goes past it.
+    where no shortcut goes past it and z does not modulate it.
 
     Args:
         generator: in eval mode, on the CPU.
@@ -166,9 +166,10 @@ def ganspace(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
     folded = fold(generator)
     upsampling = (nn.ConvTranspose2d, Residual)
     first = next(i for i, layer in enumerate(folded.layers) if isinstance(layer, upsampling))
-    until = first + (1 if isinstance(folded.layers[first], Residual) else 2)  # with its activation, where it has one
+    # A convolution with its activation, where it has one, which a modulated batch norm precedes.
+    until = first + (1 if isinstance(folded.layers[first], Residual) else 2 + folded.config.g_modulated)
     z = latents(folded.config, range(_SEEN))
-    activations = torch.cat([folded.layers[:until](folded.stem(part)).flatten(1) for part in z.split(64)])
+    activations = torch.cat([folded.layers[:until](folded.stem(part), part).flatten(1) for part in z.split(64)])
     n = min(n, folded.config.z_dim)
     with torch.random.fork_rng(devices=[]):  # the decomposition begins with random vectors
         torch.manual_seed(0)

@@ -22,7 +22,8 @@ from gan.strips import Conv2d, ConvTranspose2d
 class Generator(nn.Module):
     """z -> linear stem -> transposed convolutions -> tanh (DCGAN, Radford et al. 2016, arXiv:1511.06434).
 
-    With `g_residual` each but the last has a shortcut around it (`Residual`).
+    With `g_residual` each but the last has a shortcut around it (`Residual`); with `g_modulated` z also sets the scale
+    and shift of every batch norm (`ModulatedBatchNorm2d`).
 
     Attributes:
         config: the `GANConfig` it was built from.
@@ -35,7 +36,8 @@ class Generator(nn.Module):
         sizes = config.sizes
 
         def hidden(channels: int) -> list[nn.Module]:
-            layers: list[nn.Module] = [nn.BatchNorm2d(channels), _activation(config.g_leaky_slope)]
+            norm = ModulatedBatchNorm2d(channels, config.z_dim) if config.g_modulated else nn.BatchNorm2d(channels)
+            layers: list[nn.Module] = [norm, _activation(config.g_leaky_slope)]
             return layers + ([nn.Dropout(config.g_dropout)] if config.g_dropout else [])
 
         # A stem without batch norm needs its bias whatever g_bias says.
@@ -58,11 +60,49 @@ class Generator(nn.Module):
             block = [*(hidden(widths[i]) if i > 0 or config.g_stem_norm else []), convolution]
             residual = config.g_residual and i < last
             layers += [Residual(block, widths[i], widths[i + 1], sizes[i + 1])] if residual else block
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.layers = Layers(*layers, nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
         """z: (N, z_dim) float32 -> images: (N, C, H, W) in [-1, 1]."""
-        return self.layers(self.stem(z))
+        return self.layers(self.stem(z), z)
+
+
+class Layers(nn.Sequential):
+    """A generator's layers, one after the other; those that look at z get it."""
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """x: (N, C, H, W) or what the first layer takes, z: (N, z_dim) -> what the last layer gives."""
+        for layer in self:
+            x = layer(x, z) if isinstance(layer, (ModulatedBatchNorm2d, Residual)) else layer(x)
+        return x
+
+
+class ModulatedBatchNorm2d(nn.Module):
+    """Batch norm with a further scale and shift, linear in z: self-modulation (Chen et al. 2019, arXiv:1810.01365).
+
+    Through it z reaches every resolution, not the stem alone. (The paper has a small network in place of one linear
+    layer.)
+    """
+
+    def __init__(self, channels: int, z_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.style = nn.Linear(z_dim, 2 * channels, bias=False)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """x: (N, C, H, W), z: (N, z_dim) -> (N, C, H, W)."""
+        scale, shift = self.style(z)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, self.norm(x), 1 + scale)
+
+    @torch.no_grad()
+    def absorb_norm(self) -> None:
+        """Multiply the batch norm of eval mode into the linear layer; from then on that is all there is."""
+        gain = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        offset = self.norm.bias - self.norm.running_mean * gain
+        scale, shift = self.style.weight.chunk(2)
+        self.style.weight = nn.Parameter(torch.cat([gain[:, None] * scale, offset[:, None] * scale + shift]))
+        self.style.bias = nn.Parameter(torch.cat([gain - 1, offset]))
+        self.norm = nn.Identity()
 
 
 class Residual(nn.Module):
@@ -73,13 +113,13 @@ class Residual(nn.Module):
 
     def __init__(self, block: list[nn.Module], in_channels: int, out_channels: int, size: int) -> None:
         super().__init__()
-        self.block = nn.Sequential(*block)
+        self.block = Layers(*block)
         # The convolution first: fewer pixels then, and the same result.
         self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.Upsample(size))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (N, in_channels, H, W) -> (N, out_channels, size, size)."""
-        return self.block(x) + self.shortcut(x)
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """x: (N, in_channels, H, W), z: (N, z_dim) -> (N, out_channels, size, size)."""
+        return self.block(x, z) + self.shortcut(x)
 
 
 class Discriminator(nn.Module):
@@ -155,12 +195,14 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
 
     Gives the same as `network.eval()` up to rounding, in fewer and smaller operations. (Under spectral norm every
     call divides the weights by their norm anew, which takes longer than judging one picture.) Around `Residual`
-    blocks batch norm stays: the shortcut needs what comes before it.
+    blocks batch norm stays: the shortcut needs what comes before it. A modulated one is one operation afterwards.
     """
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
+        if isinstance(module, ModulatedBatchNorm2d):
+            module.absorb_norm()
     layers: list[nn.Module] = []
     for module in folded.layers:
         norm = isinstance(module, nn.BatchNorm2d)
@@ -179,7 +221,7 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
             folded.stem = fuse_linear_bn_eval(folded.stem, flat)
         elif not isinstance(module, nn.Dropout):
             layers.append(module)
-    folded.layers = nn.Sequential(*layers)
+    folded.layers = type(folded.layers)(*layers)
     return folded.requires_grad_(False)
 
 

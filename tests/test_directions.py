@@ -104,16 +104,26 @@ def test_sefa_is_the_closed_form_with_batch_norm_folded_in(tiny_run):
 
 
 @torch.no_grad()
-def test_the_early_layer_of_a_residual_generator_is_its_first_block(tiny_config):
+@pytest.mark.parametrize(
+    ("residual", "modulated", "layers"),
+    [
+        (True, False, 2),  # after Unflatten its first block
+        (True, True, 2),
+        (False, True, 6),  # Unflatten, norm, activation, convolution, norm, activation
+    ],
+)
+def test_the_early_layer_is_the_first_block_or_convolution(tiny_config, residual, modulated, layers):
     torch.manual_seed(0)
     generator = Generator(
-        tiny_config.replace(g_residual=True, g_multipliers=(3, 2, 1), g_strides=(2, 1, 2), kernel_size=5)
+        tiny_config.replace(
+            g_residual=residual, g_modulated=modulated, g_multipliers=(3, 2, 1), g_strides=(2, 1, 2), kernel_size=5
+        )
     )
-    for parameter in generator.parameters():
-        parameter.normal_(0, 0.3)
+    for name, parameter in generator.named_parameters():
+        parameter.normal_(0, 0.03 if "style" in name else 0.3)  # nearly linear in z, as the regression is
     generator.eval()
     z = latents(generator.config, range(400))
-    activations = generator.layers[:2](generator.stem(z)).flatten(1)  # (400, 8 * 8 * 8)
+    activations = generator.layers[:layers](generator.stem(z), z).flatten(1)  # (400, 8 * 8 * 8)
     scores = torch.linalg.svd(activations - activations.mean(dim=0), full_matrices=False)[0]
     right = torch.linalg.lstsq(z - z.mean(dim=0), scores[:, :2]).solution.T
     for direction, vector in zip(ganspace(generator, n=2), right, strict=True):

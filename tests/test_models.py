@@ -8,7 +8,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan.config import PRESETS, GANConfig
-from gan.models import Discriminator, Generator, Residual, count_parameters, fold, initialise, minibatch_stddev
+from gan.models import (
+    Discriminator,
+    Generator,
+    Layers,
+    ModulatedBatchNorm2d,
+    Residual,
+    count_parameters,
+    fold,
+    initialise,
+    minibatch_stddev,
+)
 
 
 def linear(inputs, outputs, bias=True):
@@ -266,7 +276,7 @@ def test_order_of_the_layers(name):
         hasattr(m, "parametrizations") for m in discriminator.modules() if isinstance(m, (nn.Conv2d, nn.Linear))
     ]
     assert set(spectral) == {PRESETS[name].d_norm == "spectral"}
-    assert [type(child) for child in generator.children()] == [nn.Linear, nn.Sequential]
+    assert [type(child) for child in generator.children()] == [nn.Linear, Layers]
     for network, dropout, slope in zip(
         (generator, discriminator),
         dropouts,
@@ -418,15 +428,48 @@ def test_residual_generator_worked_out_by_hand(stem_norm):
     assert x.shape == (3, 1, 28, 28)
 
 
-@pytest.mark.parametrize("stem_norm", [True, False])
-def test_folding_a_residual_generator_keeps_its_pictures(stem_norm):
+def test_modulated_batch_norm_worked_out_by_hand():
     torch.manual_seed(0)
-    generator = Generator(RESIDUAL.replace(g_stem_norm=stem_norm, g_dropout=0.3))
+    norm = ModulatedBatchNorm2d(2, z_dim=3)
+    with torch.no_grad():
+        norm.norm.weight.copy_(torch.tensor([2.0, 1.0]))
+        norm.norm.bias.copy_(torch.tensor([0.5, -1.0]))
+    x, z = torch.randn(5, 2, 4, 4), torch.randn(5, 3)
+    mean, var = x.mean(dim=(0, 2, 3), keepdim=True), x.var(dim=(0, 2, 3), keepdim=True, unbiased=False)
+    normed = (x - mean) / (var + 1e-5).sqrt()
+    usual = normed * torch.tensor([2.0, 1.0]).view(1, 2, 1, 1) + torch.tensor([0.5, -1.0]).view(1, 2, 1, 1)
+    style = torch.einsum("oz,nz->no", norm.style.weight, z).view(5, 4, 1, 1)
+    torch.testing.assert_close(norm(x, z), usual * (1 + style[:, :2]) + style[:, 2:], rtol=1e-4, atol=1e-5)
+
+
+def test_modulation_brings_z_past_the_stem():
+    torch.manual_seed(0)
+    plain, modulated = (Generator(RESIDUAL.replace(g_modulated=on)) for on in (False, True))
+    for generator, same in ((plain, True), (modulated, False)):
+        with torch.no_grad():
+            generator.eval().stem.weight.zero_()  # nothing of z gets through it
+            pictures = generator(torch.randn(2, 8))
+        assert torch.equal(pictures[0], pictures[1]) == same
+    norms = [m for m in modulated.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) == len([m for m in modulated.modules() if isinstance(m, ModulatedBatchNorm2d)]) == 4
+
+
+@pytest.mark.parametrize("stem_norm", [True, False])
+@pytest.mark.parametrize(("residual", "modulated"), [(True, False), (False, True), (True, True)])
+def test_folding_shortcuts_and_modulation_keeps_the_pictures(residual, modulated, stem_norm):
+    torch.manual_seed(0)
+    generator = Generator(
+        RESIDUAL.replace(g_residual=residual, g_modulated=modulated, g_stem_norm=stem_norm, g_dropout=0.3)
+    )
     randomise_batch_norm(generator)
+    for module in generator.modules():
+        if isinstance(module, ModulatedBatchNorm2d):
+            nn.init.normal_(module.style.weight, 0, 0.5)
     z = torch.randn(3, 8)
     folded = fold(generator.train())
     torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
     assert not any(p.requires_grad for p in folded.parameters())
+    assert modulated != any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
 
 
 def test_minibatch_stddev_by_hand():
@@ -447,6 +490,7 @@ def test_minibatch_stddev_is_per_group():
 
 
 def test_discriminator_with_minibatch_stddev_sees_repetition():
+    torch.manual_seed(0)
     config = GANConfig(image_size=16, base_channels=4, d_multipliers=(1, 2), d_strides=(2, 2), g_multipliers=(2, 1),
                        g_strides=(2, 2), d_norm="none", d_minibatch_stddev=True)  # fmt: skip
     discriminator = Discriminator(config)
@@ -455,7 +499,7 @@ def test_discriminator_with_minibatch_stddev_sees_repetition():
     with torch.no_grad():
         alone = discriminator(image.repeat(4, 1, 1, 1))
         among_others = discriminator(torch.cat([image, torch.rand(3, 3, 16, 16)]))
-    assert abs(alone[0] - among_others[0]) > 1e-4
+    assert abs(alone[0] - among_others[0]) > 1e-5  # rounding comes to 1e-8
 
 
 def test_spectral_norm_bounds_every_layer():
