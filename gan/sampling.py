@@ -83,6 +83,23 @@ def latents(config: GANConfig, seeds: Sequence[int]) -> Tensor:
     return torch.from_numpy(np.stack([seed_to_z(s, config.z_dim, config.z_distribution) for s in seeds]))
 
 
+def even_latents(config: GANConfig, n: int) -> Tensor:
+    """Latents for averages over the distribution, which they cover more evenly than chance: scrambled Sobol points.
+
+    Averages over n of them are as close as over many times as many random ones (quasi-Monte Carlo: Owen 1998).
+
+    Args:
+        config: of z_dim and distribution.
+        n: how many; powers of 2 are the most even, and so are blocks of them in a row.
+
+    Returns:
+        z: (n, z_dim) float32, always the same ones.
+    """
+    points = torch.quasirandom.SobolEngine(config.z_dim, scramble=True, seed=0).draw(n, dtype=torch.float64)
+    points += 2.0**-31  # they are multiples of 2^-30 and 0 is among them, which is no normal number
+    return (2 * points - 1 if config.z_distribution == "uniform" else torch.special.ndtri(points)).float()
+
+
 def truncate(z: Tensor, truncation: float) -> Tensor:
     """Pull latents towards the mean face by scaling them: 1 changes nothing, 0 is the mean.
 

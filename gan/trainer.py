@@ -13,9 +13,12 @@ from torch.nn.parallel import DistributedDataParallel
 from gan.config import GANConfig
 from gan.losses import LOSSES, gradient_penalty
 from gan.models import Discriminator, Generator, initialise
-from gan.sampling import latents
+from gan.sampling import even_latents
 
-STATISTICS_SEEDS = 256  # latents behind the batch-norm statistics of the averaged generator
+# Latents behind the batch-norm statistics of the averaged generator. As good as 16,384 random ones: with 256 random
+# ones the finished faces64 was a tenth further from real pictures (Fréchet distance 1.53, not 1.38).
+STATISTICS_LATENTS = 512
+_STATISTICS_BATCH = 128  # a batch's own variance is too low by one part in so many
 
 
 class Trainer:
@@ -91,7 +94,7 @@ class Trainer:
 
     @torch.no_grad()
     def generator_to_show(self) -> Generator:
-        """`ema` in eval mode, its batch-norm statistics measured anew on the latents of fixed seeds.
+        """`ema` in eval mode, its batch-norm statistics measured anew on fixed latents.
 
         The statistics of the generator in training do not fit averaged weights: they tint every picture.
         """
@@ -103,7 +106,7 @@ class Trainer:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the batches that follow
             norm.train()
-        for z in latents(self.config, range(STATISTICS_SEEDS)).split(64):
+        for z in even_latents(self.config, STATISTICS_LATENTS).split(_STATISTICS_BATCH):
             self.ema(z.to(self.device))
         return self.ema.eval()
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from gan.config import GANConfig
+from gan.config import ConfigError, GANConfig
 from gan.models import Generator
 from gan.sampling import (
     _philox_rounds,
+    even_latents,
     generate,
     image_grid,
     latents,
@@ -105,6 +106,30 @@ def test_latents_follow_the_config(tiny_config):
         assert z.shape == (2, 8) and z.dtype == torch.float32
         assert np.array_equal(z[0].numpy(), seed_to_z(5, 8, distribution))
         assert np.array_equal(z[1].numpy(), seed_to_z(0, 8, distribution))
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_even_latents_have_one_in_each_of_as_many_equal_shares(distribution):
+    config = GANConfig(z_dim=7, z_distribution=distribution)
+    torch.manual_seed(5)
+    z = even_latents(config, 512)
+    assert z.shape == (512, 7) and z.dtype == torch.float32
+    shares = (z + 1) / 2 if distribution == "uniform" else torch.special.ndtr(z.double())
+    counts = [torch.bincount((column * 512).long(), minlength=512) for column in shares.T]
+    assert all((count == 1).all() for count in counts)
+    close = torch.corrcoef(z.T) - torch.eye(7)
+    assert close.abs().max() < 0.04  # of random ones 0.04 is the standard deviation
+    assert z.isfinite().all() and torch.equal(z, even_latents(config, 512))
+    assert torch.equal(
+        torch.rand(1), torch.rand(1, generator=torch.Generator().manual_seed(5))
+    )  # nothing drawn from it
+
+
+def test_even_latents_of_the_longest_z_are_finite():
+    longest = GANConfig(z_dim=21_201)
+    assert even_latents(longest, 2).isfinite().all()
+    with pytest.raises(ConfigError, match=r"z_dim=21202: expected at most 21201"):
+        longest.replace(z_dim=21_202)
 
 
 def test_truncation_scales_and_is_bounded():

@@ -150,9 +150,11 @@ def test_batch_norm_of_the_average_is_measured_anew(tiny_config, real):
     assert not any(changed(shown, weights) + changed(trainer.generator, in_training))
     norm = shown.layers[1]
     with torch.no_grad():
-        features = shown.layers[0](shown.stem(latents(config, range(256)))).transpose(0, 1).flatten(1)  # (8, 256 * 16)
-    torch.testing.assert_close(norm.running_mean, features.mean(dim=1), rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(norm.running_var, features.var(dim=1), rtol=0.05, atol=0.0)  # mean over four batches
+        features = shown.layers[0](shown.stem(latents(config, range(50_000)))).transpose(0, 1).flatten(1)
+    # Statistics of the distribution, not of the few latents that they are measured on.
+    spread = features.std(dim=1)
+    assert ((norm.running_mean - features.mean(dim=1)).abs() < 0.01 * spread).all()
+    torch.testing.assert_close(norm.running_var, features.var(dim=1), rtol=0.02, atol=0.0)
     assert not torch.allclose(norm.running_var, trainer.generator.layers[1].running_var, rtol=0.05)
     again = {name: buffer.clone() for name, buffer in shown.named_buffers()}
     assert all(torch.equal(buffer, again[name]) for name, buffer in trainer.generator_to_show().named_buffers())
