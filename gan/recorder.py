@@ -182,7 +182,7 @@ class Recorder:
         return columns
 
     def _save_weights(self, trainer: Trainer) -> Generator:
-        generator = trainer.generator_to_show()
+        generator = trainer.generator_to_show(self.images_seen)
         run.save_weights(self.folder / "model.safetensors", generator)
         run.save_weights(self.folder / "discriminator.safetensors", trainer.discriminator)
         return generator
@@ -190,7 +190,7 @@ class Recorder:
     def _measure(self, trainer: Trainer) -> dict:
         while self.images_seen >= self._next_metric:
             self._next_metric += self.config.metric_interval
-        generator = trainer.generator_to_show()
+        generator = trainer.generator_to_show(self.images_seen)
         figures = self._monitor.measure(generator)
         metric, best = self._monitor.metric, self._best
         if best is None or best["metric"] != metric or figures[metric] < best["value"]:

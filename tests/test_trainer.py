@@ -143,7 +143,7 @@ def test_batch_norm_of_the_average_is_measured_anew(tiny_config, real):
         trainer.step(real, step, 0.0)
     weights, in_training = copies(trainer.ema), copies(trainer.generator)
 
-    shown = trainer.generator_to_show()
+    shown = trainer.generator_to_show(10**6)
 
     assert shown is trainer.ema and not any(module.training for module in shown.modules())
     assert not any(p.requires_grad for p in shown.parameters())
@@ -157,14 +157,23 @@ def test_batch_norm_of_the_average_is_measured_anew(tiny_config, real):
     torch.testing.assert_close(norm.running_var, features.var(dim=1), rtol=0.02, atol=0.0)
     assert not torch.allclose(norm.running_var, trainer.generator.layers[1].running_var, rtol=0.05)
     again = {name: buffer.clone() for name, buffer in shown.named_buffers()}
-    assert all(torch.equal(buffer, again[name]) for name, buffer in trainer.generator_to_show().named_buffers())
+    assert all(torch.equal(buffer, again[name]) for name, buffer in trainer.generator_to_show(10**6).named_buffers())
+
+
+@pytest.mark.parametrize(("images_seen", "latents_seen"), [(0, 256), (100_000, 1024), (3_000_000, 2048)])
+def test_the_statistics_are_the_finer_the_longer_the_training(tiny_config, images_seen, latents_seen):
+    trainer = make(tiny_config.replace(ema_half_life_images=1000))
+    batches = []
+    trainer.ema.stem.register_forward_hook(lambda _, inputs, __: batches.append(len(inputs[0])))
+    trainer.generator_to_show(images_seen)
+    assert sum(batches) == latents_seen
 
 
 def test_showing_the_generator_leaves_training_as_it_was(tiny_config, real):
     for half_life in (0, 1000):
         looked_at, left_alone = (make(tiny_config.replace(ema_half_life_images=half_life)) for _ in range(2))
         for step in range(3):
-            looked_at.generator_to_show()
+            looked_at.generator_to_show(10**6)
             for trainer in (looked_at, left_alone):
                 trainer.begin_step(step)
                 trainer.step(real, step, 0.0)
@@ -176,7 +185,7 @@ def test_showing_the_generator_leaves_training_as_it_was(tiny_config, real):
 def test_without_averaging_the_generator_itself_is_shown(tiny_config):
     trainer = make(tiny_config)
     assert trainer.ema is trainer.generator
-    assert trainer.generator_to_show() is trainer.generator
+    assert trainer.generator_to_show(10**6) is trainer.generator
     assert trainer.state()["ema"] == {}
 
 

@@ -162,7 +162,7 @@ def test_learning_really_happens(tiny_config, tmp_path):
     def distance(pictures):
         return np.linalg.norm(pictures.reshape(-1, 3).mean(axis=0) - colour)
 
-    untrained = generate(Trainer(config, torch.device("cpu")).generator_to_show(), latents(config, range(64)))
+    untrained = generate(Trainer(config, torch.device("cpu")).generator_to_show(0), latents(config, range(64)))
     trained = sample(run.load_generator(tmp_path / "a"), n=64)
     assert distance(untrained) > 100
     assert distance(trained) < distance(untrained) / 5
