@@ -24,6 +24,7 @@ examples:
   python train.py --data faces.zip more_faces/ --max-minutes 60   our recipe on your own pictures
   python train.py --data drawn --max-minutes 5                    no download at all
   python train.py --resume runs/faces64 --epochs 100              go on where it stopped
+  python train.py --start-from weights/faces64 --data faces/      a trained model, on to your own pictures
   torchrun --nproc_per_node=2 train.py --data celeba              two GPUs, or two processes
 
 Ctrl-C finishes the step, saves, and says how to go on. `python app.py` shows a run while it trains.
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outcome, Path]:
     """Turn the options into a config, pictures and a folder, and train."""
+    start_from = None
     if options.resume:
         out = Path(options.resume)
         config = run.read_info(out).config
@@ -68,7 +70,8 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         if not sources:
             raise TrainingError(f"{out} was not begun by train.py and does not say where its pictures are: give --data")
     else:
-        config = configure(options)
+        start_from = run.local_folder(options.start_from) if options.start_from else None
+        config = configure(options, start_from)
         out = Path(options.out or Path("runs") / config.preset)
         sources, data_root = options.data or [default_data(config)], options.data_root or "data"
         precision = options.precision or "auto"
@@ -85,6 +88,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         device=options.device,
         precision=precision,
         resume=bool(options.resume),
+        start_from=start_from,
         overwrite=options.overwrite,
         sample_every=options.sample_every,
         save_minutes=options.save_minutes,
@@ -95,13 +99,20 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
     return outcome, out
 
 
-def configure(options: argparse.Namespace) -> GANConfig:
-    """The preset with the changes that the command line asks for; raises `ConfigError`."""
+def configure(options: argparse.Namespace, start_from: Path | None = None) -> GANConfig:
+    """The preset, or else the config of the model to start from, with the changes that the command line asks for.
+
+    Raises:
+        ConfigError: no such preset or field, or a bad value.
+        gan.run.RunError: no model folder to start from.
+    """
     changes = dict(parse_assignment(text) for text in options.set)
     for name in ("epochs", "batch_size", "seed"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    return get_preset(options.preset or "faces64").replace(**changes)
+    taken_over = start_from is not None and options.preset is None
+    config = run.read_info(start_from).config if taken_over else get_preset(options.preset or "faces64")
+    return config.replace(**changes)
 
 
 def default_data(config: GANConfig) -> str:
@@ -129,7 +140,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("what").add_argument
-    add("--preset", metavar="P", help="architecture and hyper-parameters (default: faces64)")
+    add("--preset", metavar="P", help="architecture and hyper-parameters (default: faces64, or those of --start-from)")
     add("--list-presets", action="store_true", help="list them and exit")
     add("--data", nargs="+", metavar="SOURCE",
         help="one or more of: mnist, celeba (downloaded when absent), drawn or drawn:N (made on the spot), "
@@ -141,6 +152,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     add = parser.add_argument_group("where").add_argument
     add("--out", metavar="DIR", help="the model folder (default: runs/PRESET)")
+    add("--start-from", metavar="MODEL",
+        help="begin with the weights of this model folder or Hub id, not random ones; its replay goes on")  # fmt: skip
     add("--resume", metavar="DIR", help="go on with the run in this folder: same preset, same data")
     add("--overwrite", action="store_true", help="start over where --out already holds a model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
@@ -157,7 +170,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     options = parser.parse_args(arguments)
     if options.resume:
-        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite"):
+        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from"):
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")

@@ -73,7 +73,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 |---|---|
 | Preset | `{config.preset}`{_changes(config)} |
 | Data | {info.data}{_part_of_celeba(sources, info.images)} |
-| Real pictures seen | {last["images_seen"]:,} ({last["epoch"]:.1f} epochs of {info.images:,}) |
+| Real pictures seen | {_seen(info, last)} |
 | Training time | {comparison.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
 | Discriminator | {count_parameters(Discriminator(config)):,} parameters |
@@ -137,11 +137,25 @@ def _command(info: run.RunInfo, last: dict) -> str:
         parts += ["--set", f"{key}={shown}"]
     names = {"MNIST": "mnist", "CelebA": "celeba", "drawn faces": "drawn"}
     parts += ["--data", *(names.get(name, name) for name in info.data.split(" + "))]
-    if last["epoch"] < config.epochs - 0.05:
-        parts += ["--max-images", str(last["images_seen"])]
-    elif last["epoch"] > config.epochs + 0.05:
-        parts += ["--epochs", str(round(last["epoch"]))]
+    images_seen, epoch = last["images_seen"], last["epoch"]
+    if info.start is not None:
+        parts += ["--start-from", info.start.model]
+        images_seen, epoch = images_seen - info.start.images_seen, epoch - info.start.epoch
+    if epoch < config.epochs - 0.05:
+        parts += ["--max-images", str(images_seen)]
+    elif epoch > config.epochs + 0.05:
+        parts += ["--epochs", str(round(epoch))]
     return shlex.join(parts)
+
+
+def _seen(info: run.RunInfo, last: dict) -> str:
+    if (start := info.start) is None:
+        return f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.images:,})"
+    own, epochs = last["images_seen"] - start.images_seen, last["epoch"] - start.epoch
+    return (
+        f"{last['images_seen']:,}: {start.images_seen:,} by the model `{start.model}` that it began with, "
+        f"then {own:,} ({epochs:.1f} epochs of {info.images:,})"
+    )
 
 
 def _best(folder: Path) -> str:

@@ -353,14 +353,15 @@ PRESETS: dict[str, GANConfig] = {
     config.preset: config
     for config in (
         # Our recipe: of all that was tried, spectral norm with hinge (SNGAN, Miyato et al. 2018), batches of 32, a
-        # generator that learns twice as fast as its critic, and shortcuts in it helped. The sweeps and the long run:
-        # weights/faces64/notes.md.
+        # generator that learns twice as fast as its critic, and shortcuts and self-modulation in it helped. The sweeps
+        # and the long run: weights/faces64/notes.md.
         _preset(
             preset="faces64",
             source="GAN Faces' own recipe: DCGAN with a spectrally normalised critic, hinge loss, EMA",
             z_dim=128,
             base_channels=48,
             g_residual=True,
+            g_modulated=True,
             d_norm="spectral",
             d_bias=True,
             loss="hinge",

@@ -88,6 +88,7 @@ class ModulatedBatchNorm2d(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
         self.style = nn.Linear(z_dim, 2 * channels, bias=False)
+        self.register_load_state_dict_pre_hook(_modulated_by_nothing)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """x: (N, C, H, W), z: (N, z_dim) -> (N, C, H, W)."""
@@ -103,6 +104,14 @@ class ModulatedBatchNorm2d(nn.Module):
         self.style.weight = nn.Parameter(torch.cat([gain[:, None] * scale, offset[:, None] * scale + shift]))
         self.style.bias = nn.Parameter(torch.cat([gain - 1, offset]))
         self.norm = nn.Identity()
+
+
+def _modulated_by_nothing(module: ModulatedBatchNorm2d, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Let a plain batch norm's state be loaded: without modulation the two are the same."""
+    if f"{prefix}running_mean" in state:
+        for name in module.norm.state_dict():
+            state[f"{prefix}norm.{name}"] = state.pop(prefix + name)
+        state[f"{prefix}style.weight"] = torch.zeros_like(module.style.weight)
 
 
 class Residual(nn.Module):

@@ -55,11 +55,13 @@ class Recorder:
         self._rows = self._samples = self._snapshots = 0
         self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
         self._sums, self._counted = torch.zeros(5), 0
+        self._images_before, self._epochs_before = 0, 0.0  # of the run that this one began with
         self._seconds_before, self._started = 0.0, time.monotonic()
 
     @property
     def images_seen(self) -> int:
-        return self.step * self.config.batch_size
+        """Real pictures, with those of the run that this one began with."""
+        return self._images_before + self.step * self.config.batch_size
 
     @property
     def seconds(self) -> float:
@@ -109,6 +111,25 @@ class Recorder:
         self._append(self._position() | self._replay_step(trainer, save_snapshot=False))
         self.save(trainer)
 
+    def write_story(self, folder: Path, trainer: Trainer) -> None:
+        """In place of `write_first`: what the run in `folder` left for the replay, of which this one is the sequel."""
+        story = run.read_history(folder)
+        if self.writes:
+            run.copy_replay(folder, self.folder)
+        for row in story:
+            self._append({column: row[column] for column in run.HISTORY_COLUMNS if row.get(column) is not None})
+        last = story[-1]
+        self._images_before, self._epochs_before = last["images_seen"], last["epoch"]
+        self._seconds_before, self._started = last["seconds"], time.monotonic()
+        self._samples, self._snapshots = (
+            1 + max((row[column] for row in story if row.get(column) is not None), default=-1)
+            for column in ("sample", "snapshot")
+        )
+        self._plan_replay()
+        self._plan_metric()
+        self.note(f"went on from the weights of {Path(folder).name}")
+        self.save(trainer)
+
     def note(self, event: str) -> None:
         """Append a row that only tells an event."""
         self._append(self._position() | {"event": event})
@@ -154,7 +175,7 @@ class Recorder:
     def _position(self) -> dict:
         return {
             "images_seen": self.images_seen,
-            "epoch": self.step / self.steps_per_epoch,
+            "epoch": self._epochs_before + self.step / self.steps_per_epoch,
             "seconds": round(self.seconds, 2),
         }
 
@@ -175,21 +196,27 @@ class Recorder:
             columns["snapshot"] = self._snapshots
             self._snapshots += 1
         self._samples += 1
+        self._plan_replay()
+        return columns
+
+    def _plan_replay(self) -> None:
         while self.images_seen >= self._next_sample:
             self._next_sample *= self.config.sample_growth
         while self.images_seen >= self._next_snapshot:
             self._next_snapshot *= self.config.snapshot_growth
-        return columns
+
+    def _plan_metric(self) -> None:
+        while self.config.metric_interval and self.images_seen >= self._next_metric:
+            self._next_metric += self.config.metric_interval
 
     def _save_weights(self, trainer: Trainer) -> Generator:
         generator = trainer.generator_to_show(self.images_seen)
         run.save_weights(self.folder / "model.safetensors", generator)
-        run.save_weights(self.folder / "discriminator.safetensors", trainer.discriminator)
+        run.save_weights(self.folder / run.CRITIC_FILE, trainer.discriminator)
         return generator
 
     def _measure(self, trainer: Trainer) -> dict:
-        while self.images_seen >= self._next_metric:
-            self._next_metric += self.config.metric_interval
+        self._plan_metric()
         generator = trainer.generator_to_show(self.images_seen)
         figures = self._monitor.measure(generator)
         metric, best = self._monitor.metric, self._best
@@ -214,7 +241,10 @@ class Recorder:
         self._rows += 1
 
 
-_COUNTERS = ("step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted")
+_COUNTERS = (
+    "step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted",
+    "_images_before", "_epochs_before",
+)  # fmt: skip
 
 
 def pairwise_distance(images: Tensor, most: int = 64) -> float:

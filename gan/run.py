@@ -17,10 +17,12 @@ The columns `sample` and `snapshot` of the history say at how many images each w
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
 import platform
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +40,7 @@ from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
 FORMAT_VERSION = 1
-MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"
+MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
 HISTORY_COLUMNS = (
@@ -67,6 +69,15 @@ class RunError(ValueError):
 
 
 @dataclass(frozen=True)
+class Start:
+    """The model that a training began with, in place of random weights."""
+
+    model: str  # its folder's name
+    images_seen: int  # real pictures that it had seen
+    epoch: float  # passes over its data
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What config.json says beside the config itself."""
 
@@ -75,6 +86,7 @@ class RunInfo:
     images: int  # pictures in them
     libraries: dict[str, str]
     machine: str  # what it was trained on
+    start: Start | None = None
 
 
 def is_run(folder: Path) -> bool:
@@ -82,7 +94,9 @@ def is_run(folder: Path) -> bool:
     return (Path(folder) / "config.json").is_file()
 
 
-def write_config(folder: Path, config: GANConfig, data: str, images: int, device: str = "cpu") -> None:
+def write_config(
+    folder: Path, config: GANConfig, data: str, images: int, device: str = "cpu", start: Start | None = None
+) -> None:
     """Write config.json; `data` are the sources in words, `images` how many pictures they hold."""
     content = {
         "format_version": FORMAT_VERSION,
@@ -95,6 +109,8 @@ def write_config(folder: Path, config: GANConfig, data: str, images: int, device
             "torchvision": version("torchvision"),  # not imported: that takes a second, also of the page's start
         },
     }
+    if start is not None:
+        content["start"] = dataclasses.asdict(start)
     _write_json(Path(folder) / "config.json", content)
 
 
@@ -126,6 +142,7 @@ def read_info(folder: Path) -> RunInfo:
             content["data"]["images"],
             content["libraries"],
             content.get("machine", "a machine not recorded"),  # by older versions
+            Start(**content["start"]) if "start" in content else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -226,7 +243,7 @@ def load_generator(
 def load_discriminator(folder: str | Path, *, device: str = "cpu") -> Discriminator:
     """The critic of a model folder, in eval mode, without gradients; raises `RunError`."""
     discriminator = Discriminator(read_info(Path(folder)).config)
-    load_weights(Path(folder) / "discriminator.safetensors", discriminator)
+    load_weights(Path(folder) / CRITIC_FILE, discriminator)
     return discriminator.eval().requires_grad_(False).to(device)
 
 
@@ -251,6 +268,13 @@ def samples(folder: Path) -> dict[int, Path]:
 def snapshots(folder: Path) -> dict[int, Path]:
     """Generator snapshots by number, in order."""
     return _numbered(Path(folder) / "snapshots", ".safetensors")
+
+
+def copy_replay(source: Path, folder: Path) -> None:
+    """Copy a run's sample sheets and snapshots into another folder that has none."""
+    for kind in ("samples", "snapshots"):
+        if (Path(source) / kind).is_dir():
+            shutil.copytree(Path(source) / kind, Path(folder) / kind)
 
 
 def append_history(folder: Path, row: dict[str, float | int | str]) -> None:

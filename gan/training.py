@@ -44,7 +44,7 @@ class Limits:
     """When a training stops; whichever comes first."""
 
     epochs: int
-    max_images: int | None = None  # real pictures seen, over all sessions
+    max_images: int | None = None  # real pictures seen, over all sessions; not those of a run begun with
     max_minutes: float | None = None  # of this session
 
 
@@ -67,6 +67,7 @@ def train(
     device: str = "auto",  # "auto" takes cuda, then mps, then cpu
     precision: str = "auto",  # "fp32" or "bf16"; "auto" is bf16 where the processor computes in it
     resume: bool = False,  # go on from the checkpoint in `out`
+    start_from: str | Path | None = None,  # a model folder whose weights to begin with, fine-tuning it
     overwrite: bool = False,  # start over where `out` already holds a model
     sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
     save_minutes: float = 5.0,  # between periodic checkpoints: the most that `kill -9` costs
@@ -81,8 +82,8 @@ def train(
         images: (N, image_size, image_size, channels) uint8, from `gan.data.load_images`.
 
     Raises:
-        TrainingError: `out` is taken; pictures that do not fit the config; weights that became NaN
-            more than `MAX_ROLLBACKS` times.
+        TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config; weights
+            that became NaN more than `MAX_ROLLBACKS` times.
         gan.checkpoint.CheckpointError: nothing whole to resume from.
     """
     out = Path(out)
@@ -101,10 +102,11 @@ def train(
     if resume:
         recorder.restore(trainer)
     else:
+        start = load_start(trainer, start_from, out) if start_from else None
         if rank == 0:
             _claim(out, overwrite)
-            run.write_config(out, config, data, len(images), str(torch_device))
-        recorder.write_first(trainer)
+            run.write_config(out, config, data, len(images), str(torch_device), start)
+        recorder.write_story(start_from, trainer) if start else recorder.write_first(trainer)
     if recorder.step >= total_steps:
         log.warning(
             "%s has already seen %s pictures: give more --epochs or --max-images to go on",
@@ -116,7 +118,7 @@ def train(
     bar = tqdm(
         desc=f"{config.preset} ({torch_device.type}, {'bf16' if bf16 else 'fp32'})",
         total=total_steps * config.batch_size,
-        initial=recorder.images_seen,
+        initial=recorder.step * config.batch_size,
         unit="img",
         unit_scale=True,
         mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log file needs no animation
@@ -150,7 +152,7 @@ def train(
             if (recorder.row_due() or last or interrupted) and not trainer.is_finite():
                 rollbacks += 1
                 _roll_back(trainer, recorder, rollbacks)
-                bar.n = recorder.images_seen
+                bar.n = recorder.step * config.batch_size
                 continue
             if recorder.row_due() or last:
                 row = recorder.write_row(trainer, real, fake, replay=last, save_snapshot=last)
@@ -169,6 +171,36 @@ def train(
         _find_sliders(out, data)
         write_card(out)
     return Outcome(recorder.images_seen, recorder.seconds, reason)
+
+
+def load_start(trainer: Trainer, folder: str | Path, out: Path) -> run.Start:
+    """Fill a trainer's networks from a model folder: both generators with the one it shows, and the critic.
+
+    Adam's averages are not in the folder and begin anew.
+
+    Raises:
+        TrainingError: `folder` is `out`, lacks the critic or a history, or has other networks than the trainer.
+        gan.run.RunError: no model folder.
+    """
+    folder = Path(folder)
+    if folder.resolve() == out.resolve():
+        raise TrainingError(f"{folder} cannot be both what training starts from and where it goes: give another --out")
+    run.read_info(folder)
+    history = run.read_history(folder)
+    if not history or not (folder / run.CRITIC_FILE).is_file():
+        missing = run.CRITIC_FILE if history else "history.csv"
+        raise TrainingError(f"{folder} has no {missing}, which a training needs to start from it: give another folder")
+    networks = {run.MODEL_FILE: {trainer.generator, trainer.ema}, run.CRITIC_FILE: {trainer.discriminator}}
+    try:
+        for file, filled in networks.items():
+            for network in filled:
+                run.load_weights(folder / file, network)
+    except run.RunError as error:
+        raise TrainingError(
+            f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
+            "decides a network's shape"
+        ) from error
+    return run.Start(folder.resolve().name, history[-1]["images_seen"], history[-1]["epoch"])
 
 
 def pick_device(device: str) -> torch.device:
@@ -231,7 +263,7 @@ def _claim(out: Path, overwrite: bool) -> None:
         )
     for name in ("samples", "snapshots", "checkpoint"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("config.json", "model.safetensors", "discriminator.safetensors", run.BEST_FILE, "history.csv",
+    for name in ("config.json", "model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv",
                  "metrics.json", directions.FILE, encoder.FILE, "projection.json", "README.md"):  # fmt: skip
         (out / name).unlink(missing_ok=True)
 

@@ -47,14 +47,18 @@ def dcgan_generator(z, width):
     ]  # fmt: skip
 
 
-def residual_generator(z, width):
-    """The same with a 1x1 convolution beside each transposed one but the last; batch norm comes before them."""
+def own_generator(z, width):
+    """The same with a 1x1 convolution beside each transposed one but the last; batch norm, by z modulated, before."""
+
+    def modulated(channels):
+        return [*norm(channels), *linear(z, 2 * channels, bias=False)]
+
     return [
         *linear(z, 8 * width * 4 * 4, bias=False),
-        *norm(8 * width), *deconv(8 * width, 4 * width, 4, False), *conv(8 * width, 4 * width, 1, False),
-        *norm(4 * width), *deconv(4 * width, 2 * width, 4, False), *conv(4 * width, 2 * width, 1, False),
-        *norm(2 * width), *deconv(2 * width, width, 4, False), *conv(2 * width, width, 1, False),
-        *norm(width), *deconv(width, 3, 4, False),
+        *modulated(8 * width), *deconv(8 * width, 4 * width, 4, False), *conv(8 * width, 4 * width, 1, False),
+        *modulated(4 * width), *deconv(4 * width, 2 * width, 4, False), *conv(4 * width, 2 * width, 1, False),
+        *modulated(2 * width), *deconv(2 * width, width, 4, False), *conv(2 * width, width, 1, False),
+        *modulated(width), *deconv(width, 3, 4, False),
     ]  # fmt: skip
 
 
@@ -128,7 +132,7 @@ LAYERS = {
         ],
     ),
     "faces64": (
-        residual_generator(OWN.z_dim, OWN.base_channels),
+        own_generator(OWN.z_dim, OWN.base_channels),
         [
             shape
             for inputs, outputs in ((3 / OWN.base_channels, 1), (1, 2), (2, 4), (4, 8))
@@ -247,12 +251,12 @@ BLOCKS = {
     "dlnd-mnist28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dlnd-celeba28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
-    "faces64": ("(BRT+CU) (BRT+CU) (BRT+CU) BR Th", "CL CL CL CL", (0, 0)),
+    "faces64": ("(MRT+CU) (MRT+CU) (MRT+CU) MR Th", "CL CL CL CL", (0, 0)),
 }  # fmt: skip
 # Plain operations only, each with an ONNX counterpart: the generator shall run in a browser too.
 LETTERS = {
     nn.ConvTranspose2d: "T", nn.Conv2d: "C", nn.BatchNorm2d: "B", nn.ReLU: "R", nn.LeakyReLU: "L",
-    nn.Dropout: "D", nn.Tanh: "h", nn.Upsample: "U", nn.Unflatten: "",
+    nn.Dropout: "D", nn.Tanh: "h", nn.Upsample: "U", nn.Unflatten: "", ModulatedBatchNorm2d: "M",
 }  # fmt: skip
 
 
@@ -371,7 +375,7 @@ def test_folding_batch_norm_keeps_the_pictures(name):
         torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
     kinds = {type(m) for m in folded.modules()}
     assert not kinds & {nn.BatchNorm1d, nn.Dropout}
-    assert config.g_residual == (nn.BatchNorm2d in kinds)
+    assert (nn.BatchNorm2d in kinds) == (config.g_residual and not config.g_modulated)
     assert not folded.training
     assert not any(p.requires_grad for p in folded.parameters())
     assert all(torch.equal(value, before[key]) for key, value in generator.state_dict().items())

@@ -110,6 +110,7 @@ def test_as_a_process_an_error_is_a_sentence_on_stderr():
         (["--max-minutes=nan"], "argument --max-minutes: invalid positive number value: 'nan'"),
         (["--save-minutes=-1"], "argument --save-minutes: invalid positive number value: '-1'"),
         (["--precision=fp16"], "argument --precision: invalid choice: 'fp16'"),
+        (["--start-from=nowhere"], "nowhere is no model folder: it has no config.json"),
         (["--resume=nowhere"], "nowhere is no model folder: it has no config.json"),
         (["--data=drawn:5", *TINY], "5 pictures are fewer than one batch of 32"),
         (["--data=drawn:64", *TINY, "--device=tpu"], "device 'tpu' cannot be used here"),
@@ -130,6 +131,7 @@ def test_errors_are_sentences(capsys, arguments, sentence):
         ["--seed=0"],
         ["--seed=7"],
         ["--overwrite"],
+        ["--start-from=weights/faces64"],
     ],
 )
 def test_what_does_not_go_with_resume(capsys, tiny_run, extra):
@@ -192,6 +194,25 @@ def test_more_epochs_stay_asked_for_after_a_stop():
     assert json.loads(Path("begun/config.json").read_text()) == before
     assert command.main(["--resume=begun", "--device=cpu"]) == 0
     assert run.read_history(Path("begun"))[-1]["images_seen"] == 3 * 64
+
+
+def test_start_from_takes_over_the_config(handed_over, tiny_run):
+    source = f"--start-from={tiny_run}"
+    assert command.main([source, "--data=drawn:40", "--set=g_lr=1e-5", "--epochs=3", "--out=a"]) == 0
+    assert command.main([source, "--data=drawn:40", "--preset=dcgan64", "--out=b"]) == 0
+    assert command.main(["--data=drawn:40", *TINY]) == 0
+    own, other, neither = handed_over
+    assert own["config"] == run.read_info(tiny_run).config.replace(g_lr=1e-5, epochs=3)
+    assert own["start_from"] == other["start_from"] == tiny_run and neither["start_from"] is None
+    assert other["config"] == PRESETS["dcgan64"]
+
+
+def test_start_from_works_to_the_end(capsys, tiny_run):
+    arguments = ["--data=drawn:40", "--epochs=1", "--device=cpu"]
+    assert command.main([f"--start-from={tiny_run}", "--out=more", *arguments]) == 0
+    assert "finished: 2,040 images seen" in capsys.readouterr().out
+    assert command.main(["--resume=more", "--epochs=2", "--device=cpu"]) == 0
+    assert run.read_history(Path("more"))[-1]["images_seen"] == 2080
 
 
 def test_resume_with_other_pictures_is_refused(capsys):

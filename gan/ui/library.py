@@ -21,7 +21,7 @@ from gan.encoder import FILE as ENCODER
 from gan.encoder import Encoder, load_encoder
 from gan.models import Discriminator, Generator, fold
 from gan.precision import computes_bf16
-from gan.run import MODEL_FILE, RunError, RunInfo, load_discriminator, load_generator, read_info
+from gan.run import CRITIC_FILE, MODEL_FILE, RunError, RunInfo, load_discriminator, load_generator, read_info
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Library:
         dtype = torch.bfloat16 if computes_bf16(torch.device("cpu")) else torch.float32
         return self._load(
             folder,
-            "discriminator.safetensors",
+            CRITIC_FILE,
             lambda: fold(load_discriminator(folder)).to(dtype=dtype, memory_format=_FASTER),
         )
 
