@@ -132,6 +132,13 @@ def test_even_latents_of_the_longest_z_are_finite():
         longest.replace(z_dim=21_202)
 
 
+def test_even_latents_of_the_point_0_are_finite(monkeypatch):
+    """Scrambling puts it anywhere, once in 2^30 points."""
+    draw = lambda self, n, dtype: torch.zeros(n, self.dimension, dtype=dtype)  # noqa: E731
+    monkeypatch.setattr(torch.quasirandom.SobolEngine, "draw", draw)
+    assert even_latents(GANConfig(z_dim=3), 2).isfinite().all()
+
+
 def test_truncation_scales_and_is_bounded():
     z = torch.tensor([[1.0, -2.0]])
     assert truncate(z, 0.5).tolist() == [[0.5, -1.0]]
