@@ -1,6 +1,6 @@
 """A model folder: config, weights, history, samples and snapshots. Training writes it, the app reads it.
 
-    config.json                the GANConfig, library versions, data source, format version
+    config.json                the GANConfig, library versions, data source, format version, the model begun with
     model.safetensors          the generator that is shown (averaged where the preset averages), float16
     discriminator.safetensors  for the critic's score, float16
     best.safetensors           the generator that measured best in training, where it is measured, float16
