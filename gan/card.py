@@ -54,7 +54,7 @@ def write_card(folder: Path) -> None:
         raise run.RunError(f"{folder} has no history.csv to write a card from: train it first")
     last = history[-1]
     sheets = run.samples(folder)
-    sources = info.data.lower()
+    sources = f"{info.start.data if info.start else ''} + {info.data}".lower()  # whose terms all hold
     text = f"""---
 {_licence(sources)}
 library_name: pytorch
@@ -72,7 +72,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | | |
 |---|---|
 | Preset | `{config.preset}`{_changes(config)} |
-| Data | {info.data}{_part_of_celeba(sources, info.images)} |
+| Data | {info.data}{_part_of_celeba(info)} |
 | Real pictures seen | {_seen(info, last)} |
 | Training time | {comparison.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
@@ -112,9 +112,9 @@ def _licence(sources: str) -> str:
     return next((text for name, text in _LICENCES.items() if name in sources), "license: other")
 
 
-def _part_of_celeba(sources: str, images: int) -> str:
-    part = "celeba" in sources and images < CELEBA_IMAGES
-    return f": {images:,} of CelebA's {CELEBA_IMAGES:,} pictures" if part else ""
+def _part_of_celeba(info: run.RunInfo) -> str:
+    part = "celeba" in info.data.lower() and info.images < CELEBA_IMAGES
+    return f": {info.images:,} of CelebA's {CELEBA_IMAGES:,} pictures" if part else ""
 
 
 def _changes(config: GANConfig) -> str:
@@ -153,8 +153,8 @@ def _seen(info: run.RunInfo, last: dict) -> str:
         return f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.images:,})"
     own, epochs = last["images_seen"] - start.images_seen, last["epoch"] - start.epoch
     return (
-        f"{last['images_seen']:,}: {start.images_seen:,} by the model `{start.model}` that it began with, "
-        f"then {own:,} ({epochs:.1f} epochs of {info.images:,})"
+        f"{last['images_seen']:,}: {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began "
+        f"with, then {own:,} ({epochs:.1f} epochs of {info.images:,})"
     )
 
 

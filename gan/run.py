@@ -73,6 +73,7 @@ class Start:
     """The model that a training began with, in place of random weights."""
 
     model: str  # its folder's name
+    data: str  # what it was trained on, from its own start on, in words
     images_seen: int  # real pictures that it had seen
     epoch: float  # passes over its data
 

@@ -185,7 +185,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path) -> run.Start:
     folder = Path(folder)
     if folder.resolve() == out.resolve():
         raise TrainingError(f"{folder} cannot be both what training starts from and where it goes: give another --out")
-    run.read_info(folder)
+    info = run.read_info(folder)
     history = run.read_history(folder)
     if not history or not (folder / run.CRITIC_FILE).is_file():
         missing = run.CRITIC_FILE if history else "history.csv"
@@ -200,7 +200,9 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path) -> run.Start:
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
             "decides a network's shape"
         ) from error
-    return run.Start(folder.resolve().name, history[-1]["images_seen"], history[-1]["epoch"])
+    data = [info.start.data] if info.start else []
+    data += [info.data] if info.data not in data else []
+    return run.Start(folder.resolve().name, " + ".join(data), history[-1]["images_seen"], history[-1]["epoch"])
 
 
 def pick_device(device: str) -> torch.device:

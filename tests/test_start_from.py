@@ -38,7 +38,7 @@ def test_all_networks_begin_with_what_the_folder_shows(tiny_run, config, tmp_pat
     ):  # fmt: skip
         for name, tensor in load_file(tiny_run / f"{file}.safetensors").items():
             assert torch.equal(network.state_dict()[name], tensor.to(network.state_dict()[name].dtype)), name
-    assert start == run.Start("tiny", 2000, 50.0)
+    assert start == run.Start("tiny", "drawn faces", 2000, 50.0)
 
 
 def test_the_first_steps_change_little(tiny_run, config, pictures, tmp_path):
@@ -69,9 +69,23 @@ def test_the_replay_goes_on(tiny_run, went_on):
 
 def test_the_card_tells_both_parts(went_on):
     text = (went_on / "README.md").read_text()
-    assert "2,080: 2,000 by the model `tiny` that it began with, then 80 (2.0 epochs of 44)" in text
+    assert "2,080: 2,000 (drawn faces) by the model `tiny` that it began with, then 80 (2.0 epochs of 44)" in text
     command = text.split("To train it again: `")[1].split("`")[0]
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
+
+
+def test_the_terms_of_all_pictures_hold_however_many_starts_ago(run_copy, config, pictures, tmp_path):
+    content = json.loads((run_copy / "config.json").read_text())
+    content["data"]["sources"] = "CelebA"
+    (run_copy / "config.json").write_text(json.dumps(content))
+    one = Limits(1)
+    go(config, pictures, tmp_path / "second", start_from=run_copy, limits=one)
+    go(config, pictures, tmp_path / "third", start_from=tmp_path / "second", limits=one, data="my-photos")
+    assert run.read_info(tmp_path / "third").start.data == "CelebA + drawn faces"
+    for folder, data in (("second", "drawn faces"), ("third", "my-photos")):
+        text = (tmp_path / folder / "README.md").read_text()
+        assert "license_name: celeba-non-commercial-research" in text and "non-commercial research only" in text
+        assert f"| Data | {data} |" in text
 
 
 def test_an_interrupted_one_goes_on_bit_for_bit(tiny_run, config, pictures, tmp_path, monkeypatch):
@@ -83,7 +97,7 @@ def test_an_interrupted_one_goes_on_bit_for_bit(tiny_run, config, pictures, tmp_
     assert go(config, pictures, parts, resume=True, sample_every=3).reason == "finished"
     assert_same_run(whole, parts)
     assert json.loads((parts / "config.json").read_text())["start"] == {
-        "model": "tiny", "images_seen": 2000, "epoch": 50.0,
+        "model": "tiny", "data": "drawn faces", "images_seen": 2000, "epoch": 50.0,
     }  # fmt: skip
 
 
