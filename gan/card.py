@@ -89,7 +89,7 @@ betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size} |
 from gan import load_generator, sample
 pictures = sample(load_generator("{_shown(folder)}"), seed=0, n=16)
 ```
-To train it again: `{_command(info, last)}`
+To train it again{_from_there(info)}: `{_command(info, last)}`
 
 Meant for learning how GANs work, for play, and for research that the terms below allow.
 
@@ -156,6 +156,10 @@ def _seen(info: run.RunInfo, last: dict) -> str:
         f"{last['images_seen']:,}: {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began "
         f"with, then {own:,} ({epochs:.1f} epochs of {info.images:,})"
     )
+
+
+def _from_there(info: run.RunInfo) -> str:
+    return f", from the `{info.start.model}` that it began with" if info.start else ""
 
 
 def _best(folder: Path) -> str:

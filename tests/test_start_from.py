@@ -70,7 +70,7 @@ def test_the_replay_goes_on(tiny_run, went_on):
 def test_the_card_tells_both_parts(went_on):
     text = (went_on / "README.md").read_text()
     assert "2,080: 2,000 (drawn faces) by the model `tiny` that it began with, then 80 (2.0 epochs of 44)" in text
-    command = text.split("To train it again: `")[1].split("`")[0]
+    command = text.split("To train it again, from the `tiny` that it began with: `")[1].split("`")[0]
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
 
 
