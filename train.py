@@ -153,7 +153,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("where").add_argument
     add("--out", metavar="DIR", help="the model folder (default: runs/PRESET)")
     add("--start-from", metavar="MODEL",
-        help="begin with the weights of this model folder or Hub id, not random ones; its replay goes on")  # fmt: skip
+        help="begin with the weights of this model folder or Hub id, not random ones")  # fmt: skip
     add("--resume", metavar="DIR", help="go on with the run in this folder: same preset, same data")
     add("--overwrite", action="store_true", help="start over where --out already holds a model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")

@@ -140,7 +140,8 @@ def _command(info: run.RunInfo, last: dict) -> str:
     images_seen, epoch = last["images_seen"], last["epoch"]
     if info.start is not None:
         parts += ["--start-from", info.start.model]
-        images_seen, epoch = images_seen - info.start.images_seen, epoch - info.start.epoch
+        if info.start.continued:
+            images_seen, epoch = images_seen - info.start.images_seen, epoch - info.start.epoch
     if epoch < config.epochs - 0.05:
         parts += ["--max-images", str(images_seen)]
     elif epoch > config.epochs + 0.05:
@@ -149,8 +150,11 @@ def _command(info: run.RunInfo, last: dict) -> str:
 
 
 def _seen(info: run.RunInfo, last: dict) -> str:
+    own = f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.images:,})"
     if (start := info.start) is None:
-        return f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.images:,})"
+        return own
+    if not start.continued:
+        return f"{own}, after {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began with"
     own, epochs = last["images_seen"] - start.images_seen, last["epoch"] - start.epoch
     return (
         f"{last['images_seen']:,}: {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began "

@@ -76,6 +76,7 @@ class Start:
     data: str  # what it was trained on, from its own start on, in words
     images_seen: int  # real pictures that it had seen
     epoch: float  # passes over its data
+    continued: bool  # whether the history, its images and epochs, goes on from there; else it begins at 0
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,14 @@ def train(
     if resume:
         recorder.restore(trainer)
     else:
-        start = load_start(trainer, start_from, out) if start_from else None
+        start = load_start(trainer, start_from, out, data, len(images)) if start_from else None
         if rank == 0:
             _claim(out, overwrite)
             run.write_config(out, config, data, len(images), str(torch_device), start)
-        recorder.write_story(start_from, trainer) if start else recorder.write_first(trainer)
+        if start and start.continued:
+            recorder.write_story(start_from, trainer)
+        else:
+            recorder.write_first(trainer)
     if recorder.step >= total_steps:
         log.warning(
             "%s has already seen %s pictures: give more --epochs or --max-images to go on",
@@ -173,10 +176,14 @@ def train(
     return Outcome(recorder.images_seen, recorder.seconds, reason)
 
 
-def load_start(trainer: Trainer, folder: str | Path, out: Path) -> run.Start:
+def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, images: int) -> run.Start:
     """Fill a trainer's networks from a model folder: both generators with the one it shows, and the critic.
 
-    Adam's averages are not in the folder and begin anew.
+    Adam's averages are not in the folder and begin anew. The history goes on where the pictures are the same ones;
+    on others it is another story, whose first steps would be lost among the images of the old one.
+
+    Args:
+        out, data, images: of the new training: its folder, its pictures' sources in words, and how many they are.
 
     Raises:
         TrainingError: `folder` is `out`, lacks the critic or a history, or has other networks than the trainer.
@@ -200,9 +207,15 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path) -> run.Start:
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
             "decides a network's shape"
         ) from error
-    data = [info.start.data] if info.start else []
-    data += [info.data] if info.data not in data else []
-    return run.Start(folder.resolve().name, " + ".join(data), history[-1]["images_seen"], history[-1]["epoch"])
+    seen = [info.start.data] if info.start else []
+    seen += [info.data] if info.data not in seen else []
+    return run.Start(
+        folder.resolve().name,
+        " + ".join(seen),
+        history[-1]["images_seen"],
+        history[-1]["epoch"],
+        continued=(info.data, info.images) == (data, images),
+    )
 
 
 def pick_device(device: str) -> torch.device:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from tiny_runs import assert_same_run, go, history, signal_on_step
 
@@ -32,13 +34,13 @@ def went_on(tiny_run, config, pictures, tmp_path_factory):
 
 def test_all_networks_begin_with_what_the_folder_shows(tiny_run, config, tmp_path):
     trainer = Trainer(config, torch.device("cpu"))
-    start = load_start(trainer, tiny_run, tmp_path)
+    start = load_start(trainer, tiny_run, tmp_path, "drawn faces", 44)
     for network, file in (
         (trainer.generator, "model"), (trainer.ema, "model"), (trainer.discriminator, "discriminator"),
     ):  # fmt: skip
         for name, tensor in load_file(tiny_run / f"{file}.safetensors").items():
             assert torch.equal(network.state_dict()[name], tensor.to(network.state_dict()[name].dtype)), name
-    assert start == run.Start("tiny", "drawn faces", 2000, 50.0)
+    assert start == run.Start("tiny", "drawn faces", 2000, 50.0, continued=True)
 
 
 def test_the_first_steps_change_little(tiny_run, config, pictures, tmp_path):
@@ -74,6 +76,19 @@ def test_the_card_tells_both_parts(went_on):
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
 
 
+@pytest.mark.parametrize(("data", "images"), [("my-photos", 44), ("drawn faces", 40)])
+def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, data, images):
+    out = tmp_path / "mine"
+    outcome = go(config, pictures[:images], out, start_from=tiny_run, data=data, sample_every=3, limits=Limits(1))
+    assert outcome.images_seen == 40
+    first, *_, last = run.read_history(out)
+    assert (first["images_seen"], first["sample"], last["images_seen"], last["sample"]) == (0, 0, 40, 2)
+    assert not run.read_info(out).start.continued
+    begun = sample(load_generator(tiny_run), seed=0, n=1)[0].astype(int)
+    with Image.open(run.samples(out)[0]) as sheet:  # what it began with, and not noise
+        assert abs(np.asarray(sheet.convert("RGB"))[:16, :16] - begun).mean() < 12
+
+
 def test_the_terms_of_all_pictures_hold_however_many_starts_ago(run_copy, config, pictures, tmp_path):
     content = json.loads((run_copy / "config.json").read_text())
     content["data"]["sources"] = "CelebA"
@@ -82,6 +97,10 @@ def test_the_terms_of_all_pictures_hold_however_many_starts_ago(run_copy, config
     go(config, pictures, tmp_path / "second", start_from=run_copy, limits=one)
     go(config, pictures, tmp_path / "third", start_from=tmp_path / "second", limits=one, data="my-photos")
     assert run.read_info(tmp_path / "third").start.data == "CelebA + drawn faces"
+    assert (
+        "40 (1.0 epochs of 44), after 40 (CelebA + drawn faces) by the model `second`"
+        in (tmp_path / "third" / "README.md").read_text()
+    )
     for folder, data in (("second", "drawn faces"), ("third", "my-photos")):
         text = (tmp_path / folder / "README.md").read_text()
         assert "license_name: celeba-non-commercial-research" in text and "non-commercial research only" in text
@@ -97,7 +116,7 @@ def test_an_interrupted_one_goes_on_bit_for_bit(tiny_run, config, pictures, tmp_
     assert go(config, pictures, parts, resume=True, sample_every=3).reason == "finished"
     assert_same_run(whole, parts)
     assert json.loads((parts / "config.json").read_text())["start"] == {
-        "model": "tiny", "data": "drawn faces", "images_seen": 2000, "epoch": 50.0,
+        "model": "tiny", "data": "drawn faces", "images_seen": 2000, "epoch": 50.0, "continued": True,
     }  # fmt: skip
 
 
@@ -110,7 +129,7 @@ def test_limits_count_this_training_only(tiny_run, config, pictures, tmp_path):
 def test_a_plain_model_becomes_a_modulated_one_that_draws_the_same(tiny_run, config, tmp_path):
     """Modulation starts at nothing, whatever the trainer's own random weights were."""
     trainer = Trainer(config.replace(g_modulated=True), torch.device("cpu"))
-    load_start(trainer, tiny_run, tmp_path)
+    load_start(trainer, tiny_run, tmp_path, "drawn faces", 44)
     z = torch.randn(4, config.z_dim)
     torch.testing.assert_close(trainer.ema(z), load_generator(tiny_run)(z))
     assert "layers.1.style.weight" in trainer.generator.state_dict()

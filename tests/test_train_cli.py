@@ -210,9 +210,9 @@ def test_start_from_takes_over_the_config(handed_over, tiny_run):
 def test_start_from_works_to_the_end(capsys, tiny_run):
     arguments = ["--data=drawn:40", "--epochs=1", "--device=cpu"]
     assert command.main([f"--start-from={tiny_run}", "--out=more", *arguments]) == 0
-    assert "finished: 2,040 images seen" in capsys.readouterr().out
+    assert "finished: 40 images seen" in capsys.readouterr().out
     assert command.main(["--resume=more", "--epochs=2", "--device=cpu"]) == 0
-    assert run.read_history(Path("more"))[-1]["images_seen"] == 2080
+    assert run.read_history(Path("more"))[-1]["images_seen"] == 80
 
 
 def test_resume_with_other_pictures_is_refused(capsys):
