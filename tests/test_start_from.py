@@ -84,6 +84,7 @@ def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, 
     first, *_, last = run.read_history(out)
     assert (first["images_seen"], first["sample"], last["images_seen"], last["sample"]) == (0, 0, 40, 2)
     assert not run.read_info(out).start.continued
+    assert "--max-images 40`" in (out / "README.md").read_text()  # of the command that trains it again
     begun = sample(load_generator(tiny_run), seed=0, n=1)[0].astype(int)
     with Image.open(run.samples(out)[0]) as sheet:  # what it began with, and not noise
         assert abs(np.asarray(sheet.convert("RGB"))[:16, :16] - begun).mean() < 12
