@@ -26,7 +26,7 @@ from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
 from gan.ui.state import MAX_TRUNCATION, Face, FaceError
 
-SCRIPTS = ("files.js", "playing.js", "morph/film.js", "morph/sum.js")  # one script in this order
+SCRIPTS = ("opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js")  # one script in this order
 _STATIC = Path(__file__).parent / "static"
 _FILMS = dict(concurrency_limit=1, concurrency_id="films")  # the other core is for sliders
 _PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
@@ -81,7 +81,7 @@ def build(library: Library, face: gr.Component) -> None:
         for told in server.make_film(asked if isinstance(asked, dict) else {}):
             yield {"film": told | {"number": getattr(event, "number", 0)}}
 
-    viewer.opened(opened, [face, model], [model, viewer], **_PRIVATE)
+    viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
     model.input(None, model, viewer, js="(model) => ({model: model, chosen: true})", **_PRIVATE)
     viewer.explored(
         lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **_PRIVATE

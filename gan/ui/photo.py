@@ -25,7 +25,7 @@ from gan.ui.library import Library
 from gan.ui.photo_view import AT_ONCE, MOST_STEPS, PhotoServer
 from gan.ui.state import Face, FaceError
 
-SCRIPTS = ("photo/crop.js", "photo/search.js")  # one script in this order
+SCRIPTS = ("opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
 _STATIC = Path(__file__).parent / "static"
 _PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
 
@@ -80,7 +80,7 @@ def build(library: Library, face: gr.Component) -> None:
         for told in server.find_face(asked):
             yield {"search": told | {"number": event.number}}
 
-    viewer.opened(opened, [face, model], [model, viewer], **_PRIVATE)
+    viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
     model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **_PRIVATE)
     searching = viewer.find(
         find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(_PRIVATE | {"queue": True})

@@ -21,7 +21,8 @@ from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
 
 MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
-SCRIPTS = ("files.js", "playing.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")  # one script in this order
+# One script in this order.
+SCRIPTS = ("opening.js", "files.js", "playing.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")
 _NONE = ""
 _NOTHING = ("no other run", _NONE)
 _STATIC = Path(__file__).parent / "static"
@@ -69,7 +70,7 @@ def build(library: Library, face: gr.Textbox) -> None:
         )
 
     choose = "(run, second) => ({run: run, second: second})"
-    viewer.opened(opened, [face, run, second], [run, second, viewer], **_PRIVATE)
+    viewer.opened(opened, [face, run, second], [run, second, viewer], trigger_mode="always_last", **_PRIVATE)
     gr.on([run.input, second.input], None, [run, second], viewer, js=choose, **_PRIVATE)
     viewer.face(
         lambda face, run: {"strip": server.strip(face, run or ""), "stamp": time.time_ns()},

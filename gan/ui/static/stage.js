@@ -79,5 +79,6 @@ watch("value", () => {
   const holder = element.querySelector("[data-face]");
   face = holder && JSON.parse(holder.dataset.face);
   shown += 1;
+  document.dispatchEvent(new CustomEvent("stage-filled"));
   announce();
 });

@@ -20,7 +20,7 @@ const film = player(find(".play"), (seconds) => {
   at = (at + Math.min(0.25, seconds) * fps()) % sheet.frames;
   render();
 });
-let asking = false, changed = false, making = 0, makingWhat = "", wasHidden = true; // making: a number for each file
+let asking = false, changed = false, making = 0, makingWhat = ""; // making: a number for each file
 
 const seedFace = (seed, truncation = 1) => JSON.stringify({ model: model, seed: seed, truncation: truncation });
 const randomSeed = () => Math.floor(Math.random() * SEEDS);

@@ -136,9 +136,4 @@ watch("value", receive);
 showNumbers();
 show(null);
 showSum();
-new IntersectionObserver(() => {
-  const hidden = element.offsetParent === null;
-  if (hidden) film.pause();
-  if (!hidden && wasHidden) trigger("opened", { chosen: chosen });
-  wasHidden = hidden;
-}).observe(root);
+watchOpening(() => trigger("opened", { chosen: chosen }), () => film.pause());

@@ -8,7 +8,6 @@ let about = { model: "" }; // the model: its name, size, and whether it draws fa
 let searching = 0; // number of the search that is told of, 0 for none
 let last = null; // what was told last
 let chosen = false; // whether the visitor chose the model here; until then it is Explore's
-let wasHidden = true;
 
 function start() {
   searching = Date.now();
@@ -136,10 +135,4 @@ function receive() {
 
 watch("value", receive);
 show();
-new IntersectionObserver(() => {
-  const hidden = !visible();
-  if (!hidden && wasHidden) trigger("opened", { chosen: chosen });
-  wasHidden = hidden;
-}).observe(root);
-// Who comes here before Explore has drawn its first face learns of its model late.
-document.addEventListener("face-shown", () => visible() && !chosen && trigger("opened", { chosen: chosen }));
+watchOpening(() => trigger("opened", { chosen: chosen }));

@@ -15,7 +15,7 @@ const slots = [0, 1].map(() => ({ name: "", data: null, pictures: new Map(), sho
 let axis = timeAxis(1, true), layout = null, moment = 0, atEnd = true;
 let loop = false, speed = 1;
 let hovered = null, kept = null; // faces of the sheets, by seed
-let strip = null, stripWanted = false, wasHidden = true, refreshing = 0;
+let strip = null, stripWanted = false, refreshing = 0;
 
 const active = () => slots.filter((slot) => slot.name && slot.data);
 const count = (images) => Math.round(images).toLocaleString("en");
@@ -391,17 +391,11 @@ watch("value", receive);
 find(".refresh").addEventListener("click", () => { trigger("opened"); refresh(); });
 
 new ResizeObserver(() => { if (lanes.clientWidth && slots[0].name) arrange(); }).observe(lanes);
-new IntersectionObserver(() => {
-  const hidden = element.offsetParent === null;
-  if (hidden) replay.pause();
-  else if (wasHidden) {
-    wasHidden = false;
-    trigger("opened");
-    if (slots[0].name) refresh();
-    if (stripWanted) askStrip(); // Explore may show another face by now
-  }
-  wasHidden = hidden;
-}).observe(root);
+watchOpening(() => {
+  trigger("opened");
+  if (slots[0].name) refresh();
+  if (stripWanted) askStrip(); // Explore may show another face by now
+}, () => replay.pause());
 const ticking = setInterval(() => {
   if (!element.isConnected) return clearInterval(ticking);
   const training = slots.some((slot) => slot.data && slot.data.training);
