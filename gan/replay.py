@@ -177,13 +177,14 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return np.where(n > 0, (sums[high] - sums[low]) / np.maximum(n, 1), math.nan)
 
 
-def film_strip(folder: Path, replay: Replay, z: torch.Tensor) -> tuple[np.ndarray, list[int]]:
+def film_strip(folder: Path, replay: Replay, z: torch.Tensor, truncation: float = 1.0) -> tuple[np.ndarray, list[int]]:
     """One latent vector drawn by every snapshot of a run, in a row.
 
     Args:
         folder: the run.
         replay: of that folder; its `snapshots` are drawn.
         z: (1, z_dim) float32.
+        truncation: psi, see `gan.sampling.generate`.
 
     Returns:
         (H, n * W, C) uint8, and for each of the n pictures its images seen. Damaged snapshots are left out.
@@ -191,14 +192,15 @@ def film_strip(folder: Path, replay: Replay, z: torch.Tensor) -> tuple[np.ndarra
     Raises:
         RunError: the run has no snapshot that can be drawn.
     """
-    generator = Generator(run.read_info(folder).config).eval().requires_grad_(False)
+    config = run.read_info(folder).config
     pictures, moments = [], []
     for number, images_seen in replay.snapshots:
+        generator = Generator(config).eval().requires_grad_(False)  # its own: averages over it are remembered
         try:
             run.load_weights(Path(folder) / "snapshots" / f"{number:04d}.safetensors", generator)
         except RunError:
             continue
-        pictures.append(generate(generator, z)[0])
+        pictures.append(generate(generator, z, truncation=truncation)[0])
         moments.append(images_seen)
     if not pictures:
         raise RunError(

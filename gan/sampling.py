@@ -7,6 +7,7 @@ numbers. It is a few lines in any language and asks nothing of a framework's gen
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +16,11 @@ from torch import Tensor
 
 from gan.config import GANConfig
 from gan.models import Generator
+from gan.truncation import MOST, Truncation
 
 MAX_SEED = 2**32 - 1
+_AVERAGED = 64  # latents behind the typical picture: more take longer, and change it little
+_truncations: weakref.WeakKeyDictionary[Generator, Truncation] = weakref.WeakKeyDictionary()
 
 
 def philox4x32(key: tuple[int, int], blocks: int) -> np.ndarray:
@@ -100,21 +104,6 @@ def even_latents(config: GANConfig, n: int) -> Tensor:
     return (2 * points - 1 if config.z_distribution == "uniform" else torch.special.ndtri(points)).float()
 
 
-def truncate(z: Tensor, truncation: float) -> Tensor:
-    """Pull latents towards the mean face by scaling them: 1 changes nothing, 0 is the mean.
-
-    Args:
-        z: (N, z_dim).
-        truncation: psi, 0 to 2; below 1 trades variety for more typical pictures.
-
-    Raises:
-        ValueError: truncation out of range.
-    """
-    if not 0 <= truncation <= 2:
-        raise ValueError(f"truncation {truncation}: expected a number from 0 to 2")
-    return z * truncation
-
-
 def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     """Spherical interpolation (White 2016, arXiv:1609.04468): directions on the arc, lengths linearly.
 
@@ -138,25 +127,45 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def generate(generator: Generator, z: Tensor, batch_size: int = 64) -> np.ndarray:
+def generate(
+    generator: Generator, z: Tensor, batch_size: int = 64, truncation: float | Sequence[float] | Tensor = 1.0
+) -> np.ndarray:
     """Pictures of latent vectors.
 
     Args:
-        generator: in eval mode, so that one picture does not depend on the others.
+        generator: in eval mode, so that one picture does not depend on the others. Truncated pictures need averages
+            over it, which are measured the first time and remembered: it must not change afterwards.
         z: (N, z_dim) float32, on any device.
         batch_size: pictures drawn at a time.
+        truncation: psi, of all or (N,) of each, 0 to 2: 1 changes nothing, below it trades variety for more typical
+            pictures, down to the typical one at 0 (`gan.truncation`).
 
     Returns:
         (N, H, W, C) uint8.
 
     Raises:
-        ValueError: z of another length than the generator's.
+        ValueError: z of another length than the generator's, or truncation out of range.
     """
     z_dim = generator.config.z_dim
     if z.ndim != 2 or z.shape[1] != z_dim:
         raise ValueError(f"z of shape {tuple(z.shape)}: this generator expects (N, {z_dim})")
+    psi = torch.as_tensor(truncation, dtype=torch.float32)
+    if not ((psi >= 0) & (psi <= MOST)).all():
+        raise ValueError(f"truncation {truncation}: expected a number from 0 to {MOST:g}")
     device = next(generator.parameters()).device
-    return np.concatenate([to_uint8(generator(part.to(device))) for part in z.split(batch_size)])
+    pictures = []
+    for part, part_psi in zip(z.split(batch_size), psi.expand(len(z)).split(batch_size), strict=True):
+        part, part_psi = part.to(device), part_psi.to(device)
+        plain = bool((part_psi == 1).all())
+        pictures.append(to_uint8(generator(part) if plain else _truncation(generator)(part, part_psi)))
+    return np.concatenate(pictures)
+
+
+def _truncation(generator: Generator) -> Truncation:
+    if generator not in _truncations:
+        device = next(generator.parameters()).device
+        _truncations[generator] = Truncation(generator, even_latents(generator.config, _AVERAGED).to(device))
+    return _truncations[generator]
 
 
 def sample(generator: Generator, seed: int = 0, n: int = 16, truncation: float = 1.0) -> np.ndarray:
@@ -166,7 +175,7 @@ def sample(generator: Generator, seed: int = 0, n: int = 16, truncation: float =
         generator: from `load_generator`.
         seed: the first seed; the last must not pass 2^32 - 1.
         n: how many, at least 1.
-        truncation: 0 to 2, see `truncate`.
+        truncation: psi, 0 to 2, see `generate`.
 
     Returns:
         (n, H, W, C) uint8.
@@ -176,7 +185,7 @@ def sample(generator: Generator, seed: int = 0, n: int = 16, truncation: float =
     """
     if n < 1:
         raise ValueError(f"n={n}: expected at least 1 picture")
-    return generate(generator, truncate(latents(generator.config, range(seed, seed + n)), truncation))
+    return generate(generator, latents(generator.config, range(seed, seed + n)), truncation=truncation)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

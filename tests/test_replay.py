@@ -199,6 +199,14 @@ def test_the_strip_is_what_each_snapshot_draws(tiny_run, replay):
         np.testing.assert_array_equal(strip[:, place * 16 : place * 16 + 16], drawn)
 
 
+def test_each_snapshot_has_its_own_typical_picture(tiny_run, replay):
+    z = latents(run.read_info(tiny_run).config, [3])
+    strip, _ = film_strip(tiny_run, replay, z, 0.25)
+    for place, (number, _) in enumerate(replay.snapshots):
+        drawn = generate(load_generator(tiny_run, snapshot=number), z, truncation=0.25)[0]
+        np.testing.assert_array_equal(strip[:, place * 16 : place * 16 + 16], drawn)
+
+
 def test_the_strip_leaves_out_a_damaged_snapshot_and_needs_one_whole(run_copy):
     replay = load_replay(run_copy)
     first, *others = replay.snapshots

@@ -37,7 +37,7 @@ def build(library: Library) -> None:
         Args:
             model: name of a model, as /models lists them.
             seed: names the latent vector z, 0 to 4294967295.
-            truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
+            truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
             offsets: dimension of z to added value of -3 to 3, for example {"3": 0.5, "17": -1.2}.
             scale: how often each pixel is repeated to each side, 1 to 16.
             directions: name of a direction, as /directions lists them, to how far the face is moved that way, -3 to
@@ -61,7 +61,7 @@ def build(library: Library) -> None:
             seed: the first one, 0 to 4294967295.
             count: how many pictures, 1 to 64.
             columns: pictures per row, 1 to 64.
-            truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
+            truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
         """
         with sentences():
             if seed + count - 1 > MAX_SEED:

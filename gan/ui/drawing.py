@@ -21,7 +21,7 @@ from torch import Tensor
 from gan.directions import equal_strength
 from gan.models import Generator
 from gan.run import RunError
-from gan.sampling import generate, latents, truncate
+from gan.sampling import generate, latents
 from gan.ui.library import Library
 from gan.ui.state import Face, OwnDirection
 
@@ -97,7 +97,7 @@ def draw(library: Library, face: Face) -> Frame:
     z = latent(library, face)
     with _TURNS:
         started = time.perf_counter()
-        pixels = generate(generator, z)[0]
+        pixels = generate(generator, z, truncation=face.truncation)[0]
         score = None
         if discriminator is not None:
             # The critic judges what is shown: the picture after rounding to 8 bits.
@@ -108,12 +108,12 @@ def draw(library: Library, face: Face) -> Frame:
         return Frame(pixels, score, (time.perf_counter() - started) * 1000)
 
 
-def draw_many(generator: Generator, z: Tensor) -> np.ndarray:
-    """z: (N, z_dim) -> (N, H, W, C) uint8, a few at a time, so that sliders are answered in between."""
+def draw_many(generator: Generator, z: Tensor, truncation: float | Tensor = 1.0) -> np.ndarray:
+    """z: (N, z_dim), truncation of all or (N,) -> (N, H, W, C) uint8, a few at a time: sliders are answered between."""
     parts = []
-    for part in z.split(_BATCH):
+    for part, psi in zip(z.split(_BATCH), torch.as_tensor(truncation).expand(len(z)).split(_BATCH), strict=True):
         with _TURNS:
-            parts.append(generate(generator, part))
+            parts.append(generate(generator, part, truncation=psi))
     return np.concatenate(parts)
 
 
@@ -131,7 +131,7 @@ def by_turns(work: Iterator[T]) -> Iterator[T]:
 def draw_seeds(library: Library, model: str, seeds: Sequence[int], truncation: float) -> np.ndarray:
     """(len(seeds), H, W, C) uint8; raises `gan.run.RunError` and `ValueError` like what it calls."""
     generator = library.generator(model)
-    return draw_many(generator, truncate(latents(generator.config, seeds), truncation))
+    return draw_many(generator, latents(generator.config, seeds), truncation)
 
 
 def to_image(pixels: np.ndarray) -> Image.Image:

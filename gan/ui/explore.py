@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import gradio as gr
+import numpy as np
 
 from gan.config import PRESETS, GANConfig
 from gan.run import RunError
@@ -250,9 +251,11 @@ class Explore:
     def warm_up(self) -> None:
         """Load and draw what the first visitor will see; does nothing where there is no model."""
         with contextlib.suppress(RunError):
-            text = self._default().to_json()
-            self.move({"face": text})
-            self.draw_grid(text, 1.0, 0)
+            face = self._default()
+            self.move({"face": face.to_json()})
+            self.draw_grid(face.to_json(), 1.0, 0)
+            for truncation in np.linspace(0, MAX_TRUNCATION, 7):  # what a drag through all of them has to measure
+                draw(self.library, replace(face, truncation=float(truncation)))
 
     def _default(self) -> Face:
         """The first face of our own recipe's model, else of the largest, in the first folder that has any.

@@ -129,7 +129,7 @@ def _endpoints(server: MorphServer) -> None:
             way: "loop" goes on from the last face to the first, "back" returns the way it came, "once" ends there.
             format: "webp", "gif" or "mp4".
             size: of a side in pixels, 256 or 512.
-            truncation: 0 to 1.5; z is multiplied by it, less gives more typical pictures.
+            truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
 
         Returns:
             The file.

@@ -72,15 +72,23 @@ class Film:
         """Its name."""
         return self.faces[0].model
 
-    def path(self, library: Library) -> tuple[Tensor, list[int]]:
-        """z: (frames, z_dim), and for each face the frame that shows it; raises `RunError` and `FaceError`."""
+    def path(self, library: Library) -> tuple[Tensor, Tensor, list[int]]:
+        """The frames' z (frames, z_dim) and truncation (frames,), and for each face the frame that shows it.
+
+        Raises:
+            gan.run.RunError, gan.ui.state.FaceError: a face cannot be drawn.
+        """
         stops = torch.cat([latent(library, face) for face in self.faces])
         z = interpolate(stops, self.frames, loop=self.way == "loop", back_and_forth=self.way == "back")
         frames = []
         for stop in stops:  # each is a frame, and they come in this order
             after = frames[-1] + 1 if frames else 0
             frames.append(after + int((z[after:] == stop).all(dim=1).nonzero()[0]))
-        return z, frames
+        at, psi = list(frames), [face.truncation for face in self.faces]
+        if self.way != "once":  # on to the frame after the last, which is the first again
+            at += [len(z)] if self.way == "loop" else [len(z) - frame for frame in reversed(frames[:-1])]
+            psi += psi[:1] if self.way == "loop" else psi[-2::-1]
+        return z, torch.from_numpy(np.interp(range(len(z)), at, psi)).float(), frames
 
 
 class MorphServer:
@@ -103,7 +111,8 @@ class MorphServer:
             try:
                 face = Face.from_json(text)
                 _check_model(face, str(asked.get("model")))
-                pixels = draw_many(self._library.generator(face.model), latent(self._library, face))[0]
+                generator = self._library.generator(face.model)
+                pixels = draw_many(generator, latent(self._library, face), face.truncation)[0]
             except (FaceError, RunError) as error:
                 problems.append(str(error))
             else:
@@ -123,8 +132,8 @@ class MorphServer:
         """
         try:
             film = _film(asked)
-            z, stops = film.path(self._library)
-            pictures = draw_many(self._library.generator(film.model), z)
+            z, truncation, stops = film.path(self._library)
+            pictures = draw_many(self._library.generator(film.model), z, truncation)
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
         side = pictures.shape[1]
@@ -167,12 +176,12 @@ class MorphServer:
             tell: is told how much of it is done; what it raises ends it.
         """
         generator = self._library.generator(film.model)
-        z, _ = film.path(self._library)
+        z, truncation, _ = film.path(self._library)
 
         def frames() -> Iterator[Image.Image]:
             done = 0
-            for part in z.split(_DRAWN):
-                for picture in enlarged(draw_many(generator, part), side):
+            for part, psi in zip(z.split(_DRAWN), truncation.split(_DRAWN), strict=True):
+                for picture in enlarged(draw_many(generator, part, psi), side):
                     tell(done / len(z))
                     yield picture
                     done += 1

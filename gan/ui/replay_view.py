@@ -135,7 +135,7 @@ class ReplayServer:
             replay = load_replay(entry.folder, entry.name)
             newest = tuple(_stamp(path) for path in run.snapshots(entry.folder).values())
             with self._one_at_a_time():
-                film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), newest)
+                film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest)
         except (RunError, FaceError) as error:
             return {"run": name, "problem": str(error)}
         return {"run": name, "about": about, "images": moments, "film": film}
@@ -222,10 +222,12 @@ def _export(runs: tuple[tuple[Path, str], ...], stamps: tuple, kind: str, logari
 
 
 @functools.lru_cache(maxsize=16)
-def _film_strip(folder: Path, name: str, z: tuple[float, ...], stamps: tuple) -> tuple[str, list[int]]:
+def _film_strip(
+    folder: Path, name: str, z: tuple[float, ...], truncation: float, stamps: tuple
+) -> tuple[str, list[int]]:
     import torch
 
-    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]))
+    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]), truncation)
     return thumbnail_uri(film), moments
 
 

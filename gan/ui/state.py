@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gan.config import GANConfig
 from gan.directions import REACH
-from gan.sampling import MAX_SEED, latents, truncate
+from gan.sampling import MAX_SEED, latents
 
 MAX_TRUNCATION = 1.5  # beyond it every generator leaves what it was trained on
 MAX_OFFSET = 3.0  # added to one latent number; +-3 covers what a normal z takes
@@ -76,12 +76,12 @@ class OwnDirection:
 
 @dataclass(frozen=True)
 class Face:
-    """One picture that the page can show: z = truncation * base + directions + offsets.
+    """One picture that the page can show: z = base + directions + offsets, drawn at a truncation.
 
     Attributes:
         model: name of a `gan.ui.library.Entry`.
         seed: 0 to 2^32 - 1.
-        truncation: psi, 0 to `MAX_TRUNCATION`.
+        truncation: psi, 0 to `MAX_TRUNCATION`, see `gan.sampling.generate`.
         offsets: (dimension, added value) pairs in order of dimension, none of them 0; a mapping or other
             pairs are accepted and brought into this form. Dimensions count from 0, values are
             -`MAX_OFFSET` to `MAX_OFFSET`.
@@ -136,9 +136,7 @@ class Face:
         return z[None]
 
     def z(self, config: GANConfig, vectors: Mapping[str, Tensor] | None = None) -> Tensor:
-        """z: (1, z_dim) float32: the base, truncated, then moved by the directions and the offsets.
-
-        Truncation scales an own latent as it scales a seed's: 1 leaves it as it is, 0 is the mean face.
+        """z: (1, z_dim) float32: the base, moved by the directions and the offsets.
 
         Args:
             config: the model's.
@@ -148,7 +146,7 @@ class Face:
             FaceError: a direction that is not in `vectors`, an own latent of another length than the model's, or
                 an offset in a dimension that it does not have.
         """
-        z = truncate(self.base(config), self.truncation)
+        z = self.base(config)
         for name, value in self.directions:
             if name not in (vectors or {}):
                 there = f"it has {', '.join(vectors)}" if vectors else "it has none"

@@ -98,7 +98,7 @@ def test_the_page_opens_on_attributes_and_turns_to_others(tab):
 def test_a_direction_moves_z_by_its_vector(library):
     found = load_directions(library.entry("small").folder)
     face = Face("small", 3, 0.5, {2: 1.0}, directions={"Hat": 1.5, "SeFa 1": -1})
-    expected = latents(library.entry("small").info.config, [3]) * 0.5
+    expected = latents(library.entry("small").info.config, [3])
     expected += 1.5 * found["Hat"].vector - found["SeFa 1"].vector
     expected[0, 2] += 1
     assert torch.allclose(latent(library, face), expected, atol=1e-5)

@@ -27,7 +27,7 @@ from gan.ui import morph, morph_view
 from gan.ui.arithmetic import CENTRE, PLAIN, Sum, picture_equation, solve
 from gan.ui.drawing import METADATA_KEY
 from gan.ui.library import Library
-from gan.ui.morph_view import GRID_FACES, MOST_FACES, MOST_FRAMES, MorphServer, watched
+from gan.ui.morph_view import GRID_FACES, MOST_FACES, MOST_FRAMES, Film, MorphServer, watched
 from gan.ui.state import Face, encode_latent
 
 TERMS = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -77,8 +77,24 @@ def test_a_face_comes_with_its_picture_and_its_name(server, library, generator):
     names = [face["name"] for face in answer["faces"]]
     assert names == ["seed 3", "seed 3, changed", "seed 3, changed", "a latent of its own"]
     for face, expected in zip(answer["faces"], faces, strict=True):
-        drawn = generate(generator, expected.z(generator.config))[0]
+        drawn = generate(generator, expected.z(generator.config), truncation=expected.truncation)[0]
         assert np.abs(picture(face["picture"]) - drawn).mean() < 6  # it is a JPEG
+
+
+@pytest.mark.parametrize(
+    "way, expected",
+    [
+        ("loop", [1, 0.8, 0.6, 0.7, 0.8, 0.9]), ("back", [1, 0.8, 0.6, 0.6, 0.6, 0.8]),
+        ("once", [1, 0.8667, 0.7333, 0.6, 0.6, 0.6]),
+    ],
+)  # fmt: skip
+def test_a_film_goes_evenly_from_one_faces_truncation_to_the_next(library, monkeypatch, way, expected):
+    faces = tuple(Face("small", seed, truncation) for seed, truncation in ((1, 1.0), (2, 0.6), (3, 0.6)))
+    if way == "loop":
+        faces = (*faces[:2], Face("small", 3, 0.8))
+    z, truncation, stops = Film(faces, 6, 10, way).path(library)
+    assert len(z) == 6 and [round(float(truncation[stop]), 6) for stop in stops] == [f.truncation for f in faces]
+    assert truncation.tolist() == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_face_of_another_model_gets_one_clear_sentence_beside_the_others(server):
@@ -188,10 +204,10 @@ def test_a_film_that_is_given_up_ends_its_work(server, monkeypatch):
     drawn = []
     draw_many = morph_view.draw_many
 
-    def slow(generator, z):
+    def slow(generator, z, truncation):
         drawn.append(len(z))
         time.sleep(0.01)
-        return draw_many(generator, z)
+        return draw_many(generator, z, truncation)
 
     monkeypatch.setattr(morph_view, "draw_many", slow)
     told = server.make_film(film(1, 2, frames=120))

@@ -18,6 +18,7 @@ from gan import run
 from gan.run import RunError, load_generator
 from gan.sampling import generate
 from gan.ui import replay, replay_view
+from gan.ui.drawing import thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face
@@ -201,14 +202,11 @@ def test_the_strip_is_explores_face_by_every_snapshot(server, library):
     face = Face("tiny", 7, 0.8, {2: 1.5})
     answer = server.strip(face.to_json(), "tiny")
     assert answer["run"] == "tiny" and answer["about"] == "Seed 7, 1 of its sliders moved, truncation 0.8"
-    film = Image.open(io.BytesIO(base64.b64decode(answer["film"].split(",")[1]))).convert("RGB")
-    assert film.size == (16 * len(answer["images"]), 16)
-    where = folder(library, "tiny")
-    for place, number in enumerate(run.snapshots(where)):
+    where, drawn = folder(library, "tiny"), []
+    for number in run.snapshots(where):
         generator = load_generator(where, snapshot=number)
-        drawn = generate(generator, face.z(generator.config))[0]
-        shown = np.asarray(film)[:, place * 16 : place * 16 + 16]
-        assert np.abs(shown.astype(int) - drawn).mean() < 6  # WebP is lossy
+        drawn.append(generate(generator, face.z(generator.config), truncation=0.8)[0])
+    assert len(answer["images"]) == len(drawn) and answer["film"] == thumbnail_uri(np.concatenate(drawn, axis=1))
 
 
 def test_another_runs_face_is_drawn_with_the_same_numbers_where_they_fit(server):

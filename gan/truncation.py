@@ -1,0 +1,106 @@
+"""The truncation trick for a generator without a mapping network: pictures nearer to the typical one, or farther.
+
+StyleGAN pulls its w towards the mean of all w, in the coarse layers (Karras et al. 2019, arXiv:1812.04948, appendix B).
+Here z feeds the first layer as it is, and a shorter z is none that training has shown: pictures fade, and z = 0 is no
+face. But the activations after the first upsamplings are laid out like a picture, and so is their mean over z: they
+are what is pulled. Later layers would find them paler than any that they know. As BigGAN measures batch norm's
+statistics anew for each truncation (Brock et al. 2019, arXiv:1809.11096, appendix B), each channel is brought back to
+the mean and spread that it has without truncation.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from gan.models import Generator, Residual
+
+MOST = 2.0  # psi
+_COARSE = 16  # pixels: the side of the largest activations that are pulled; the mean of finer ones is a blur
+_STEP = 0.25  # of psi, between those that are measured; what lies between them is interpolated
+_GAIN = 4.0  # at most, up or down: a channel that hardly varies in the typical picture would become noise
+
+
+class Truncation:
+    """Draws a generator's pictures at any truncation.
+
+    Each truncation that is measured takes as long as drawing `z` does, the first time that it is needed.
+
+    Args:
+        generator: in eval mode, folded or not; it must not change afterwards.
+        z: (n, z_dim) latents to average over, on the generator's device.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, generator: Generator, z: Tensor) -> None:
+        self._stem, self._z = generator.stem, z
+        self._first, *self._others = _parts(generator)
+        self._means: list[Tensor] = []  # after each part but the last, per pixel
+        self._moments: list[tuple[Tensor, Tensor]] = []  # there, per channel
+        self._corrections: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        x = self._stem(z)
+        for part in (self._first, *self._others[:-1]):
+            x = part(x, z)
+            self._means.append(x.mean(dim=0))
+            self._moments.append(_moments(x))
+
+    @torch.inference_mode()
+    def __call__(self, z: Tensor, psi: Tensor) -> Tensor:
+        """Draw.
+
+        Args:
+            z: (N, z_dim).
+            psi: (N,), 0 (the typical picture, whatever z is) to `MOST`; 1 changes nothing.
+
+        Returns:
+            images: (N, C, H, W) in [-1, 1].
+        """
+        below = (psi / _STEP).floor().long()
+        share = _wide(psi / _STEP - below)
+        x = self._first(self._stem(z), z)
+        for site, part in enumerate(self._others):
+            ends = [[self._correction(level)[site] for level in (below + up).tolist()] for up in (0, 1)]
+            gain, shift = (
+                torch.lerp(*(torch.stack([pair[kind] for pair in end]) for end in ends), share) for kind in (0, 1)
+            )
+            x = part(self._pulled(x, site, _wide(psi)) * gain + shift, z * psi[:, None])
+        return x
+
+    def _pulled(self, x: Tensor, site: int, psi: Tensor | float) -> Tensor:
+        mean = self._means[site]
+        return mean + psi * (x - mean) if site == 0 or mean.shape[-1] <= _COARSE else x
+
+    def _correction(self, level: int) -> list[tuple[Tensor, Tensor]]:
+        """For each site the gain and shift (C, 1, 1) that bring its channels back, at psi = level * `_STEP`."""
+        if level not in self._corrections:
+            psi, found = level * _STEP, []
+            x = self._first(self._stem(self._z), self._z)
+            for site, part in enumerate(self._others):
+                x = self._pulled(x, site, psi)
+                (mean, spread), (own_mean, own_spread) = self._moments[site], _moments(x)
+                gain = (spread / own_spread.clamp_min(1e-12)).clamp(1 / _GAIN, _GAIN)
+                found.append((gain, mean - own_mean * gain))
+                if site + 1 < len(self._others):
+                    x = part(x * gain + found[-1][1], self._z * psi)
+            self._corrections[level] = found
+        return self._corrections[level]
+
+
+def _parts(generator: Generator) -> list[nn.Module]:
+    """The layers, cut after each upsampling but the last one, whose output is the picture; at least two parts."""
+    layers = generator.layers
+    upsampling = [i for i, layer in enumerate(layers) if isinstance(layer, (nn.ConvTranspose2d, Residual))]
+    cuts = [0, *(i + 1 for i in upsampling[:-1] or [0]), len(layers)]  # of a single one: after the stem's unflattening
+    return [layers[a:b] for a, b in itertools.pairwise(cuts)]
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x: (N, C, H, W) -> mean and standard deviation of each channel, (C, 1, 1)."""
+    variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+    return mean[:, None, None], variance.sqrt()[:, None, None]
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x[:, None, None, None]
