@@ -163,6 +163,14 @@ def test_every_preset_has_a_typical_picture(name):
     assert np.ptp(pictures[0]) > 30  # not blank
 
 
+def test_a_generator_without_coarse_activations_is_pulled_after_its_first_upsampling():
+    config = WIDE.replace(
+        image_size=80, g_multipliers=(2, 1), g_strides=(2, 2), d_multipliers=(1, 2), d_strides=(2, 2), g_residual=False
+    )
+    pictures = sample(make(config), n=4, truncation=0)
+    assert (pictures == pictures[:1]).all() and np.ptp(pictures[0]) > 30
+
+
 def test_a_generator_of_one_upsampling_is_pulled_after_its_stem(tiny_config):
     config = tiny_config.replace(
         image_size=8, g_multipliers=(2,), g_strides=(2,), d_multipliers=(1,), d_strides=(2,), g_modulated=False
