@@ -25,7 +25,7 @@ from gan.sampling import MAX_SEED, generate, latents
 from gan.ui import arithmetic as sums
 from gan.ui import morph, morph_view
 from gan.ui.arithmetic import CENTRE, PLAIN, Sum, picture_equation, solve
-from gan.ui.drawing import METADATA_KEY
+from gan.ui.drawing import METADATA_KEY, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.morph_view import GRID_FACES, MOST_FACES, MOST_FRAMES, Film, MorphServer, watched
 from gan.ui.state import Face, encode_latent
@@ -70,7 +70,7 @@ def plain(answer: object) -> dict:
 
 def test_a_face_comes_with_its_picture_and_its_name(server, library, generator):
     own = encode_latent(latents(generator.config, [5]))
-    faces = [Face("small", 3), Face("small", 3, 0.5), Face("small", 3, 1.0, {2: 1.0}), Face("small", latent=own)]
+    faces = [Face("small", 3), Face("small", 3, 0.25), Face("small", 3, 1.0, {2: 1.0}), Face("small", latent=own)]
     answer = plain(server.morph_faces({"model": "small", "faces": [face.to_json() for face in faces]}))
     assert answer["problem"] == ""
     assert [Face.from_json(face["face"]) for face in answer["faces"]] == faces
@@ -78,7 +78,7 @@ def test_a_face_comes_with_its_picture_and_its_name(server, library, generator):
     assert names == ["seed 3", "seed 3, changed", "seed 3, changed", "a latent of its own"]
     for face, expected in zip(answer["faces"], faces, strict=True):
         drawn = generate(generator, expected.z(generator.config), truncation=expected.truncation)[0]
-        assert np.abs(picture(face["picture"]) - drawn).mean() < 6  # it is a JPEG
+        assert face["picture"] == thumbnail_uri(drawn)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,16 @@ def test_the_sheet_holds_every_frame(server, generator, way):
         frame = sheet[row * cell : row * cell + side, column * cell : column * cell + side]
         assert np.abs(frame - expected[i]).mean() < 6
     assert torch.equal(path[answer["stops"]], z)
+
+
+def test_at_truncation_0_every_frame_is_the_typical_picture(server):
+    faces = [Face("small", seed, 0.0).to_json() for seed in (1, 2)]
+    answer = server.morph_film(film(faces=faces, frames=4))
+    assert len(np.unique(picture(answer["sheet"]).reshape(2, 16, 2, 16, 3).swapaxes(1, 2).reshape(4, -1), axis=0)) == 1
+    *_, last = server.make_film(film(faces=faces, frames=4, format="gif"))
+    with Image.open(io.BytesIO(base64.b64decode(last["content"]))) as animation:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+    assert all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
 def test_frames_begin_on_a_jpegs_blocks_and_two_equal_faces_have_a_frame_each(server, monkeypatch):
