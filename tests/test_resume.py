@@ -180,7 +180,7 @@ def test_killed_three_ways_and_resumed_is_bit_identical(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     common = ["--device=cpu", "--save-minutes=0.001"]
-    fresh = ["--data=drawn:44", "--batch-size=8", "--epochs=60", "--precision=fp32", *TINY, *common]
+    fresh = ["--data=drawn:44", "--batch-size=8", "--epochs=40", "--precision=fp32", *TINY, *common]
     again = [f"--resume={parts}", *common]
 
     assert command.main([*fresh, f"--out={whole}"]) == 0
