@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -183,9 +184,10 @@ def test_killed_three_ways_and_resumed_is_bit_identical(tmp_path, monkeypatch):
     fresh = ["--data=drawn:44", "--batch-size=8", "--epochs=40", "--precision=fp32", *TINY, *common]
     again = [f"--resume={parts}", *common]
 
-    assert command.main([*fresh, f"--out={whole}"]) == 0
-
-    code, said, _ = start_and_stop([*fresh, f"--out={parts}"], parts, signal.SIGINT, rows=4)
+    with ThreadPoolExecutor(1) as beside:  # a process takes seconds to begin
+        first = beside.submit(start_and_stop, [*fresh, f"--out={parts}"], parts, signal.SIGINT, rows=4)
+        assert command.main([*fresh, f"--out={whole}"]) == 0
+        code, said, _ = first.result()
     assert code == 0
     assert "interrupted: " in said and f"go on with: python train.py --resume {parts}" in said
     code, said, _ = start_and_stop(again, parts, signal.SIGTERM, rows=12)
