@@ -50,6 +50,7 @@ class GANConfig:
     g_stem_norm: bool = True  # batch norm and activation after the stem
     g_bias: bool = False  # biases in layers that batch norm follows; TensorFlow has them by default
     g_residual: bool = False  # shortcuts around all transposed convolutions but the last; norm before them
+    g_normalize_z: bool = False  # the stem sees z's direction alone: latents on a sphere (ProGAN)
     g_modulated: bool = False  # self-modulation: z also sets the scale and shift of every batch norm
     g_leaky_slope: float = 0.0  # negative slope of the hidden activations; 0 is ReLU
     g_dropout: float = 0.0  # after every hidden activation, in training only

@@ -23,7 +23,8 @@ class Generator(nn.Module):
     """z -> linear stem -> transposed convolutions -> tanh (DCGAN, Radford et al. 2016, arXiv:1511.06434).
 
     With `g_residual` each but the last has a shortcut around it (`Residual`); with `g_modulated` z also sets the scale
-    and shift of every batch norm (`ModulatedBatchNorm2d`).
+    and shift of every batch norm (`ModulatedBatchNorm2d`); with `g_normalize_z` the stem sees z's direction alone
+    (`NormalizedLinear`).
 
     Attributes:
         config: the `GANConfig` it was built from.
@@ -42,7 +43,8 @@ class Generator(nn.Module):
 
         # A stem without batch norm needs its bias whatever g_bias says.
         stem_bias = config.g_bias or not config.g_stem_norm
-        self.stem = nn.Linear(config.z_dim, widths[0] * sizes[0] ** 2, bias=stem_bias)
+        linear = NormalizedLinear if config.g_normalize_z else nn.Linear
+        self.stem = linear(config.z_dim, widths[0] * sizes[0] ** 2, bias=stem_bias)
         layers: list[nn.Module] = [nn.Unflatten(1, (widths[0], sizes[0], sizes[0]))]
         last = len(config.g_strides) - 1
         for i, stride in enumerate(config.g_strides):
@@ -75,6 +77,17 @@ class Layers(nn.Sequential):
         for layer in self:
             x = layer(x, z) if isinstance(layer, (ModulatedBatchNorm2d, Residual)) else layer(x)
         return x
+
+
+class NormalizedLinear(nn.Linear):
+    """A linear layer whose inputs of n numbers are first brought to length sqrt(n): latents on a sphere.
+
+    ProGAN's (Karras et al. 2018, arXiv:1710.10196, appendix A.1).
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z: (N, n) -> (N, out_features); a z of 0 stays 0."""
+        return super().forward(z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8))
 
 
 class ModulatedBatchNorm2d(nn.Module):

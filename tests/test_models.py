@@ -13,6 +13,7 @@ from gan.models import (
     Generator,
     Layers,
     ModulatedBatchNorm2d,
+    NormalizedLinear,
     Residual,
     count_parameters,
     fold,
@@ -456,6 +457,27 @@ def test_modulation_brings_z_past_the_stem():
         assert torch.equal(pictures[0], pictures[1]) == same
     norms = [m for m in modulated.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) == len([m for m in modulated.modules() if isinstance(m, ModulatedBatchNorm2d)]) == 4
+
+
+def test_normalized_z_worked_out_by_hand():
+    linear = NormalizedLinear(4, 3)
+    z = torch.tensor([[3.0, 0.0, 4.0, 0.0], [0.0, -0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    long = torch.tensor([[1.2, 0.0, 1.6, 0.0], [0.0, -2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])  # sqrt(4) = 2
+    torch.testing.assert_close(linear(z), long @ linear.weight.T + linear.bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_a_generator_with_normalized_z_sees_its_direction_alone(normalized):
+    torch.manual_seed(0)
+    generator = Generator(RESIDUAL.replace(g_normalize_z=normalized))
+    randomise_batch_norm(generator)
+    folded, z = fold(generator), torch.randn(3, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
+        for g in (generator, folded):
+            assert torch.allclose(g(z), g(2.5 * z), atol=1e-4) == normalized
+    plain = Generator(RESIDUAL).state_dict()
+    assert {k: v.shape for k, v in plain.items()} == {k: v.shape for k, v in generator.state_dict().items()}
 
 
 @pytest.mark.parametrize("stem_norm", [True, False])
