@@ -389,7 +389,7 @@ PRESETS: dict[str, GANConfig] = {
         _preset(preset="andreipop-celeba32", **_ANDREIPOP),
         _preset(
             preset="smooth-mnist28",
-            **_SMOOTH | _DIGITS | dict(g_lr=2e-3, d_lr=5e-4, batch_size=16, epochs=2),
+            **_SMOOTH | _DIGITS | dict(g_normalize_z=True, g_lr=2e-3, d_lr=5e-4, batch_size=16, epochs=2),
         ),
         _preset(preset="smooth-celeba28", **_SMOOTH, epochs=1),
         _preset(
