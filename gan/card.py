@@ -77,7 +77,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | Training time | {comparison.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
 | Discriminator | {count_parameters(Discriminator(config)):,} parameters |
-| Latent | {config.z_dim} numbers, {config.z_distribution} |
+| Latent | {config.z_dim} numbers, {config.z_distribution}{", brought to one length" * config.g_normalize_z} |
 | Objective | {_objective(config)} |
 | Optimiser | Adam, learning rates {config.g_lr:g} (G) and {config.d_lr:g} (D), \
 betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size} |

@@ -54,7 +54,7 @@ def test_facts_of_the_run(card):
         "2.5 minutes",
         f"{count_parameters(Generator(config)):,} parameters",
         f"{count_parameters(Discriminator(config)):,} parameters",
-        "100 numbers, uniform",
+        "| Latent | 100 numbers, uniform |",
         "cross entropy, real labels 0.9",
         "learning rates 0.0002 (G) and 0.0002 (D), betas 0.5, 0.999, batch 128",
         "none: the generator as it stood at the end",
@@ -64,6 +64,10 @@ def test_facts_of_the_run(card):
         'load_generator("my-faces")',
     ):
         assert fact in text, fact
+
+
+def test_latents_on_a_sphere_are_told(card):
+    assert "| Latent | 5 numbers, normal, brought to one length |" in card(PRESETS["smooth-mnist28"])
 
 
 def test_our_recipe_s_penalty_and_average_are_told(card):
