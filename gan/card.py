@@ -80,7 +80,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | Latent | {config.z_dim} numbers, {config.z_distribution}{", brought to one length" * config.g_normalize_z} |
 | Objective | {_objective(config)} |
 | Optimiser | Adam, learning rates {config.g_lr:g} (G) and {config.d_lr:g} (D), \
-betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size} |
+betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size}{_fakes(config)} |
 | Averaging | {_averaging(config)} |
 {_best(folder)}| Versions | {", ".join(f"{name} {version}" for name, version in info.libraries.items())} |
 
@@ -185,6 +185,12 @@ def _objective(config: GANConfig) -> str:
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
     return ", ".join(parts)
+
+
+def _fakes(config: GANConfig) -> str:
+    if config.fakes_per_real == 1:
+        return ""
+    return f" real and {config.batch_size * config.fakes_per_real} generated pictures"
 
 
 def _averaging(config: GANConfig) -> str:

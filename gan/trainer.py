@@ -69,11 +69,12 @@ class Trainer:
             progress: share of the whole run done, 0 to 1, for the learning-rate decay.
 
         Returns:
-            (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch, detached.
+            (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch (N * fakes_per_real, C, H, W),
+            detached.
         """
         self._set_learning_rates(progress)
         self.generator.train()  # `generator_to_show` leaves it in eval mode where nothing is averaged
-        z = self.draw_z(len(real))
+        z = self.draw_z(len(real) * self.config.fakes_per_real)
         with self._autocast():
             fake = self._g(z)
 
@@ -159,7 +160,7 @@ class Trainer:
                 # apart, so that what looks at the whole batch sees each kind by itself (ganhacks 4)
                 real_logits, fake_logits = self._d(real), self._d(fake)
             else:
-                real_logits, fake_logits = self._d(torch.cat([real, fake])).chunk(2)
+                real_logits, fake_logits = self._d(torch.cat([real, fake])).split([len(real), len(fake)])
         loss = self.loss.discriminator(real_logits, fake_logits)
         penalty = torch.zeros((), device=self.device)
         if step % config.penalty_interval == 0:

@@ -56,7 +56,7 @@ def test_facts_of_the_run(card):
         f"{count_parameters(Discriminator(config)):,} parameters",
         "| Latent | 100 numbers, uniform |",
         "cross entropy, real labels 0.9",
-        "learning rates 0.0002 (G) and 0.0002 (D), betas 0.5, 0.999, batch 128",
+        "learning rates 0.0002 (G) and 0.0002 (D), betas 0.5, 0.999, batch 128 |",
         "none: the generator as it stood at the end",
         "samples/0007.webp",  # the newest sheet
         "## Limits",
@@ -64,6 +64,11 @@ def test_facts_of_the_run(card):
         'load_generator("my-faces")',
     ):
         assert fact in text, fact
+
+
+def test_more_generated_pictures_than_real_ones_are_told(card):
+    text = card(PRESETS["nadim-celeba32"].replace(fakes_per_real=3))
+    assert "betas 0.5, 0.999, batch 128 real and 384 generated pictures |" in text
 
 
 def test_latents_on_a_sphere_are_told(card):

@@ -46,7 +46,7 @@ TABLES = {
         loss="cross_entropy", real_label=0.9, batch_size=64, epochs=3, g_lr=1e-3, d_lr=1e-3, beta1=0.4,
     ),
     "andreipop-celeba32": ANDREIPOP,
-    "smooth-mnist28": SMOOTH | DIGITS | dict(g_normalize_z=True, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4),
+    "smooth-mnist28": SMOOTH | DIGITS | dict(g_normalize_z=True, fakes_per_real=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4),
     "smooth-celeba28": SMOOTH | dict(channels=3, epochs=1),
     "dlnd-mnist28": DLND | DIGITS | dict(
         d_norm="none", r1_gamma=0.1, batch_size=4, g_lr=8.5e-4, d_lr=3.5e-4
@@ -124,6 +124,8 @@ def test_unknown_field_suggests_the_nearest():
         (dict(z_distribution="gauss"), r"z_distribution='gauss': expected one of normal, uniform"),
         (dict(init="he"), r"init='he': expected one of normal, xavier"),
         (dict(d_norm="layer"), r"d_norm='layer': expected one of batch, spectral, none"),
+        (dict(fakes_per_real=0), "fakes_per_real=0: expected at least 1"),
+        (dict(fakes_per_real=2, loss="relativistic"), "fakes_per_real=2: expected 1 with a relativistic loss"),
         (dict(loss="wgan"), r"loss='wgan': expected one of cross_entropy, non_saturating, hinge, relativistic"),
         (dict(image_size=4), r"image_size=4: expected 8 to 1024"),
         (dict(image_size=2048), r"image_size=2048: expected 8 to 1024"),

@@ -120,6 +120,22 @@ def test_real_and_generated_pictures_meet_only_where_the_discriminator_judges_ea
     assert torch.equal(torch.cat(batches), torch.cat([real, fake, fake]))
 
 
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_both_networks_learn_from_as_many_generated_pictures_as_asked(tiny_config, real, norm):
+    trainer = make(tiny_config.replace(d_norm=norm, fakes_per_real=3, g_lr=1e-12, d_lr=1e-12))
+    judged = []
+    trainer.discriminator.register_forward_hook(lambda _, __, logits: judged.append(logits.detach().float()))
+    stats, fake = trainer.step(real, 0, 0.0)
+    assert len(fake) == 3 * len(real) == 24
+    of_real, of_fake = judged[:2] if norm == "batch" else judged[0].split([8, 24])
+    loss_g, loss_d, d_real, d_fake, _ = stats
+    expected = trainer.loss.discriminator(of_real, of_fake)
+    for actual, wanted in ((loss_d, expected), (d_real, of_real.sigmoid().mean()), (d_fake, of_fake.sigmoid().mean()),
+                           (loss_g, trainer.loss.generator(judged[-1], judged[-1]))):  # fmt: skip
+        torch.testing.assert_close(actual, wanted)
+    assert len(judged[-1]) == 24
+
+
 def test_average_follows_its_formula(tiny_config, real):
     config = tiny_config.replace(ema_half_life_images=40, ema_ramp_up=0.5)
     trainer = make(config)
