@@ -204,9 +204,7 @@ def _check_values(config: GANConfig) -> None:
     expect(config.z_dim <= 21201, "z_dim", "at most 21201 (Sobol points, gan.sampling.even_latents, have no more)")
     expect(config.batch_size >= 2, "batch_size", "at least 2 (batch norm needs a batch)")
     paired = config.loss == "relativistic"
-    expect(
-        config.fakes_per_real == 1 or not paired, "fakes_per_real", "1 with a relativistic loss, which compares pairs"
-    )
+    expect(not paired or config.fakes_per_real == 1, "fakes_per_real", "1 with a relativistic loss: it compares pairs")
     expect(config.kernel_size in (3, 4, 5), "kernel_size", "3, 4 or 5")
     expect(0 <= config.seed < 2**32, "seed", "0 to 4294967295")
     for field in ("g_lr", "d_lr"):
@@ -344,8 +342,8 @@ _DLND = dict(
 )
 
 # Systems 3 and 4 on MNIST, where two epochs shall give digits that can be read; their z and optimisers are open.
-# A short z helps most, then batches smaller than for faces, a long average, and more generated pictures than real ones.
-# With a z of four only six digits got a slider. All that was measured: weights/smooth-mnist28/notes.md, weights/dlnd-mnist28/notes.md.
+# A short z helps most, then batches smaller than for faces and a long average. With a z of four only six digits got
+# a slider. All that was measured: weights/smooth-mnist28/notes.md, weights/dlnd-mnist28/notes.md.
 _DIGITS = dict(
     channels=1,
     z_dim=5,

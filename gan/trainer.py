@@ -69,8 +69,8 @@ class Trainer:
             progress: share of the whole run done, 0 to 1, for the learning-rate decay.
 
         Returns:
-            (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch (N * fakes_per_real, C, H, W),
-            detached.
+            (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch, detached,
+            (N * fakes_per_real, C, H, W).
         """
         self._set_learning_rates(progress)
         self.generator.train()  # `generator_to_show` leaves it in eval mode where nothing is averaged

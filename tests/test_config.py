@@ -46,7 +46,9 @@ TABLES = {
         loss="cross_entropy", real_label=0.9, batch_size=64, epochs=3, g_lr=1e-3, d_lr=1e-3, beta1=0.4,
     ),
     "andreipop-celeba32": ANDREIPOP,
-    "smooth-mnist28": SMOOTH | DIGITS | dict(g_normalize_z=True, fakes_per_real=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4),
+    "smooth-mnist28": SMOOTH | DIGITS | dict(
+        g_normalize_z=True, fakes_per_real=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4
+    ),
     "smooth-celeba28": SMOOTH | dict(channels=3, epochs=1),
     "dlnd-mnist28": DLND | DIGITS | dict(
         d_norm="none", r1_gamma=0.1, batch_size=4, g_lr=8.5e-4, d_lr=3.5e-4
