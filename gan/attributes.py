@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -48,6 +49,7 @@ HELD_OUT = 4096  # seeds after them, that directions are measured on
 MIDDLE = (0.25, 0.75)  # probabilities of a face that starts in the middle, and what a slider must lead beyond
 _MEASURED = 96  # faces from the middle, at most
 _LEAST = 16  # faces from the middle: fewer tell nothing
+_WIDER = 4  # times as many seeds are looked at where fewer start in the middle of a label
 _RIDGE = 1e-3
 _CLIPPED = 3.0  # logits beyond it are sure: how sure is no matter of the attribute's look
 _UNTANGLED = 0.3  # how much the others' slopes count; without end, they would be projected out altogether
@@ -89,6 +91,31 @@ class Attribute:
     effect: Effect
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """Generated pictures as the classifier sees them: the first are to learn from, the others to measure on.
+
+    Attributes:
+        z: (N, z_dim).
+        logits, probabilities: (N, K).
+        fitted: how many of them are to learn from.
+        slopes: (z_dim, K), of the log odds along z, learned from those.
+    """
+
+    z: Tensor
+    logits: Tensor
+    probabilities: Tensor
+    fitted: int
+    slopes: Tensor
+
+    def middle(self, own: int) -> tuple[Tensor, Tensor]:
+        """Rows to learn from and rows to measure on that start in the middle of a label, the nearest to it first."""
+        distance = (self.probabilities[:, own] - 0.5).abs()
+        order = distance.argsort(stable=True)
+        rows = order[distance[order] <= MIDDLE[1] - 0.5]
+        return rows[rows < self.fitted], rows[rows >= self.fitted]
+
+
 def find_attributes(generator: Generator, classifier: Classifier) -> list[Attribute]:
     """The sliders that work on this generator, in the order of `FACES`, or of the labels for digits.
 
@@ -96,28 +123,40 @@ def find_attributes(generator: Generator, classifier: Classifier) -> list[Attrib
         generator: in eval mode, folded, on the CPU.
         classifier: that knows such pictures.
     """
-    seeds = range(FITTED + HELD_OUT)
-    z = latents(generator.config, seeds)
-    logits = _logits(generator, classifier, z)
-    odds = _log_odds(classifier, logits)
-    slopes = _slopes(z[:FITTED], odds[:FITTED].clamp(-_CLIPPED, _CLIPPED))
+
+    @cache
+    def look(times: int) -> _Pool:
+        return _draw(generator, classifier, times * FITTED, times * HELD_OUT)
+
     wanted = [(f"Digit {label}", label, False) for label in classifier.labels] if classifier.exclusive else FACES
     found = []
     for name, label, reverse in wanted:
         own = classifier.labels.index(label)
-        middle = _middle(classifier.to_probabilities(logits)[:, own])
-        fitted, held_out = middle[middle < FITTED], middle[middle >= FITTED][:_MEASURED]
-        if min(len(fitted), len(held_out)) < _LEAST:
-            log.info("%s: left out, only %d of %d pictures are near it", name, len(middle), len(z))
+        for times in (1, _WIDER):
+            pool = look(times)
+            fitted, held_out = pool.middle(own)
+            near = min(len(fitted), len(held_out))
+            if near >= _LEAST or near * _WIDER < _LEAST:  # enough, or so few that looking further would not help
+                break
+        if near < _LEAST:
+            log.info("%s: left out, too few of %d pictures are near it", name, len(pool.z))
             continue
-        step = _linear(slopes, own)
-        step *= _LENGTH * z.norm(dim=1).mean() / step.norm()
-        step = _improve(generator, classifier, step, own, z[:FITTED], logits[:FITTED], fitted)
-        effect = _measure(generator, classifier, -step if reverse else step, own, reverse, z[held_out])
+        step = _linear(pool.slopes, own)
+        step *= _LENGTH * pool.z.norm(dim=1).mean() / step.norm()
+        step = _improve(generator, classifier, step, own, pool.z[: pool.fitted], pool.logits[: pool.fitted], fitted)
+        faces = pool.z[held_out[:_MEASURED]]
+        effect = _measure(generator, classifier, -step if reverse else step, own, reverse, faces)
         log.info("%s: %.2f %.2f %.2f", name, effect.low, effect.middle, effect.high)
         if effect.passes:
             found.append(Attribute(name, -step if reverse else step, effect))
     return found
+
+
+def _draw(generator: Generator, classifier: Classifier, fitted: int, held_out: int) -> _Pool:
+    z = latents(generator.config, range(fitted + held_out))
+    logits = _logits(generator, classifier, z)
+    odds = _log_odds(classifier, logits[:fitted]).clamp(-_CLIPPED, _CLIPPED)
+    return _Pool(z, logits, classifier.to_probabilities(logits), fitted, _slopes(z[:fitted], odds))
 
 
 def _linear(slopes: Tensor, own: int) -> Tensor:
@@ -177,13 +216,6 @@ def _measure(generator: Generator, classifier: Classifier, step: Tensor, own: in
     side = int(change.abs().argmax())
     of_own = [float(1 - p[own] if reverse else p[own]) for p in (low, middle, high)]
     return Effect(*of_own, classifier.labels[side], float(change[side]), len(z))
-
-
-def _middle(probabilities: Tensor) -> Tensor:
-    """Rows that start in the middle, the nearest to it first."""
-    distance = (probabilities - 0.5).abs()
-    order = distance.argsort(stable=True)
-    return order[distance[order] <= MIDDLE[1] - 0.5]
 
 
 def _slopes(z: Tensor, targets: Tensor) -> Tensor:

@@ -191,6 +191,28 @@ def test_attributes_do_what_they_are_named_for_and_what_cannot_be_found_is_left_
     assert {d.effect.side for d in named} <= {"Smiling", "Male", "Young"}  # the others never change
 
 
+@pytest.mark.parametrize("times, looked_at, found", [(1, [800], True), (8, [800, 3200], True), (60, [800], False)])
+def test_a_label_that_few_pictures_are_near_is_looked_for_among_four_times_as_many(
+    generator, monkeypatch, times, looked_at, found
+):
+    """Eyes that are 8 and 60 times as sure see about an eighth and a sixtieth of the faces in the middle."""
+    looked = []
+
+    class Sure(Eye):
+        def forward(self, images):
+            return super().forward(images) * times
+
+    def draw(generator, eye, fitted, held_out):
+        looked.append(fitted + held_out)
+        return original(generator, eye, fitted, held_out)
+
+    original = attributes._draw
+    monkeypatch.setattr(attributes, "_draw", draw)
+    monkeypatch.setattr(attributes, "FACES", FACES[:1])
+    assert [a.name for a in find_attributes(generator, Sure())] == ["Smile"] * found
+    assert looked == looked_at
+
+
 def test_untangling_leaves_the_other_attribute_more_alone(generator, monkeypatch):
     z = latents(generator.config, range(400))
     slopes = attributes._slopes(z, Eye()(generator(z)))
