@@ -394,7 +394,15 @@ PRESETS: dict[str, GANConfig] = {
             preset="smooth-mnist28",
             **_SMOOTH
             | _DIGITS
-            | dict(g_normalize_z=True, fakes_per_real=4, g_lr=2e-3, d_lr=5e-4, batch_size=16, epochs=2),
+            | dict(
+                g_normalize_z=True,
+                real_label=0.98,
+                fakes_per_real=4,
+                g_lr=2e-3,
+                d_lr=5e-4,
+                batch_size=16,
+                epochs=2,
+            ),
         ),
         _preset(preset="smooth-celeba28", **_SMOOTH, epochs=1),
         _preset(

@@ -47,7 +47,7 @@ TABLES = {
     ),
     "andreipop-celeba32": ANDREIPOP,
     "smooth-mnist28": SMOOTH | DIGITS | dict(
-        g_normalize_z=True, fakes_per_real=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4
+        g_normalize_z=True, real_label=0.98, fakes_per_real=4, batch_size=16, epochs=2, g_lr=2e-3, d_lr=5e-4
     ),
     "smooth-celeba28": SMOOTH | dict(channels=3, epochs=1),
     "dlnd-mnist28": DLND | DIGITS | dict(
