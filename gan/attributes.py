@@ -119,6 +119,8 @@ class _Pool:
 def find_attributes(generator: Generator, classifier: Classifier) -> list[Attribute]:
     """The sliders that work on this generator, in the order of `FACES`, or of the labels for digits.
 
+    A label that too few pictures start in the middle of is looked for among `_WIDER` times as many seeds.
+
     Args:
         generator: in eval mode, folded, on the CPU.
         classifier: that knows such pictures.

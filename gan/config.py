@@ -341,9 +341,10 @@ _DLND = dict(
     metric_interval=20_000,
 )
 
-# Systems 3 and 4 on MNIST, where two epochs shall give digits that can be read; their z and optimisers are open.
-# A short z helps most, then batches smaller than for faces and a long average. With a z of four only six digits got
-# a slider. All that was measured: weights/smooth-mnist28/notes.md, weights/dlnd-mnist28/notes.md.
+# Systems 3 and 4 on MNIST, where two epochs shall give digits that can be read; their z and optimisers are open, and so
+# is how far system 3 smooths its labels. A short z helps most, then batches smaller than for faces and a long average.
+# With a z of four only six digits got a slider. All that was measured: weights/smooth-mnist28/notes.md,
+# weights/dlnd-mnist28/notes.md.
 _DIGITS = dict(
     channels=1,
     z_dim=5,
