@@ -110,7 +110,12 @@ class ModulatedBatchNorm2d(nn.Module):
 
     @torch.no_grad()
     def absorb_norm(self) -> None:
-        """Multiply the batch norm of eval mode into the linear layer; from then on that is all there is."""
+        """Multiply the batch norm of eval mode into the linear layer; from then on that is all there is.
+
+        Changes nothing where it was done before.
+        """
+        if isinstance(self.norm, nn.Identity):
+            return
         gain = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
         offset = self.norm.bias - self.norm.running_mean * gain
         scale, shift = self.style.weight.chunk(2)
@@ -218,6 +223,7 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
     Gives the same as `network.eval()` up to rounding, in fewer and smaller operations. (Under spectral norm every
     call divides the weights by their norm anew, which takes longer than judging one picture.) Around `Residual`
     blocks batch norm stays: the shortcut needs what comes before it. A modulated one is one operation afterwards.
+    A folded network may be folded again: its copy gives the same.
     """
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):

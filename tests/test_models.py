@@ -375,6 +375,7 @@ def test_folding_batch_norm_keeps_the_pictures(name):
 
     with torch.no_grad():
         torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
+    assert torch.equal(fold(folded)(z), folded(z))
     kinds = {type(m) for m in folded.modules()}
     assert not kinds & {nn.BatchNorm1d, nn.Dropout}
     assert (nn.BatchNorm2d in kinds) == (config.g_residual and not config.g_modulated)
@@ -396,6 +397,7 @@ def test_folding_keeps_the_critics_judgement(name):
     folded = fold(discriminator)
 
     torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(fold(folded)(images), folded(images))
     names = set(folded.state_dict())
     assert not [key for key in names if "parametrizations" in key or "running" in key]
     assert not {type(m) for m in folded.modules()} & {nn.BatchNorm2d, nn.Dropout}
@@ -495,6 +497,7 @@ def test_folding_shortcuts_and_modulation_keeps_the_pictures(residual, modulated
     z = torch.randn(3, 8)
     folded = fold(generator.train())
     torch.testing.assert_close(folded(z), generator.eval()(z), rtol=1e-4, atol=1e-5)
+    assert torch.equal(fold(folded)(z), folded(z))
     assert not any(p.requires_grad for p in folded.parameters())
     assert modulated != any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
 
