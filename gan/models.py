@@ -228,7 +228,7 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):
         if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
+            _settle(module)
         if isinstance(module, ModulatedBatchNorm2d):
             module.absorb_norm()
     layers: list[nn.Module] = []
@@ -251,6 +251,14 @@ def fold(network: Generator | Discriminator) -> Generator | Discriminator:
             layers.append(module)
     folded.layers = type(folded.layers)(*layers)
     return folded.requires_grad_(False)
+
+
+def _settle(module: nn.Module) -> None:
+    """Make a parametrised weight a plain one. PyTorch's own way empties the class, which copies share."""
+    weight, plain = module.weight.detach(), parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    module.__class__ = plain
+    module.weight = nn.Parameter(weight)
 
 
 def count_parameters(network: nn.Module) -> int:

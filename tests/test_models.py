@@ -398,6 +398,7 @@ def test_folding_keeps_the_critics_judgement(name):
 
     torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5)
     assert torch.equal(fold(folded)(images), folded(images))
+    assert torch.equal(discriminator(images), expected)  # it still judges, as before
     names = set(folded.state_dict())
     assert not [key for key in names if "parametrizations" in key or "running" in key]
     assert not {type(m) for m in folded.modules()} & {nn.BatchNorm2d, nn.Dropout}
