@@ -21,6 +21,7 @@ import gradio as gr
 from gan.ui import api, explore, frames, morph, photo, replay
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
+from gan.ui.tab import guard
 from gan.ui.theme import theme
 
 STATIC = Path(__file__).parent / "gan" / "ui" / "static"
@@ -40,6 +41,7 @@ def build(library: Library) -> gr.Blocks:
             with gr.Tab("Replay", id="replay"):
                 replay.build(library, face)
         api.build(library)
+    guard(page)
     page.queue(max_size=64)  # of calls that wait; what the page itself does is answered without waiting
     return page
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
-from collections.abc import Iterator
 
 import gradio as gr
 from PIL import Image
 
-from gan.run import RunError
 from gan.sampling import MAX_SEED, image_grid
 from gan.ui.drawing import draw, draw_seeds, png, to_image
 from gan.ui.library import Library
@@ -48,10 +45,9 @@ def build(library: Library) -> None:
         Returns:
             A PNG whose metadata holds the arguments: dropped into the page, it restores them.
         """
-        with sentences():
-            face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
-            pixels = draw(library, face).pixels
-            return Image.open(io.BytesIO(png(pixels, face, least_size=scale * pixels.shape[1])))
+        face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
+        pixels = draw(library, face).pixels
+        return Image.open(io.BytesIO(png(pixels, face, least_size=scale * pixels.shape[1])))
 
     def grid(model: str, seed: int = 0, count: int = 16, columns: int = 4, truncation: float = 1.0) -> Image.Image:
         """Draw the pictures of consecutive seeds, row by row, without borders.
@@ -63,11 +59,10 @@ def build(library: Library) -> None:
             columns: pictures per row, 1 to 64.
             truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
         """
-        with sentences():
-            if seed + count - 1 > MAX_SEED:
-                most = MAX_SEED - count + 1
-                raise FaceError(f"seed {seed}: expected at most {most} for {count} pictures")
-            pixels = draw_seeds(library, model, range(seed, seed + count), truncation)
+        if seed + count - 1 > MAX_SEED:
+            most = MAX_SEED - count + 1
+            raise FaceError(f"seed {seed}: expected at most {most} for {count} pictures")
+        pixels = draw_seeds(library, model, range(seed, seed + count), truncation)
         return to_image(image_grid(pixels, columns))
 
     def models() -> list[dict]:
@@ -99,8 +94,7 @@ def build(library: Library) -> None:
             directions, the strongest first), and for attributes what was measured on faces that start in the middle:
             probability of the attribute at -3, 0 and 3, and the other attribute that changes most.
         """
-        with sentences():
-            found = library.directions(model).values()
+        found = library.directions(model).values()
         return [
             {"name": direction.name, "kind": direction.kind}
             | (dataclasses.asdict(direction.effect) if direction.effect else {})
@@ -127,12 +121,3 @@ def build(library: Library) -> None:
     gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid", **limits)
     gr.api(models, api_name="models", **limits)
     gr.api(directions, api_name="directions", **limits)
-
-
-@contextlib.contextmanager
-def sentences() -> Iterator[None]:
-    """Errors that are the caller's, as Gradio tells them to a client."""
-    try:
-        yield
-    except (FaceError, RunError) as error:
-        raise gr.Error(str(error), print_exception=False) from error

@@ -21,6 +21,7 @@ from gan.ui.bases import OWN, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, draw_seeds, png
 from gan.ui.library import Entry, Library
 from gan.ui.state import MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError, OwnDirection, clean_name
+from gan.ui.tab import function
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
@@ -47,18 +48,11 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     """
     tab = Explore(library)
 
-    # Gradio marks a function that the browser may call, and a method cannot be marked.
-    def move(wanted: dict) -> str:
-        return tab.move(wanted)
-
-    def download(wanted: dict) -> dict:
-        return tab.download(wanted)
-
     with gr.Row(elem_id="explore", equal_height=False):
         with gr.Column(elem_id="stage-column"):
             stage = gr.HTML(
                 frames.WAITING, elem_id="stage", js_on_load=_script("stage.js"), apply_default_css=False,
-                server_functions=[move],
+                server_functions=[function(tab.move)],
             )  # fmt: skip
             with gr.Row(elem_id="main-buttons"):
                 random_button = gr.Button("Random face", variant="primary", elem_id="random")
@@ -66,7 +60,7 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
             tools = gr.HTML(
                 frames.TOOLS, elem_id="tools", js_on_load=_script("files.js") + _script("tools.js"),
-                apply_default_css=False, server_functions=[download],
+                apply_default_css=False, server_functions=[function(tab.download)],
             )  # fmt: skip
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
@@ -122,25 +116,28 @@ class Explore:
     """What the tab's events do: components' values in, components' values out.
 
     `text` is always the current `Face` as JSON, "" while there is none; `basis` and `span` are labels of
-    `gan.ui.bases.bases`; `pixels` whether the large picture shows them. Nothing raises: what is wrong is said in the
-    picture's place.
+    `gan.ui.bases.bases`; `pixels` whether the large picture shows them. No `FaceError` or `RunError` is raised: what
+    is wrong is said in the picture's place.
     """
 
     def __init__(self, library: Library) -> None:
         self.library = library
 
-    def move(self, wanted: dict) -> str:
+    def move(self, wanted: dict) -> dict:
         """The large picture for a moved control.
 
         Args:
             wanted: "face" as `Face.to_json` writes it, "pixels".
+
+        Returns:
+            {"html": what is shown in the picture's place}.
         """
         face = None
         try:
             face = Face.from_json(wanted.get("face"))
-            return self._frame(face, wanted.get("pixels") is True)
+            return {"html": self._frame(face, wanted.get("pixels") is True)}
         except (FaceError, RunError) as error:
-            return frames.notice(str(error), face)
+            return {"html": frames.notice(str(error), face)}
 
     def open(self, pixels: bool, request: gr.Request) -> list:
         """The page loads: the state of its link, and where the grid begins."""

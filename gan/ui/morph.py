@@ -6,11 +6,10 @@ changes, makes the files to keep, and solves equations. The viewer's value is a 
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -19,12 +18,12 @@ from PIL import Image
 
 from gan.animation import formats
 from gan.ui import arithmetic, frames
-from gan.ui.api import sentences
 from gan.ui.arithmetic import Sum
 from gan.ui.drawing import METADATA_KEY
 from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
 from gan.ui.state import MAX_TRUNCATION, Face, FaceError
+from gan.ui.tab import function, telling
 
 SCRIPTS = ("opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js")  # one script in this order
 _STATIC = Path(__file__).parent / "static"
@@ -52,7 +51,7 @@ def build(library: Library, face: gr.Component) -> None:
         most=MOST_FACES,
         frames=MOST_FRAMES,
         server_functions=[
-            _function(method)
+            function(method)
             for method in (
                 server.morph_faces,
                 server.morph_film,
@@ -77,8 +76,7 @@ def build(library: Library, face: gr.Component) -> None:
 
     def make(event: gr.EventData) -> Iterator[dict]:
         """A film as a file, its progress first; ends early when the visitor gives up or leaves."""
-        asked = getattr(event, "asked", None)
-        for told in server.make_film(asked if isinstance(asked, dict) else {}):
+        for told in telling(server.make_film)(getattr(event, "asked", None)):
             yield {"film": told | {"number": getattr(event, "number", 0)}}
 
     viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
@@ -134,10 +132,9 @@ def _endpoints(server: MorphServer) -> None:
         Returns:
             The file.
         """
-        with sentences():
-            faces = tuple(Face(model, seed, truncation) for seed in _seeds(seeds))
-            film = Film(faces, frames, fps, way)
-            content = server.write_film(film, format, size)
+        faces = tuple(Face(model, seed, truncation) for seed in _seeds(seeds))
+        film = Film(faces, frames, fps, way)
+        content = server.write_film(film, format, size)
         return save_bytes_to_cache(content, film_name(film, format), file.GRADIO_CACHE)  # which delete_cache clears
 
     def add(model: str, a: list[int], b: list[int], c: list[int]) -> tuple[Image.Image, dict]:
@@ -153,9 +150,8 @@ def _endpoints(server: MorphServer) -> None:
             The picture equation as a PNG whose metadata holds the result (dropped into the page, it is shown there),
             and the result's state: its model and its latent vector.
         """
-        with sentences():
-            sum_ = Sum(model, (_seeds(a), _seeds(b), _seeds(c)))
-            image = Image.open(io.BytesIO(server.equation(sum_)))
+        sum_ = Sum(model, (_seeds(a), _seeds(b), _seeds(c)))
+        image = Image.open(io.BytesIO(server.equation(sum_)))
         return image, json.loads(image.text[METADATA_KEY])
 
     gr.on([], morph, [model, seeds, count, fps, way, format_, size, truncation], file, api_name="morph", **_FILMS)
@@ -179,16 +175,6 @@ def _model_of(face: str) -> str:
         return Face.from_json(face).model
     except FaceError:
         return ""
-
-
-def _function(method: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """A plain function: Gradio marks what a browser may call, and a bound method cannot be marked."""
-
-    @functools.wraps(method)
-    def function(asked: dict) -> dict:
-        return method(asked if isinstance(asked, dict) else {})
-
-    return function
 
 
 def _read(name: str) -> str:

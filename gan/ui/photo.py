@@ -15,15 +15,14 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from gan.classifier import ClassifierError
-from gan.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS, PhotoError
+from gan.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
 from gan.projection import STEPS
 from gan.ui import frames
-from gan.ui.api import sentences
 from gan.ui.drawing import png
 from gan.ui.library import Library
 from gan.ui.photo_view import AT_ONCE, MOST_STEPS, PhotoServer
 from gan.ui.state import Face, FaceError
+from gan.ui.tab import function, telling
 
 SCRIPTS = ("opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
 _STATIC = Path(__file__).parent / "static"
@@ -38,10 +37,6 @@ def build(library: Library, face: gr.Component) -> None:
         face: holds Explore's current `Face` as JSON, "" while there is none.
     """
     server = PhotoServer(library)
-
-    def photo_open(asked: dict) -> dict:
-        return server.photo_open(asked if isinstance(asked, dict) else {})
-
     with gr.Row(elem_id="photo-head"):
         model = gr.Dropdown([], label="Model", elem_id="photo-model", filterable=False, interactive=True)
     viewer = gr.HTML(
@@ -53,7 +48,7 @@ def build(library: Library, face: gr.Component) -> None:
         bytes=MAX_BYTES,
         pixels=MAX_PIXELS,
         least=LEAST_SIDE,
-        server_functions=[photo_open],
+        server_functions=[function(server.photo_open)],
     )
 
     def opened(face: str, model: str | None, event: gr.EventData):
@@ -76,9 +71,8 @@ def build(library: Library, face: gr.Component) -> None:
 
     def find(event: gr.EventData) -> Iterator[dict]:
         """A search, told a few times a second; ends early when the visitor gives up or leaves."""
-        asked = event.asked if isinstance(event.asked, dict) else {}
-        for told in server.find_face(asked):
-            yield {"search": told | {"number": event.number}}
+        for told in telling(server.find_face)(getattr(event, "asked", None)):
+            yield {"search": told | {"number": getattr(event, "number", 0)}}
 
     viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
     model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **_PRIVATE)
@@ -120,11 +114,7 @@ def _endpoint(server: PhotoServer) -> None:
         finally:
             if path:
                 path.unlink(missing_ok=True)
-        with sentences():
-            try:
-                result = server.project(model, content, steps)
-            except (PhotoError, ClassifierError) as error:
-                raise FaceError(str(error)) from error
+        result = server.project(model, content, steps)
         image = Image.open(io.BytesIO(png(result.pixels, result.face)))
         return image, {
             "state": json.loads(result.face.to_json()),

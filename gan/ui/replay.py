@@ -6,19 +6,17 @@ it without asking again. The viewer's value is a small message to it: which runs
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
 from PIL import Image
 
 from gan.animation import formats
-from gan.run import RunError
 from gan.ui.library import Entry, Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
+from gan.ui.tab import function
 
 MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
 # One script in this order.
@@ -51,9 +49,9 @@ def build(library: Library, face: gr.Textbox) -> None:
         apply_default_css=False,
         films=" ".join(formats()),
         server_functions=[
-            _function(server.replay_run),
-            _function(server.replay_sheets),
-            _function(server.replay_download),
+            function(server.replay_run),
+            function(server.replay_sheets),
+            function(server.replay_download),
         ],
     )
 
@@ -99,10 +97,7 @@ def _endpoint(server: ReplayServer) -> None:
             The sheet, 8 x 8 pictures of the seeds 0 to 63 row by row, and the numbers at that moment: images_seen,
             epoch, seconds, losses, D(x), D(G(z)), diversity, and how many sheets the run has.
         """
-        try:
-            return server.moment(model, step)
-        except RunError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        return server.moment(model, step)
 
     button.click(replay, [model, step], [sheet, numbers], api_name="replay", concurrency_limit=2)
 
@@ -120,16 +115,6 @@ def _first(entries: list[Entry], face: str) -> str | None:
 def _label(entry: Entry) -> str:
     state = " · unusable" if entry.problem else " · training" if entry.in_training else ""
     return f"{entry.name}{state}"
-
-
-def _function(method: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """A plain function: Gradio marks what a browser may call, and a bound method cannot be marked."""
-
-    @functools.wraps(method)
-    def function(asked: dict) -> dict:
-        return method(asked)
-
-    return function
 
 
 def _read(name: str) -> str:

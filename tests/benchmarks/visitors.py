@@ -71,7 +71,7 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
                 body["data"] = {"face": face, "pixels": False}
                 try:
                     answer = client.post(f"{url}/gradio_api/component_server", json=body)
-                    if answer.status_code != 200 or "<img" not in answer.json():
+                    if answer.status_code != 200 or "<img" not in answer.json().get("html", ""):
                         errors.append(answer.text[:200])
                 except httpx.HTTPError as error:
                     errors.append(repr(error))

@@ -92,7 +92,7 @@ def test_a_link_that_cannot_be_followed_says_so_beside_the_default_face(tab, que
 
 
 def move(tab: Explore, face: Face, pixels: bool = False) -> str:
-    return tab.move({"face": face.to_json(), "pixels": pixels})
+    return tab.move({"face": face.to_json(), "pixels": pixels})["html"]
 
 
 def state_of(stage: str) -> Face:
@@ -163,7 +163,7 @@ def test_without_a_model_every_event_says_what_to_do(tmp_path):
 @pytest.mark.parametrize("text", ["{", '{"model": "small", "seed": -1, "truncation": 1}', "x" * 10**5, None, 7])
 def test_a_state_that_was_tampered_with_is_refused_in_words(tab, text):
     assert 'role="alert"' in tab.restore("", None, None, False, event(state=text))[STAGE]
-    assert 'role="alert"' in tab.move({"face": text, "pixels": False})
+    assert 'role="alert"' in tab.move({"face": text, "pixels": False})["html"]
     assert 'role="alert"' in tab.pick(Face("small").to_json(), None, None, False, event(seed="<b>"))[STAGE]
 
 

@@ -29,6 +29,7 @@ from gan.ui.drawing import METADATA_KEY, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.morph_view import GRID_FACES, MOST_FACES, MOST_FRAMES, Film, MorphServer, watched
 from gan.ui.state import Face, encode_latent
+from gan.ui.tab import guard
 
 TERMS = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
@@ -379,6 +380,7 @@ def test_without_a_classifier_for_its_pictures_the_example_is_plain_seeds(server
 def page(library):
     with gr.Blocks() as blocks, gr.Tab("Morph"):
         morph.build(library, gr.Textbox(visible=False))
+    guard(blocks)
     blocks.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield blocks
     blocks.close(verbose=False)

@@ -22,6 +22,7 @@ from gan.ui.drawing import thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face
+from gan.ui.tab import guard
 
 EVENT = "<img src=x onerror=alert(1)> collapse"
 
@@ -259,6 +260,7 @@ def test_a_moment_is_its_sheet_and_its_numbers(server, library):
 def client(library):
     with gr.Blocks() as page, gr.Tab("Replay"):
         replay.build(library, gr.Textbox(visible=False))
+    guard(page)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield Client(url, verbose=False)
     page.close(verbose=False)

@@ -40,9 +40,9 @@ async function move() {
     moved = false;
     const asked = shown;
     try {
-      const html = await server.move({ face: JSON.stringify(face), pixels: pixels() });
+      const answer = await server.move({ face: JSON.stringify(face), pixels: pixels() });
       if (asked === shown) {
-        props.value = html;
+        props.value = answer.html;
         queueMicrotask(announce);  // after Gradio has put it there
       }
     } catch (error) {

@@ -1,0 +1,110 @@
+"""What all tabs share: how the server answers a browser or a client, whatever happens.
+
+An error of ours (`OURS`) is told as it is: it is a sentence for the visitor. Anything else that is raised goes into
+the log as a traceback under a short reference, and the visitor is told one sentence with that reference.
+
+    server_functions=[function(server.replay_run)]      what the browser's scripts may ask: dict in, dict out
+    for told in telling(server.find_face)(asked): ...   work that tells how far it is: dict in, dicts out
+    guard(page)                                         once, at the end: all events and endpoints of a page
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+
+import gradio as gr
+
+from gan.animation import ExportError
+from gan.classifier import ClassifierError
+from gan.photo import PhotoError
+from gan.run import RunError
+from gan.ui.state import FaceError
+
+OURS = (ClassifierError, ExportError, FaceError, PhotoError, RunError)
+_log = logging.getLogger(__name__)
+
+
+def sentence(error: Exception) -> str:
+    """What a visitor is told of an error; of one that is not of `OURS` the traceback is logged."""
+    if isinstance(error, OURS):
+        return str(error)
+    reference = secrets.token_hex(3)
+    _log.error("Unforeseen, reference %s", reference, exc_info=error)
+    return f"Something unforeseen went wrong on the server: try again, or report it with the reference {reference}."
+
+
+def function(method: Callable[[dict], dict]) -> Callable[[object], dict]:
+    """A plain function that a browser may call, and that always answers.
+
+    Gradio marks such functions, and a bound method cannot be marked.
+
+    Args:
+        method: is given a dict, {} where the browser sent something else; returns a dict.
+
+    Returns:
+        A function that returns what `method` does, or {"problem": a sentence} in the place of what it raises.
+    """
+
+    @functools.wraps(method)
+    def answer(asked: object) -> dict:
+        try:
+            return method(_dict(asked))
+        except Exception as error:
+            return {"problem": sentence(error)}
+
+    return answer
+
+
+def telling(method: Callable[[dict], Iterator[dict]]) -> Callable[[object], Iterator[dict]]:
+    """As `function`, for work that yields dicts: the last of them is {"problem": a sentence} where it raises.
+
+    Closing the iterator closes that of `method`.
+    """
+
+    @functools.wraps(method)
+    def tell(asked: object) -> Iterator[dict]:
+        try:
+            yield from method(_dict(asked))
+        except Exception as error:
+            yield {"problem": sentence(error)}
+
+    return tell
+
+
+def guard(page: gr.Blocks) -> None:
+    """Let every event and endpoint of a page raise nothing but `gr.Error`, with one sentence."""
+    for event in page.fns.values():
+        if event.fn:
+            event.fn = _guarded(event.fn)
+
+
+def _guarded(handler: Callable) -> Callable:
+    if not inspect.isgeneratorfunction(handler):
+        return _sentences()(handler)
+
+    @functools.wraps(handler)
+    def tell(*arguments: object, **named: object) -> Iterator:
+        with _sentences():
+            yield from handler(*arguments, **named)
+
+    return tell
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """What is raised inside, as Gradio tells it to a browser and to a client."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except Exception as error:
+        raise gr.Error(sentence(error), print_exception=False) from error
+
+
+def _dict(asked: object) -> dict:
+    return asked if isinstance(asked, dict) else {}
