@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from gan.files import read_text
 from gan.sources import DataError
 
 PARTITION_FILE = "list_eval_partition.txt"
@@ -103,7 +104,7 @@ def read_digits(source: str, data_root: str | os.PathLike = "data") -> np.ndarra
 
 def _lines(path: str | os.PathLike) -> list[str]:
     try:
-        return [line for line in Path(path).read_text().splitlines() if line.strip()]
+        return [line for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}): give CelebA's own text file") from error
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
-from gan.files import atomic_path
+from gan.files import read_text, write_text
 from gan.metrics.figures import FIGURES
 from gan.metrics.protocol import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
@@ -100,8 +100,7 @@ Meant for learning how GANs work, for play, and for research that the terms belo
 A small network for learning and play. It knows only pictures like those it was trained on, cropped as they were,
 and its pictures are of nobody. Not for identification, nor for judging or impersonating people.
 """
-    with atomic_path(folder / "README.md") as path:
-        path.write_text(text)
+    write_text(folder / "README.md", text)
 
 
 def _shown(folder: Path) -> str:
@@ -337,7 +336,7 @@ The latent vector nearest to a picture: an encoder's guess, then gradient steps.
 
 def _notes(folder: Path) -> str:
     path = folder / NOTES_FILE
-    return path.read_text().strip() + "\n\n" if path.is_file() else ""
+    return read_text(path).strip() + "\n\n" if path.is_file() else ""
 
 
 def _terms(sources: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from gan.files import atomic_path
+from gan.files import atomic_path, read_text, write_text
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,7 @@ def save_checkpoint(folder: Path, step: int, state: dict, meta: dict) -> None:
     with atomic_path(tensors) as path:
         torch.save(state, path)
         digest = _sha256(path)
-    with atomic_path(tensors.with_suffix(".json")) as path:
-        path.write_text(json.dumps({"step": step, "sha256": digest, **meta}, indent=2) + "\n")
+    write_text(tensors.with_suffix(".json"), json.dumps({"step": step, "sha256": digest, **meta}, indent=2) + "\n")
     for old in sorted(directory.glob("*.json"))[:-KEEP]:
         old.unlink()
     kept = {path.stem for path in directory.glob("*.json")}
@@ -66,7 +65,7 @@ def load_checkpoint(folder: Path) -> tuple[dict, dict]:
         raise CheckpointError(f"{folder} has no checkpoint to resume from: start it without --resume")
     for path in found:
         try:
-            meta = json.loads(path.read_text())
+            meta = json.loads(read_text(path))
             tensors = path.with_suffix(".pt")
             if _sha256(tensors) != meta["sha256"]:
                 raise ValueError("its tensors are not those that were written")
@@ -81,7 +80,7 @@ def load_meta(folder: Path) -> dict:
     """What the newest readable checkpoint says about itself, without its tensors; raises `CheckpointError`."""
     for path in sorted((Path(folder) / "checkpoint").glob("*.json"), reverse=True):
         try:
-            meta = json.loads(path.read_text())
+            meta = json.loads(read_text(path))
             return {**meta}  # raises for JSON that is no object
         except (OSError, ValueError, TypeError):  # TypeError: JSON, but no object
             log.warning("%s is damaged: trying the one before it", path)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from gan import run
-from gan.files import atomic_path
+from gan.files import atomic_path, read_text, write_text
 from gan.metrics.figures import FIGURES, FRECHET, Figure
 from gan.metrics.protocol import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
@@ -66,7 +66,7 @@ def write_table(readme: Path, models: Path) -> None:
     Raises:
         gan.run.RunError: a file without the marks, or a model folder that cannot be used.
     """
-    text = readme.read_text()
+    text = read_text(readme)
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise run.RunError(f"{readme} does not say where the table goes: put the lines {BEGIN} and {END} there, once")
     found = [_read(folder) for folder in sorted(models.iterdir()) if run.is_run(folder)] if models.is_dir() else []
@@ -79,8 +79,7 @@ def write_table(readme: Path, models: Path) -> None:
         groups.setdefault(model.extractor, []).append(model)
     tables = [_table(groups[name], readme.parent) for name in sorted(groups, key=lambda name: (not name, name))]
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    with atomic_path(readme) as path:
-        path.write_text(before + "\n" + "\n\n".join(tables) + "\n" + after)
+    write_text(readme, before + "\n" + "\n\n".join(tables) + "\n" + after)
 
 
 def _read(folder: Path) -> _Model:

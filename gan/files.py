@@ -32,6 +32,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that is whole or not there: UTF-8, lines ended by "\\n", the same on every machine.
+
+    What UTF-8 cannot hold, such as a file name's bytes that are no text, is written out: \\udcff.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without the mark that editors on Windows put first.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return Path(path).read_text(encoding="utf-8-sig")
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed processes left anywhere in a folder; nobody may be writing to it."""
     for leftover in Path(folder).rglob(".*-*.part*"):

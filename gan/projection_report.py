@@ -19,7 +19,7 @@ from gan import run
 from gan.classifier import Classifier, ClassifierError, classifier_for
 from gan.data import describe_sources, make_batch
 from gan.encoder import Encoder, load_encoder
-from gan.files import atomic_path
+from gan.files import read_text, write_text
 from gan.metrics.real import features_of, load_split
 from gan.models import Generator
 from gan.projection import MAX_STEPS, STEPS, Moment, descend
@@ -143,7 +143,7 @@ def report(figures: dict) -> str:
 def table(folder: Path) -> str:
     """`report` of what was measured and saved in a folder; "" where nothing was, or of other weights."""
     try:
-        figures = json.loads((Path(folder) / FILE).read_text())
+        figures = json.loads(read_text(Path(folder) / FILE))
         return report(figures) if figures["generator"] == run.weights_hash(folder) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""
@@ -189,8 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     print(json.dumps(figures, indent=2) if options.json else report(figures))
     if options.save:
-        with atomic_path(options.folder / FILE) as path:
-            path.write_text(json.dumps(figures, indent=2) + "\n")
+        write_text(options.folder / FILE, json.dumps(figures, indent=2) + "\n")
     if options.sheet:
         Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(options.sheet)
     return 0

@@ -35,7 +35,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gan.config import ConfigError, GANConfig
-from gan.files import atomic_path, remove_leftovers
+from gan.files import atomic_path, read_text, remove_leftovers, write_text
 from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
@@ -119,22 +119,21 @@ def write_config(
 def write_epochs(folder: Path, epochs: int) -> None:
     """Write another number of epochs into a config.json that `read_info` can read; the rest stays as it is."""
     path = Path(folder) / "config.json"
-    content = json.loads(path.read_text())
+    content = json.loads(read_text(path))
     if content["config"]["epochs"] != epochs:
         content["config"]["epochs"] = epochs
         _write_json(path, content)
 
 
 def _write_json(path: Path, content: dict) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_info(folder: Path) -> RunInfo:
     """Read config.json; raises `RunError` where it is missing, damaged or of a newer format."""
     path = Path(folder) / "config.json"
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_text(path))
         written = content["format_version"]
         if written > FORMAT_VERSION:
             raise RunError(f"{path} has format {written}, this version reads up to {FORMAT_VERSION}: update the code")
@@ -283,7 +282,7 @@ def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
     """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty."""
     path = Path(folder) / "history.csv"
     new = not path.exists()
-    with open(path, "a", newline="") as file:
+    with open(path, "a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
@@ -298,7 +297,7 @@ def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:
     path = Path(folder) / "history.csv"
     if not path.exists():
         return []
-    with open(path, newline="", errors="replace") as file:
+    with open(path, encoding="utf-8-sig", newline="", errors="replace") as file:
         rows = list(csv.DictReader(file))
     parsed = []
     for row in rows:
@@ -320,11 +319,10 @@ def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) ->
     remove_leftovers(folder)
     path = folder / "history.csv"
     if path.exists():
-        lines = path.read_text().splitlines(keepends=True)[: history_rows + 1]
+        lines = read_text(path).splitlines(keepends=True)[: history_rows + 1]
         if lines and lines[0].rstrip("\n") != ",".join(HISTORY_COLUMNS):  # of a version with other columns
             lines = _with_all_columns(lines)
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(lines))
+        write_text(path, "".join(lines))
     for files, keep in ((samples(folder), n_samples), (snapshots(folder), n_snapshots)):
         for index, file in files.items():
             if index >= keep:

@@ -126,7 +126,7 @@ def main(folder: Path) -> None:
         report |= check_steps(rank, world_size)
         report |= check_gradient(rank, world_size)
         report |= check_runs(rank, world_size, folder)
-        (folder / f"rank{rank}.json").write_text(json.dumps(report))
+        (folder / f"rank{rank}.json").write_text(json.dumps(report), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_two_processes_that_ask_at_once_get_the_same(folder, tmp_path):
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
     root = Path(__file__).resolve().parent.parent
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(2)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=root) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == [str(list(range(40)))] * 2
 
 

@@ -28,7 +28,7 @@ def card(tmp_path):
         for sheet in (0, 7):
             (folder / "samples" / f"{sheet:04d}.webp").write_bytes(b"picture")
         write_card(folder)
-        return (folder / "README.md").read_text()
+        return (folder / "README.md").read_text(encoding="utf-8")
 
     return write
 
@@ -108,7 +108,7 @@ def test_terms_follow_the_data(card, data, licence, terms, not_terms):
 
 
 def test_training_ends_with_a_card(tiny_run):
-    text = (tiny_run / "README.md").read_text()
+    text = (tiny_run / "README.md").read_text(encoding="utf-8")
     assert "drawn faces" in text and "2,000 (50.0 epochs of 44)" in text
     sheet = text.split("(samples/")[1].split(")")[0]
     assert tiny_run / "samples" / sheet == max(run.samples(tiny_run).values())
@@ -117,9 +117,11 @@ def test_training_ends_with_a_card(tiny_run):
 def test_the_machine_is_the_one_that_trained(run_copy):
     """Not the one that happens to write the card."""
     config = run_copy / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"machine": "96 abacuses"}))
+    config.write_text(
+        json.dumps(json.loads(config.read_text(encoding="utf-8")) | {"machine": "96 abacuses"}), encoding="utf-8"
+    )
     write_card(run_copy)
-    assert "minutes on 96 abacuses |" in (run_copy / "README.md").read_text()
+    assert "minutes on 96 abacuses |" in (run_copy / "README.md").read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------------------------------- figures
@@ -146,7 +148,7 @@ def measured_card(run_copy):
         for one in results:
             save_metrics(run_copy, one)
         write_card(run_copy)
-        return (run_copy / "README.md").read_text()
+        return (run_copy / "README.md").read_text(encoding="utf-8")
 
     write.folder = run_copy
     write.weights = run.weights_hash(run_copy)
@@ -217,7 +219,7 @@ def test_the_best_generator_is_told(measured_card):
 
 
 def test_what_a_person_adds_outlives_the_card(measured_card):
-    (measured_card.folder / "notes.md").write_text("## Sweep\nWe tried six.\n")
+    (measured_card.folder / "notes.md").write_text("## Sweep\nWe tried six.\n", encoding="utf-8")
     assert "## Sweep\nWe tried six.\n\n## Data and terms" in measured_card() == measured_card()
 
 

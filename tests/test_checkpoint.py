@@ -45,7 +45,7 @@ def test_round_trip(folder):
 
 def test_the_json_says_which_tensors_belong_to_it(folder):
     tensors = folder / "checkpoint" / "000000020.pt"
-    meta = json.loads(tensors.with_suffix(".json").read_text())
+    meta = json.loads(tensors.with_suffix(".json").read_text(encoding="utf-8"))
     assert meta["sha256"] == hashlib.sha256(tensors.read_bytes()).hexdigest()
 
 
@@ -89,15 +89,15 @@ def remove_tensors(directory):
 
 def cut_json(directory):
     path = directory / "000000020.json"
-    path.write_text(path.read_text()[:20])
+    path.write_text(path.read_text(encoding="utf-8")[:20], encoding="utf-8")
 
 
 def json_of_another_kind(directory):
-    (directory / "000000020.json").write_text("[1, 2]")
+    (directory / "000000020.json").write_text("[1, 2]", encoding="utf-8")
 
 
 def json_without_digest(directory):
-    (directory / "000000020.json").write_text('{"step": 20}')
+    (directory / "000000020.json").write_text('{"step": 20}', encoding="utf-8")
 
 
 def json_of_noise(directory):
@@ -158,7 +158,7 @@ def test_code_in_a_checkpoint_is_never_run(folder, tmp_path, caplog, write):
     with open(tensors, "wb") as file:
         write({"trainer": Malice(target)}, file)
     digest = hashlib.sha256(tensors.read_bytes()).hexdigest()
-    tensors.with_suffix(".json").write_text(json.dumps({"step": 30, "sha256": digest}))
+    tensors.with_suffix(".json").write_text(json.dumps({"step": 30, "sha256": digest}), encoding="utf-8")
     assert load_checkpoint(folder)[0]["step"] == 10 + 10
     assert not target.exists()
     assert "000000030 is damaged" in caplog.text

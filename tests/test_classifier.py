@@ -219,9 +219,9 @@ def celeba_folder(folder, n=48, held_out=12):
             Image.fromarray(image).save(content, "png")
             file.writestr(f"{i:06d}.png", content.getvalue())
     rows = "\n".join(f"{i:06d}.jpg " + " ".join("1" if v else "-1" for v in row) for i, row in enumerate(data.targets))
-    (folder / "list_attr_celeba.txt").write_text(f"{n}\nBright Red\n{rows}\n")
+    (folder / "list_attr_celeba.txt").write_text(f"{n}\nBright Red\n{rows}\n", encoding="utf-8")
     splits = "\n".join(f"{i:06d}.jpg {int(i % (n // held_out) == 0)}" for i in range(n))
-    (folder / "list_eval_partition.txt").write_text(splits + "\n")
+    (folder / "list_eval_partition.txt").write_text(splits + "\n", encoding="utf-8")
     return folder / "celeba.zip"
 
 
@@ -252,7 +252,7 @@ def test_the_command_trains_on_the_training_split_only(tmp_path, tiny_recipe, ca
 def test_the_command_says_what_is_missing(tmp_path, tiny_recipe, capsys):
     source = celeba_folder(tmp_path)
     command = ["celeba", "--data", str(source), "--out", str(tmp_path / "x.safetensors"), "--device", "cpu"]
-    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(48)))
+    (tmp_path / "list_eval_partition.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(48)), encoding="utf-8")
     assert main(command) == 2
     assert "none of the 48 pictures into split 1" in capsys.readouterr().err
     (tmp_path / "list_eval_partition.txt").unlink()

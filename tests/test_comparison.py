@@ -36,14 +36,14 @@ def models(tiny_run, tmp_path):
         shutil.copytree(tiny_run, root / name)
     (root / "classifiers").mkdir()
     (root / "classifiers" / "celeba.safetensors").write_bytes(b"")
-    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold table\n{END}\nafter\n")
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold table\n{END}\nafter\n", encoding="utf-8")
     return root
 
 
 def table(models):
     readme = models.parent / "README.md"
     write_table(readme, models)
-    return readme.read_text()
+    return readme.read_text(encoding="utf-8")
 
 
 def test_every_model_with_its_facts_between_the_marks(models):
@@ -92,16 +92,16 @@ def test_figures_of_other_weights_are_left_out(models, caplog):
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_a_file_without_its_marks_is_left_alone(models, text):
     readme = models.parent / "README.md"
-    readme.write_text(text)
+    readme.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="does not say where the table goes"):
         write_table(readme, models)
-    assert readme.read_text() == text
+    assert readme.read_text(encoding="utf-8") == text
 
 
 def test_the_command(models, capsys):
     readme = models.parent / "README.md"
     assert main(["--table", str(readme), "--models", str(models)]) == 0
-    assert "[one]" in readme.read_text()
+    assert "[one]" in readme.read_text(encoding="utf-8")
     assert main(["--table", str(readme), "--models", str(models / "absent")]) == 2
     assert "holds no model folder" in capsys.readouterr().err
 

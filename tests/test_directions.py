@@ -289,11 +289,11 @@ def test_the_file_keeps_vectors_names_and_measurements(run_copy):
         assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(run_copy)
     assert table(run_copy).splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
     write_card(run_copy)
-    card = (run_copy / "README.md").read_text()
+    card = (run_copy / "README.md").read_text(encoding="utf-8")
     assert "## Sliders" in card and table(run_copy) in card
     (run_copy / FILE).unlink()
     write_card(run_copy)
-    assert "## Sliders" not in (run_copy / "README.md").read_text()
+    assert "## Sliders" not in (run_copy / "README.md").read_text(encoding="utf-8")
 
 
 def damage(folder: Path, vectors: torch.Tensor | None = None, **changes) -> None:
@@ -340,9 +340,9 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
 
 @pytest.mark.parametrize("data, wanted", [("CelebA", "celeba"), ("celeba64-a.zip", "celeba"), ("faces.zip", None)])
 def test_attributes_are_looked_for_where_a_classifier_knows_the_data(run_copy, monkeypatch, data, wanted):
-    config = json.loads((run_copy / "config.json").read_text())
+    config = json.loads((run_copy / "config.json").read_text(encoding="utf-8"))
     config["data"]["sources"] = data
-    (run_copy / "config.json").write_text(json.dumps(config))
+    (run_copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
     asked = []
     monkeypatch.setattr(directions, "load_classifier", lambda task: asked.append(task) or Eye())
     monkeypatch.setattr(directions, "find_attributes", lambda generator, eye: [])

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def torchrun(*arguments, cache):
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *map(str, arguments)],
-        cwd=ROOT, text=True, capture_output=True, timeout=110, check=False,
+        cwd=ROOT, text=True, encoding="utf-8", capture_output=True, timeout=110, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "GAN_CACHE": str(cache), "PYTHONPATH": str(ROOT),
                           "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reports(folder):
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return [json.loads((folder / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
 
 
 def test_both_ranks_took_part(reports):

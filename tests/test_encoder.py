@@ -172,6 +172,6 @@ def test_the_command(run_copy, capsys):
 
 def test_training_anew_removes_the_old_models_encoder(run_copy, tiny_config, pictures):
     for name in (FILE, "projection.json"):
-        (run_copy / name).write_text("of the model before")
+        (run_copy / name).write_text("of the model before", encoding="utf-8")
     go(tiny_config.replace(epochs=1), pictures, run_copy, overwrite=True)
     assert not (run_copy / FILE).exists() and not (run_copy / "projection.json").exists()

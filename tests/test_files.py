@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from gan.files import atomic_path, remove_leftovers
+from gan.files import atomic_path, read_text, remove_leftovers, write_text
 
 
 def test_new_content_takes_the_old_one_s_place(tmp_path):
@@ -17,35 +17,35 @@ def test_new_content_takes_the_old_one_s_place(tmp_path):
         with atomic_path(target) as path:
             assert path.parent == target.parent  # the same file system, or replacing would not be atomic
             assert path.suffix == ".json"  # writers choose the format by it
-            path.write_text(content)
-            assert not target.exists() or target.read_text() == "old"
-        assert target.read_text() == content
+            path.write_text(content, encoding="utf-8")
+            assert not target.exists() or target.read_text(encoding="utf-8") == "old"
+        assert target.read_text(encoding="utf-8") == content
     assert list(target.parent.iterdir()) == [target]
 
 
 def test_who_is_reading_the_old_file_reads_it_to_its_end(tmp_path):
     target = tmp_path / "file.txt"
-    target.write_text("old content")
+    target.write_text("old content", encoding="utf-8")
     with open(target, "rb", buffering=0) as reader:
         assert reader.read(3) == b"old"
         with atomic_path(target) as path:
-            path.write_text("new")
+            path.write_text("new", encoding="utf-8")
         assert reader.read() == b" content"
 
 
 def test_an_error_inside_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "file.txt"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
     with pytest.raises(ZeroDivisionError), atomic_path(target) as path:
-        path.write_text("half of the n")
+        path.write_text("half of the n", encoding="utf-8")
         raise ZeroDivisionError
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_an_error_inside_leaves_no_file_where_none_was(tmp_path):
     with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "file.txt") as path:
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
@@ -54,7 +54,7 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
     before = os.umask(0o027)
     try:
         with atomic_path(tmp_path / "file") as path:
-            path.write_text("x")
+            path.write_text("x", encoding="utf-8")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
@@ -65,17 +65,34 @@ def test_kill_in_the_middle_leaves_the_old_file(tmp_path):
     folder = tmp_path / "samples"
     folder.mkdir()
     target = folder / "file.txt"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
     child = os.fork()
     if child == 0:
         with atomic_path(target) as path:
-            path.write_text("half of the n")
+            path.write_text("half of the n", encoding="utf-8")
             os.kill(os.getpid(), signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
 
     assert len(list(folder.iterdir())) == 2
     for name in (".hidden", "my-part.part1.rar"):
-        (folder / name).write_text("not ours")
+        (folder / name).write_text("not ours", encoding="utf-8")
     remove_leftovers(tmp_path)  # also of the folders in it
     assert {path.name for path in folder.iterdir()} == {"file.txt", ".hidden", "my-part.part1.rar"}
+
+
+def test_text_is_the_same_bytes_on_every_machine(tmp_path):
+    target = tmp_path / "notes.md"
+    write_text(target, "Fréchet → 0.47\n\udcff\n")  # the last is how Python tells of a file name's byte 0xff
+    assert target.read_bytes() == "Fréchet → 0.47\n\\udcff\n".encode()
+    assert read_text(target) == "Fréchet → 0.47\n\\udcff\n"
+
+
+def test_text_is_read_with_and_without_the_mark_of_windows_editors(tmp_path):
+    target = tmp_path / "notes.md"
+    for mark in (b"", b"\xef\xbb\xbf"):
+        target.write_bytes(mark + "Fréchet\r\n0.47\r\n".encode())
+        assert read_text(target) == "Fréchet\n0.47\n"
+    target.write_bytes("Fréchet".encode("cp1252"))
+    with pytest.raises(UnicodeDecodeError):
+        read_text(target)

@@ -46,7 +46,9 @@ def faces(tmp_path_factory):
             content = io.BytesIO()
             Image.fromarray(picture // 2 if i % 4 == 0 else picture).save(content, "png")
             file.writestr(f"{i:06d}.png", content.getvalue())
-    (folder / "list_eval_partition.txt").write_text("".join(f"{i:06d}.jpg {int(i % 4 == 0)}\n" for i in range(80)))
+    (folder / "list_eval_partition.txt").write_text(
+        "".join(f"{i:06d}.jpg {int(i % 4 == 0)}\n" for i in range(80)), encoding="utf-8"
+    )
     return folder / "celeba.zip"
 
 
@@ -78,7 +80,7 @@ def test_mnist_is_judged_by_its_test_set():
 
 
 def test_a_partition_of_one_split_is_refused(faces, tmp_path):
-    (tmp_path / "p.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(80)))
+    (tmp_path / "p.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(80)), encoding="utf-8")
     with pytest.raises(ValueError, match="all of the 80 pictures into one split"):
         load_split([str(faces)], size=16, channels=3, partition=tmp_path / "p.txt")
 
@@ -215,7 +217,7 @@ def test_results_are_kept_by_size_and_dropped_with_their_weights(tmp_path):
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}', '{"format_version": 99, "results": {}}'])
 def test_damaged_results_are_told(tmp_path, text):
-    (tmp_path / "metrics.json").write_text(text)
+    (tmp_path / "metrics.json").write_text(text, encoding="utf-8")
     with pytest.raises(MetricError, match=r"metrics\.json (is damaged|has format 99)"):
         read_metrics(tmp_path)
 
@@ -232,7 +234,7 @@ def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_pa
     for word in ("real against real", "Fréchet", "12 px", "16 px", "held out: the validation split", "nearest of 80"):
         assert word in said, word
     assert list(read_metrics(run_copy)) == ["16", "12"]
-    assert read_metrics(run_copy)["16"] == json.loads(report.read_text())[0]
+    assert read_metrics(run_copy)["16"] == json.loads(report.read_text(encoding="utf-8"))[0]
     assert "neighbours" in read_metrics(run_copy)["16"] and "neighbours" not in read_metrics(run_copy)["12"]
     assert Image.open(sheet).size == (160, 64)
     assert main([*command, "--json", "-"]) == 0

@@ -135,15 +135,15 @@ def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classif
     meta = {key: value for key, value in load_meta(folder).items() if key not in ("step", "sha256")}
     save_checkpoint(folder, state["counters"]["step"], state, meta)
     path = folder / "history.csv"
-    lines = [line.split(",") for line in path.read_text().splitlines()]
+    lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
     old = [i for i, name in enumerate(HISTORY_COLUMNS) if name not in METRICS]
-    path.write_text("".join(",".join(line[i] for i in old) + "\n" for line in lines))
+    path.write_text("".join(",".join(line[i] for i in old) + "\n" for line in lines), encoding="utf-8")
     before = run.read_history(folder)
 
     go(measured, pictures, folder, data="celeba.zip", resume=True)
     rows = run.read_history(folder)
     assert [{k: row[k] for k in before[0]} for row in rows[: len(before)]] == before
-    assert path.read_text().splitlines()[0] == ",".join(HISTORY_COLUMNS)
+    assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join(HISTORY_COLUMNS)
     assert list(values(folder)) == [96, 128, 160]  # overdue at the first row, then every 40
 
 

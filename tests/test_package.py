@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import gan
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for path in (ROOT / "gan").glob("*.py"))
+SOURCES = sorted([ROOT / "app.py", ROOT / "train.py", *(ROOT / "gan").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
 
 BLOCKED = """
 import sys
@@ -27,7 +29,8 @@ sys.meta_path.insert(0, NoGradio())
 """
 
 
-def test_trains_and_draws_without_gradio(tiny_run):
+def test_trains_and_draws_without_gradio_and_where_text_is_ascii(run_copy):
+    (run_copy / "notes.md").write_text("Fréchet → 0.47", encoding="utf-8")
     script = f"""{BLOCKED}
 import importlib
 try:
@@ -39,15 +42,30 @@ else:
 for name in {[f"gan.{path.stem}" for path in MODULES if path.stem != "__init__"]!r} + ["train"]:
     importlib.import_module(name)
 from gan import load_generator, sample
-print(sample(load_generator({str(tiny_run)!r}), seed=7, n=2).shape)
+print(sample(load_generator({str(run_copy)!r}), seed=7, n=2).shape)
+from gan.card import write_card
+write_card({str(run_copy)!r})
+import locale
+print(locale.getencoding())
 """
-    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=os.environ | plain, capture_output=True, text=True,
+        encoding="utf-8", check=False,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "(2, 16, 16, 3)\n"
+    shape, encoding = result.stdout.splitlines()
+    assert shape == "(2, 16, 16, 3)"
+    assert sys.platform != "linux" or encoding.upper() != "UTF-8"
+    assert "Fréchet → 0.47" in (run_copy / "README.md").read_text(encoding="utf-8")
+
+
+def nodes(path):
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -57,6 +75,19 @@ def imported(path):
 @pytest.mark.parametrize("path", [*MODULES, ROOT / "train.py"], ids=lambda path: path.name)
 def test_only_the_page_imports_gradio(path):
     assert not [name for name in imported(path) if name.split(".")[0] == "gradio" or name.startswith("gan.ui")]
+
+
+def in_the_machine_s_encoding(path):
+    """Lines of calls that read or write text without saying in which encoding; ruff's PLW1514 sees only some."""
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and "encoding" not in (named := {word.arg: word.value for word in node.keywords}):
+            called = getattr(node.func, "attr", "")
+            if called in ("read_text", "write_text") or {"text", "universal_newlines"} & named.keys():
+                yield node.lineno
+
+
+def test_text_is_never_in_the_machine_s_own_encoding():
+    assert not [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES for line in in_the_machine_s_encoding(path)]
 
 
 def test_front_door(tiny_run):

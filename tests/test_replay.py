@@ -116,7 +116,7 @@ def test_a_row_that_is_half_written_and_values_that_are_no_number_are_left_out(t
         {"images_seen": 64, "loss_g": float("nan"), "loss_d": 0.5},
         {"images_seen": 32, "loss_g": float("inf")},
     )
-    with open(tmp_path / "history.csv", "a") as file:
+    with open(tmp_path / "history.csv", "a", encoding="utf-8") as file:
         file.write("128,0.1,2,0.7")
     replay = load_replay(tmp_path)
     assert [row["images_seen"] for row in replay.rows] == [64]
@@ -166,7 +166,7 @@ def test_the_axis_has_a_place_for_zero_and_is_bent_where_the_browser_bends_it():
     assert np.all(np.diff(warp(np.arange(1000))) > 0)
     assert warp(1e6) / warp(1e3) < 6
     script = Path(gan.replay.__file__).parent / "ui" / "static" / "replay" / "plot.js"
-    assert int(re.search(r"const FIRST_IMAGES = (\d+);", script.read_text())[1]) == FIRST_SAMPLE_IMAGES
+    assert int(re.search(r"const FIRST_IMAGES = (\d+);", script.read_text(encoding="utf-8"))[1]) == FIRST_SAMPLE_IMAGES
 
 
 @pytest.mark.parametrize("window", [1, 3, 7, 51])
@@ -341,5 +341,5 @@ def test_counts_on_an_axis_are_short(value, text):
 
 def test_reading_a_replay_needs_neither_gradio_nor_matplotlib():
     code = "import gan.replay, sys; print([m for m in ('gradio', 'matplotlib', 'av') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"

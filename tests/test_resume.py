@@ -90,7 +90,7 @@ def test_resuming_without_a_stop_in_time_loses_only_what_was_not_saved(eventful,
     with pytest.raises(MemoryError):
         go(eventful, pictures, crashed)  # five minutes never pass
     assert load_checkpoint(crashed)[1]["step"] == 0
-    with open(crashed / "history.csv", "a") as file:
+    with open(crashed / "history.csv", "a", encoding="utf-8") as file:
         file.write("104,2.6,1.")  # and it died while writing a row
     assert len(history(crashed)) > 5
     monkeypatch.undo()
@@ -163,8 +163,8 @@ TINY = [f"--set={field}" for field in (
 def start_and_stop(arguments, folder, kind, rows):
     """Run train.py until its history has so many rows, send the signal, and give back what it said."""
     with subprocess.Popen(
-        [sys.executable, "train.py", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [sys.executable, "train.py", *arguments], cwd=ROOT, text=True, encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:  # fmt: skip
         path = folder / "history.csv"
         while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < rows):

@@ -31,7 +31,10 @@ def test_config_round_trip(tmp_path, tiny_config):
     assert (info.config, info.data, info.images) == (tiny_config, "drawn faces", 44)
     assert info.libraries["torch"] == torch.__version__
     assert info.machine.startswith(f"{torch.get_num_threads()} CPU core")
-    assert json.loads((tmp_path / "new" / "config.json").read_text())["format_version"] == run.FORMAT_VERSION
+    assert (
+        json.loads((tmp_path / "new" / "config.json").read_text(encoding="utf-8"))["format_version"]
+        == run.FORMAT_VERSION
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ def test_config_round_trip(tmp_path, tiny_config):
     ],
 )
 def test_damaged_config_is_a_sentence(tmp_path, content, sentence):
-    (tmp_path / "config.json").write_text(content)
+    (tmp_path / "config.json").write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match=sentence):
         run.read_info(tmp_path)
 
@@ -61,7 +64,7 @@ def test_config_that_is_no_text_is_a_sentence(tmp_path):
 
 
 def test_a_folder_without_config_and_a_file_are_no_model(tmp_path):
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
         with pytest.raises(RunError, match=r"is no model folder: it has no config\.json"):
             run.read_info(path)
@@ -111,7 +114,7 @@ def test_history_round_trip(tmp_path):
     assert first["loss_g"] == pytest.approx(0.6931472, rel=1e-6)
     assert np.isnan(first["loss_d"])
     assert second["event"] == 'collapse: "5 %", they say'
-    assert (tmp_path / "history.csv").read_text().count("images_seen") == 1  # one header
+    assert (tmp_path / "history.csv").read_text(encoding="utf-8").count("images_seen") == 1  # one header
 
 
 def test_a_history_column_that_does_not_exist_is_refused(tmp_path):
@@ -123,12 +126,12 @@ def test_a_last_row_cut_short_is_left_out(tmp_path):
     for images_seen in (64, 128):
         run.append_history(tmp_path, ROW | {"images_seen": images_seen})
     path = tmp_path / "history.csv"
-    whole = path.read_text()
+    whole = path.read_text(encoding="utf-8")
     last_line = whole.splitlines()[-1]
     for length in range(len(last_line) - last_line[::-1].index(",") - 1):  # anything that lacks a comma
-        path.write_text(whole[: len(whole) - 1 - len(last_line) + length])
+        path.write_text(whole[: len(whole) - 1 - len(last_line) + length], encoding="utf-8")
         assert [row["images_seen"] for row in run.read_history(tmp_path)] == [64], length
-    path.write_text(whole[:10])  # killed within the header
+    path.write_text(whole[:10], encoding="utf-8")  # killed within the header
     assert run.read_history(tmp_path) == []
     path.write_bytes(whole.encode() + b"\xff\x00\x80")
     assert [row["images_seen"] for row in run.read_history(tmp_path)] == [64, 128]
@@ -171,7 +174,7 @@ def test_rewind_keeps_the_rows_and_files_of_the_checkpoint(tmp_path, tiny_config
         run.append_history(tmp_path, ROW | {"images_seen": i})
         run.save_sample(tmp_path, i, np.zeros((64, 16, 16, 3), np.uint8))
         run.save_snapshot(tmp_path, i, generator)
-    with open(tmp_path / "history.csv", "a") as file:
+    with open(tmp_path / "history.csv", "a", encoding="utf-8") as file:
         file.write("5,0.5,1.2")  # cut short
     leftover = tmp_path / "samples" / ".0005-abc.part.webp"
     leftover.write_bytes(b"half")

@@ -25,7 +25,7 @@ from gan.sampling import (
     to_uint8,
 )
 
-VECTORS = json.loads((Path(__file__).parent / "seed_vectors.json").read_text())["vectors"]
+VECTORS = json.loads((Path(__file__).parent / "seed_vectors.json").read_text(encoding="utf-8"))["vectors"]
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,11 @@ def test_no_checkpoint_and_no_second_generator_is_shipped(folder):
 def test_the_card_is_as_the_code_writes_it(folder, copied, monkeypatch):
     monkeypatch.chdir(copied)  # its commands name the folder as it was given
     write_card(Path("weights") / folder.name)
-    assert (copied / "weights" / folder.name / "README.md").read_text() == (folder / "README.md").read_text()
+    assert (copied / "weights" / folder.name / "README.md").read_text(encoding="utf-8") == (
+        folder / "README.md"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_table_in_the_readme_is_as_the_code_writes_it(copied):
     write_table(copied / "README.md", copied / "weights")
-    assert (copied / "README.md").read_text() == (ROOT / "README.md").read_text()
+    assert (copied / "README.md").read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def test_a_folder_is_read_recursively_in_order_of_names(folder, load):
     plain(30).save(folder / "c.png")
     plain(20).save(folder / "b" / "deep" / "x.webp", lossless=True)
     plain(10).save(folder / "a.bmp")
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not a picture", encoding="utf-8")
     images = load(folder)
     assert values(images) == [10, 20, 30]
     assert images.shape == (3, 8, 8, 3) and images.dtype == np.uint8

@@ -70,7 +70,7 @@ def test_the_replay_goes_on(tiny_run, went_on):
 
 
 def test_the_card_tells_both_parts(went_on):
-    text = (went_on / "README.md").read_text()
+    text = (went_on / "README.md").read_text(encoding="utf-8")
     assert "2,080: 2,000 (drawn faces) by the model `tiny` that it began with, then 80 (2.0 epochs of 44)" in text
     command = text.split("To train it again, from the `tiny` that it began with: `")[1].split("`")[0]
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
@@ -84,26 +84,25 @@ def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, 
     first, *_, last = run.read_history(out)
     assert (first["images_seen"], first["sample"], last["images_seen"], last["sample"]) == (0, 0, 40, 2)
     assert not run.read_info(out).start.continued
-    assert "--max-images 40`" in (out / "README.md").read_text()  # of the command that trains it again
+    assert "--max-images 40`" in (out / "README.md").read_text(encoding="utf-8")  # of the command that trains it again
     begun = sample(load_generator(tiny_run), seed=0, n=1)[0].astype(int)
     with Image.open(run.samples(out)[0]) as sheet:  # what it began with, and not noise
         assert abs(np.asarray(sheet.convert("RGB"))[:16, :16] - begun).mean() < 12
 
 
 def test_the_terms_of_all_pictures_hold_however_many_starts_ago(run_copy, config, pictures, tmp_path):
-    content = json.loads((run_copy / "config.json").read_text())
+    content = json.loads((run_copy / "config.json").read_text(encoding="utf-8"))
     content["data"]["sources"] = "CelebA"
-    (run_copy / "config.json").write_text(json.dumps(content))
+    (run_copy / "config.json").write_text(json.dumps(content), encoding="utf-8")
     one = Limits(1)
     go(config, pictures, tmp_path / "second", start_from=run_copy, limits=one)
     go(config, pictures, tmp_path / "third", start_from=tmp_path / "second", limits=one, data="my-photos")
     assert run.read_info(tmp_path / "third").start.data == "CelebA + drawn faces"
-    assert (
-        "40 (1.0 epochs of 44), after 40 (CelebA + drawn faces) by the model `second`"
-        in (tmp_path / "third" / "README.md").read_text()
-    )
+    assert "40 (1.0 epochs of 44), after 40 (CelebA + drawn faces) by the model `second`" in (
+        tmp_path / "third" / "README.md"
+    ).read_text(encoding="utf-8")
     for folder, data in (("second", "drawn faces"), ("third", "my-photos")):
-        text = (tmp_path / folder / "README.md").read_text()
+        text = (tmp_path / folder / "README.md").read_text(encoding="utf-8")
         assert "license_name: celeba-non-commercial-research" in text and "non-commercial research only" in text
         assert f"| Data | {data} |" in text
 
@@ -116,7 +115,7 @@ def test_an_interrupted_one_goes_on_bit_for_bit(tiny_run, config, pictures, tmp_
     monkeypatch.undo()
     assert go(config, pictures, parts, resume=True, sample_every=3).reason == "finished"
     assert_same_run(whole, parts)
-    assert json.loads((parts / "config.json").read_text())["start"] == {
+    assert json.loads((parts / "config.json").read_text(encoding="utf-8"))["start"] == {
         "model": "tiny", "data": "drawn faces", "images_seen": 2000, "epoch": 50.0, "continued": True,
     }  # fmt: skip
 

@@ -86,7 +86,11 @@ def test_help_mentions_every_option_and_every_field(capsys):
 
 def test_as_a_process_an_error_is_a_sentence_on_stderr():
     result = subprocess.run(
-        [sys.executable, ROOT / "train.py", "--preset", "smooth-mnist"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "train.py", "--preset", "smooth-mnist"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     assert result.returncode == 2
     assert result.stdout == ""
@@ -186,12 +190,12 @@ def test_resume_takes_data_and_precision_from_the_folder(capsys):
 def test_more_epochs_stay_asked_for_after_a_stop():
     """The next plain --resume goes on to the new number: with the old one the run would count as finished."""
     assert begin() == 0
-    before = json.loads(Path("begun/config.json").read_text())
+    before = json.loads(Path("begun/config.json").read_text(encoding="utf-8"))
     assert command.main(["--resume=begun", "--epochs=1", "--device=cpu"]) == 0
-    assert json.loads(Path("begun/config.json").read_text()) == before
+    assert json.loads(Path("begun/config.json").read_text(encoding="utf-8")) == before
     assert command.main(["--resume=begun", "--epochs=3", "--max-minutes=1e-6", "--device=cpu"]) == 0
     before["config"]["epochs"] = 3
-    assert json.loads(Path("begun/config.json").read_text()) == before
+    assert json.loads(Path("begun/config.json").read_text(encoding="utf-8")) == before
     assert command.main(["--resume=begun", "--device=cpu"]) == 0
     assert run.read_history(Path("begun"))[-1]["images_seen"] == 3 * 64
 
@@ -217,12 +221,12 @@ def test_start_from_works_to_the_end(capsys, tiny_run):
 
 def test_resume_with_other_pictures_is_refused(capsys):
     assert begin() == 0
-    before = json.loads(Path("begun/config.json").read_text())
+    before = json.loads(Path("begun/config.json").read_text(encoding="utf-8"))
     capsys.readouterr()
     assert "begun was trained on 70 pictures and there are now 80" in refused(
         capsys, "--resume=begun", "--data=drawn:80"
     )
-    assert json.loads(Path("begun/config.json").read_text()) == before
+    assert json.loads(Path("begun/config.json").read_text(encoding="utf-8")) == before
 
 
 def test_resume_of_a_run_that_python_began_asks_for_its_data(run_copy, capsys):

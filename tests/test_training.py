@@ -288,11 +288,11 @@ def test_an_existing_model_is_never_overwritten_unasked(run_copy, tiny_config, p
 
 
 def test_overwrite_removes_the_model_s_own_files_only(run_copy, tiny_config, pictures):
-    (run_copy / "notes.txt").write_text("mine")
+    (run_copy / "notes.txt").write_text("mine", encoding="utf-8")
     (run_copy / "album").mkdir()
     (run_copy / "album" / "me.webp").write_bytes(b"mine too")
     go(tiny_config, pictures, run_copy, overwrite=True)
-    assert (run_copy / "notes.txt").read_text() == "mine"
+    assert (run_copy / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert (run_copy / "album" / "me.webp").read_bytes() == b"mine too"
     assert [row["images_seen"] for row in history(run_copy)] == [0, 32, 64, 80]
     assert list(run.samples(run_copy)) == [0, 1] and list(run.snapshots(run_copy)) == [0]
@@ -302,7 +302,7 @@ def test_overwrite_removes_the_model_s_own_files_only(run_copy, tiny_config, pic
 def test_folders_of_others_are_refused_even_with_overwrite(tmp_path, tiny_config, pictures):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").write_bytes(b"x")
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(TrainingError, match="photos holds other files and no model: choose another --out"):
         go(tiny_config, pictures, tmp_path / "photos", overwrite=True)
     with pytest.raises(TrainingError, match="file is a file: choose another --out"):

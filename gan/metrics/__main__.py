@@ -13,7 +13,7 @@ from PIL import Image
 
 from gan import run
 from gan.classifier import TASKS, ClassifierError
-from gan.files import atomic_path
+from gan.files import atomic_path, write_text
 from gan.metrics.figures import FIGURES, Figure
 from gan.metrics.protocol import IMAGES, Judge, MetricError, save_metrics
 from gan.sources import DataError
@@ -31,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json == "-":
             print(json.dumps(results, indent=1))
         elif options.json:
-            with atomic_path(Path(options.json)) as path:
-                path.write_text(json.dumps(results, indent=1) + "\n")
+            write_text(Path(options.json), json.dumps(results, indent=1) + "\n")
     except (ClassifierError, DataError, MetricError, TrainingError, run.RunError, OSError) as error:
         print(f"gan.metrics: {error}", file=sys.stderr)
         return 2

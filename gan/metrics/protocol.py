@@ -17,7 +17,7 @@ from torch import Tensor
 from gan import run
 from gan.classifier import SURE, Classifier, load_classifier, task_of
 from gan.data import describe_sources
-from gan.files import atomic_path
+from gan.files import read_text, write_text
 from gan.metrics import inception
 from gan.metrics.distances import (
     KERNEL_SUBSET_SIZE,
@@ -291,7 +291,7 @@ def read_metrics(folder: str | Path) -> dict[str, dict]:
     """
     path = Path(folder) / FILE
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_text(path))
         if content["format_version"] > FORMAT_VERSION:
             raise MetricError(f"{path} has format {content['format_version']}: update the code to read it")
         return dict(sorted(content["results"].items(), key=lambda item: -int(item[0])))
@@ -310,5 +310,5 @@ def save_metrics(folder: str | Path, result: dict) -> None:
     results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == result["weights"]} | {
         str(result["protocol"]["size"]): result
     }
-    with atomic_path(Path(folder) / FILE) as path:
-        path.write_text(json.dumps({"format_version": FORMAT_VERSION, "results": results}, indent=1) + "\n")
+    content = {"format_version": FORMAT_VERSION, "results": results}
+    write_text(Path(folder) / FILE, json.dumps(content, indent=1) + "\n")

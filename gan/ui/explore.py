@@ -331,4 +331,4 @@ def seed_slider(seed: int) -> dict:
 
 
 def _script(name: str) -> str:
-    return (_STATIC / name).read_text()
+    return (_STATIC / name).read_text(encoding="utf-8")

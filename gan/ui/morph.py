@@ -178,4 +178,4 @@ def _model_of(face: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (_STATIC / name).read_text()
+    return (_STATIC / name).read_text(encoding="utf-8")

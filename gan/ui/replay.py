@@ -118,4 +118,4 @@ def _label(entry: Entry) -> str:
 
 
 def _read(name: str) -> str:
-    return (_STATIC / name).read_text()
+    return (_STATIC / name).read_text(encoding="utf-8")

@@ -64,7 +64,9 @@ def main() -> None:
 def measure(side: str, folder: str, steps: int) -> dict:
     """Run one side in a process of its own."""
     command = [sys.executable, __file__, "--side", side, "--folder", folder, "--steps", str(steps)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    return json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout.splitlines()[-1]
+    )
 
 
 def draw_jpegs(folder: Path, n: int) -> None:

@@ -89,7 +89,7 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
 
 def resident_megabytes(pid: int) -> float:
     """Memory of a process that is in RAM (Linux)."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     return pages * 4096 / 2**20
 
 

@@ -37,7 +37,7 @@ def runs(tiny_run, tmp_path_factory) -> Path:
     (root / "broken" / "samples" / "0003.webp").write_bytes(b"half")
     (root / "broken" / "model.safetensors").write_bytes(b"half")
     (root / "void").mkdir()
-    (root / "void" / "config.json").write_text("{")
+    (root / "void" / "config.json").write_text("{", encoding="utf-8")
     return root
 
 

@@ -69,9 +69,9 @@ def test_our_own_recipe_opens_the_page_whatever_the_folders_names(tmp_path, tiny
     for name, preset in (("a", "dcgan64"), ("b", "faces64"), ("c", "custom")):
         shutil.copytree(tiny_run, tmp_path / name)
         path = tmp_path / name / "config.json"
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         content["config"]["preset"] = preset
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding="utf-8")
     assert opened(Explore(Library([tmp_path])))[MODEL]["value"] == "b"
 
 

@@ -31,7 +31,7 @@ def problem_of(library: Library, name: str) -> str | None:
 
 
 def test_names_are_plain_in_the_first_root_and_prefixed_in_the_others(roots):
-    (roots[0] / "notes.txt").write_text("no folder")
+    (roots[0] / "notes.txt").write_text("no folder", encoding="utf-8")
     (roots[0] / "empty").mkdir()
     (roots[1] / ".hidden").mkdir()
     entries = Library([*roots, roots[0].parent / "missing"]).entries()
@@ -73,7 +73,7 @@ def test_without_any_model_it_says_how_to_make_one(tmp_path):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda f: (f / "config.json").write_text("{"), "config.json is damaged"),
+        (lambda f: (f / "config.json").write_text("{", encoding="utf-8"), "config.json is damaged"),
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "config.json is damaged"),
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),

@@ -36,7 +36,7 @@ def library(tiny_run, tmp_path) -> Library:
     shutil.rmtree(tmp_path / "bare" / "samples")
     (tmp_path / "torn" / "model.safetensors").write_bytes(b"half")
     (tmp_path / "void").mkdir()
-    (tmp_path / "void" / "config.json").write_text("{")
+    (tmp_path / "void" / "config.json").write_text("{", encoding="utf-8")
     run.append_history(tmp_path / "tiny", {"images_seen": 1000, "loss_g": float("nan"), "event": EVENT})
     (tmp_path / "tiny" / "README.md").touch()  # finished: its card is newer than its history
     return Library([tmp_path])
@@ -217,9 +217,9 @@ def test_another_runs_face_is_drawn_with_the_same_numbers_where_they_fit(server)
 
 
 def test_a_face_of_another_latent_space_is_a_sentence(server, library):
-    config = json.loads((folder(library, "twin") / "config.json").read_text())
+    config = json.loads((folder(library, "twin") / "config.json").read_text(encoding="utf-8"))
     config["config"]["z_distribution"] = "uniform"
-    (folder(library, "twin") / "config.json").write_text(json.dumps(config))
+    (folder(library, "twin") / "config.json").write_text(json.dumps(config), encoding="utf-8")
     problem = server.strip(Face("twin", 7).to_json(), "tiny")["problem"]
     assert "The face in Explore is 8 uniform numbers of twin, and tiny draws from 8 normal ones" in problem
 
