@@ -6,19 +6,30 @@ Every adversarial loss is a pair: `discriminator(real_logits, fake_logits) -> sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
+if TYPE_CHECKING:
+    from gan.config import GANConfig
+
 
 class AdversarialLoss(NamedTuple):
-    """Two objectives to minimise, each a function of (real_logits, fake_logits)."""
+    """Two objectives to minimise, each a function of (real_logits, fake_logits).
+
+    Attributes:
+        guessing: the least discriminator's loss where all pictures get one score.
+        perfect: the least there can be.
+    """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
+    guessing: float
+    perfect: float
     uses_real_in_generator: bool = False  # only then the generator's step has to score real pictures
 
 
@@ -34,7 +45,11 @@ def cross_entropy(real_label: float = 1.0) -> AdversarialLoss:
         on_real = binary_cross_entropy_with_logits(real, torch.full_like(real, real_label))
         return on_real + binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
 
-    return AdversarialLoss(discriminator, lambda real, fake: softplus(-fake).mean())
+    guess = real_label / 2  # of one probability for all, the best against both labels
+    guessing = -real_label * math.log(guess) - (2 - real_label) * math.log1p(-guess)
+    rest = 1 - real_label
+    perfect = -real_label * math.log(real_label) - (rest * math.log(rest) if rest else 0.0)
+    return AdversarialLoss(discriminator, lambda real, fake: softplus(-fake).mean(), guessing, perfect)
 
 
 def non_saturating() -> AdversarialLoss:
@@ -47,6 +62,8 @@ def hinge() -> AdversarialLoss:
     return AdversarialLoss(
         lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
         lambda real, fake: -fake.mean(),
+        guessing=2.0,
+        perfect=0.0,
     )
 
 
@@ -55,6 +72,8 @@ def relativistic() -> AdversarialLoss:
     return AdversarialLoss(
         lambda real, fake: softplus(fake - real).mean(),
         lambda real, fake: softplus(real - fake).mean(),
+        guessing=math.log(2),
+        perfect=0.0,
         uses_real_in_generator=True,
     )
 
@@ -65,6 +84,11 @@ LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
     "hinge": hinge,
     "relativistic": relativistic,
 }
+
+
+def loss_of(config: GANConfig) -> AdversarialLoss:
+    """The loss that a config trains with."""
+    return LOSSES[config.loss](**({"real_label": config.real_label} if config.loss == "cross_entropy" else {}))
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Recorder:
         self.step = 0
         self._monitor, self._next_metric = monitor, config.metric_interval
         self._best: dict | None = None  # metric, value, images_seen and weights of best.safetensors
-        self._watch = Watch()
+        self._watch = Watch(config)
         self._rows = self._samples = self._snapshots = 0
         self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
         self._sums, self._counted = torch.zeros(5), 0

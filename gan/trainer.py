@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gan.config import GANConfig
-from gan.losses import LOSSES, gradient_penalty
+from gan.losses import gradient_penalty, loss_of
 from gan.models import Discriminator, Generator, initialise
 from gan.sampling import even_latents
 
@@ -57,8 +57,7 @@ class Trainer:
         arguments = dict(betas=(config.beta1, config.beta2), fused=True)
         self.g_optimizer = torch.optim.Adam(self.generator.parameters(), config.g_lr, **arguments)
         self.d_optimizer = torch.optim.Adam(self.discriminator.parameters(), config.d_lr, **arguments)
-        options = {"real_label": config.real_label} if config.loss == "cross_entropy" else {}
-        self.loss = LOSSES[config.loss](**options)
+        self.loss = loss_of(config)
 
     def step(self, real: Tensor, step: int, progress: float) -> tuple[Tensor, Tensor]:
         """Update D on real and generated pictures, G against the new D, and the average.

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-PATIENCE = 5  # rows in a row, so that one odd batch raises no alarm
+from gan.config import GANConfig
+from gan.losses import loss_of
+
+PATIENCE = 5  # log intervals: a lull at the beginning, when rows come thick and fast for the replay, is no alarm
+_SHARE = 0.01  # of the way from guessing to never erring: nearer than that to either end nothing is taught
+_ALIKE = 0.005  # between the mean scores of real and generated pictures
 
 
 class Watch:
     """Turns history rows into events: collapse, and a discriminator that no longer teaches.
 
-    Each event is raised once, and again only after the trouble has passed in between.
+    The discriminator is judged by the loss that it is trained with: sigmoids of a hinge loss's scores lie near 0.5
+    when all is well, and those of a relativistic one may lie anywhere. Each event is raised once, and again only after
+    the trouble has passed in between.
+
+    Args:
+        config: of the training.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: GANConfig) -> None:
+        loss = loss_of(config)
+        self._guessing = loss.guessing
+        margin = _SHARE * (loss.guessing - loss.perfect)
+        self._dead, self._strong = loss.guessing - margin, loss.perfect + margin
+        self._patience = PATIENCE * config.log_interval * config.batch_size  # pictures
         self._peak = 0.0
-        self._rows: dict[str, int] = {}  # consecutive rows of each trouble; -1 once it was raised
+        self._before: int | None = None  # images seen at the row before
+        self._since: dict[str, int | None] = {}  # of each trouble, the images seen before it; None once it was raised
 
     def check(self, row: dict[str, float]) -> list[str]:
         """Events, in words, that this history row completes.
 
         Args:
-            row: of `gan.run.HISTORY_COLUMNS`: diversity, d_real, d_fake.
+            row: of `gan.run.HISTORY_COLUMNS`: images_seen, diversity, loss_d, d_real, d_fake.
         """
         self._peak = max(self._peak, row["diversity"])
         troubles = {
@@ -27,29 +43,33 @@ class Watch:
             f"collapse: generated pictures differ only {row['diversity']:.0%} as much as real ones": (
                 self._peak > 0.3 and row["diversity"] < 0.4 * self._peak
             ),
-            f"dead discriminator: it scores real and generated alike, D(x) = {row['d_real']:.2f}": (
-                abs(row["d_real"] - row["d_fake"]) < 0.005
+            f"dead discriminator: it scores real and generated alike, and its loss of {row['loss_d']:.2f} is no better "
+            f"than the {self._guessing:.2f} of guessing": (
+                row["loss_d"] > self._dead and abs(row["d_real"] - row["d_fake"]) < _ALIKE
             ),
-            f"discriminator too strong: D(G(z)) = {row['d_fake']:.4f} leaves the generator no gradient": (
-                row["d_fake"] < 0.001
-            ),
+            f"discriminator too strong: it hardly errs, with a loss of {row['loss_d']:.4f} where guessing is "
+            f"{self._guessing:.2f}, and has nothing left to learn or to teach": row["loss_d"] < self._strong,
         }
-        return [text for text, present in troubles.items() if self._raised(text.split(":")[0], present)]
+        found = [text for text, present in troubles.items() if self._raised(text.split(":")[0], present, row)]
+        self._before = row["images_seen"]
+        return found
 
     def state(self) -> dict:
         """For a checkpoint."""
-        return {"peak": self._peak, "rows": dict(self._rows)}
+        return {"peak": self._peak, "before": self._before, "since": dict(self._since)}
 
     def load_state(self, state: dict) -> None:
         """The reverse of `state`."""
-        self._peak, self._rows = state["peak"], dict(state["rows"])
+        self._peak = state["peak"]
+        # Older checkpoints counted rows: their troubles begin anew.
+        self._before, self._since = state.get("before"), dict(state.get("since", {}))
 
-    def _raised(self, trouble: str, present: bool) -> bool:
-        count = self._rows.get(trouble, 0)
+    def _raised(self, trouble: str, present: bool, row: dict[str, float]) -> bool:
         if not present:
-            self._rows[trouble] = 0
+            self._since.pop(trouble, None)
             return False
-        if count < 0:
+        since = self._since.setdefault(trouble, row["images_seen"] if self._before is None else self._before)
+        if since is None or row["images_seen"] - since < self._patience:
             return False
-        self._rows[trouble] = -1 if count + 1 == PATIENCE else count + 1
-        return count + 1 == PATIENCE
+        self._since[trouble] = None
+        return True
