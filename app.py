@@ -9,6 +9,11 @@ GAN_RUNS. On a Hugging Face Space this file is the app_file and needs no options
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would fail less clearly
+    sys.exit(f"GAN Faces needs Python 3.11 or later, and this is {sys.version.split()[0]}: {sys.executable}")
+
 import argparse
 import importlib.util
 import os

@@ -64,7 +64,7 @@ def _travelled(a: Tensor, b: Tensor) -> np.ndarray:
     """(_PIECES + 1,) how far it is along the arc from a to each of its points, 0 first."""
     t = torch.linspace(0, 1, _PIECES + 1, dtype=a.dtype, device=a.device)[:, None]
     pieces = slerp(a[None], b[None], t).diff(dim=0).norm(dim=1)
-    return np.concatenate([[0.0], pieces.double().cumsum(0).cpu().numpy()])
+    return np.concatenate([[0.0], pieces.cpu().double().cumsum(0).numpy()])
 
 
 def _share_out(lengths: list[float], steps: int) -> list[int]:

@@ -201,7 +201,7 @@ def _means(descents: Descents) -> dict[str, float]:
 
 
 def _mean(values: Tensor) -> float:
-    return round(values.double().mean().item(), 4)
+    return round(values.cpu().double().mean().item(), 4)
 
 
 def _seconds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
@@ -61,6 +62,30 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
     assert os.umask(before) == before  # and the process's own is as it was
 
 
+@pytest.mark.parametrize("refusals", [3, 1000])
+def test_a_file_that_is_being_read_is_replaced_once_its_reader_is_done(tmp_path, monkeypatch, refusals):
+    """As on Windows, which refuses to replace an open file."""
+    target = tmp_path / "file.txt"
+    target.write_text("old", encoding="utf-8")
+    tried, slept, replace = [], [], os.replace
+
+    def refuse(*paths):
+        tried.append(paths)
+        if len(tried) <= refusals:
+            raise PermissionError(13, "Access is denied")
+        replace(*paths)
+
+    monkeypatch.setattr("gan.files.os.replace", refuse)
+    monkeypatch.setattr("gan.files.time.sleep", slept.append)
+    expected = contextlib.nullcontext() if refusals < 1000 else pytest.raises(PermissionError)
+    with expected, atomic_path(target) as path:
+        path.write_text("new", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == ("new" if refusals < 1000 else "old")
+    assert list(tmp_path.iterdir()) == [target]
+    assert 0 < sum(slept) < 3  # seconds
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_kill_in_the_middle_leaves_the_old_file(tmp_path):
     folder = tmp_path / "samples"
     folder.mkdir()

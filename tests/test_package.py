@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,6 +89,32 @@ def in_the_machine_s_encoding(path):
 
 def test_text_is_never_in_the_machine_s_own_encoding():
     assert not [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES for line in in_the_machine_s_encoding(path)]
+
+
+@pytest.mark.parametrize("name", ["app.py", "train.py"])
+def test_an_old_python_is_told_in_one_sentence(name):
+    """The check runs before any import that fails there, in a file that old versions can read."""
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+    first = next(node for node in tree.body if not isinstance(node, (ast.Expr, ast.ImportFrom, ast.Import)))
+    before = [
+        alias.name
+        for node in tree.body[: tree.body.index(first)]
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    ]
+    assert before == ["sys"] and isinstance(first, ast.If)
+    code = compile(ast.Module([first], []), name, "exec")
+    for version in [(3, 10, 13), (2, 7, 18)]:
+        with pytest.raises(SystemExit, match=r"needs Python 3\.11 or later, and this is 3\.9\.1: /usr/bin/python"):
+            exec(
+                code,
+                {
+                    "sys": SimpleNamespace(
+                        version_info=version, version="3.9.1 (main)", executable="/usr/bin/python", exit=sys.exit
+                    )
+                },
+            )
+    exec(code, {"sys": SimpleNamespace(version_info=(3, 11, 0))})
 
 
 def test_front_door(tiny_run):
