@@ -29,6 +29,7 @@ examples:
   python train.py --data drawn --max-minutes 5                    no download at all
   python train.py --resume runs/faces64 --epochs 100              go on where it stopped
   python train.py --start-from weights/faces64 --data faces/      a trained model, on to your own pictures
+  python train.py --start-from runs/mine --grow --data faces/ --out runs/large   the same at twice the size
   torchrun --nproc_per_node=2 train.py --data celeba              two GPUs, or two processes
 
 Ctrl-C finishes the step, saves, and says how to go on. `python app.py` shows a run while it trains.
@@ -116,6 +117,8 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
             changes[name] = getattr(options, name)
     taken_over = start_from is not None and options.preset is None
     config = run.read_info(start_from).config if taken_over else get_preset(options.preset or "faces64")
+    if options.grow:
+        config = config.grown()
     return config.replace(**changes)
 
 
@@ -158,6 +161,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="DIR", help="the model folder (default: runs/PRESET)")
     add("--start-from", metavar="MODEL",
         help="begin with the weights of this model folder or Hub id, not random ones")  # fmt: skip
+    add(
+        "--grow",
+        action="store_true",
+        help="with --start-from: pictures of twice the size, new levels on the model's own",
+    )
     add("--resume", metavar="DIR", help="go on with the run in this folder: same preset, same data")
     add("--overwrite", action="store_true", help="start over where --out already holds a model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
@@ -174,10 +182,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     options = parser.parse_args(arguments)
     if options.resume:
-        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from"):
+        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from", "grow"):
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
+    if options.grow and (not options.start_from or options.preset):
+        parser.error("--grow takes a model to grow: give --start-from MODEL, and no --preset")
     return options
 
 

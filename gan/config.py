@@ -65,6 +65,12 @@ class GANConfig:
     d_dropout_first: bool = True  # whether the first layer drops too
     d_minibatch_stddev: bool = False  # a channel with the batch's spread, so that D sees repeated samples
 
+    # grown: each level on top doubles the pictures' size, and begins as the enlarged pictures of the model below
+    grown_channels: tuple[int, ...] = ()  # width of each such level, the coarsest first
+    g_base_lr: float = 0.0  # Adam's step size below the grown levels; 0 is g_lr
+    d_base_lr: float = 0.0  # likewise; 0 is d_lr
+    d_lead_steps: int = 0  # at first D learns alone: its new levels know nothing yet
+
     # objective
     loss: str = "cross_entropy"  # a key of gan.losses.LOSSES
     real_label: float = 1.0  # cross_entropy only: one-sided label smoothing aims D at this for real pictures
@@ -98,12 +104,29 @@ class GANConfig:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Feature map sizes of the generator, from the stem to the picture."""
-        return _sizes_inwards(self.image_size, self.g_strides[::-1])[::-1]
+        return _sizes_inwards(self.base_size, self.g_strides[::-1])[::-1]
 
     @property
     def d_sizes(self) -> tuple[int, ...]:
         """Feature map sizes of the discriminator, from the picture to the last convolution."""
-        return _sizes_inwards(self.image_size, self.d_strides)
+        return _sizes_inwards(self.base_size, self.d_strides)
+
+    @property
+    def base_size(self) -> int:
+        """Height and width of the pictures below the grown levels, pixels."""
+        return self.image_size >> len(self.grown_channels)
+
+    def grown(self) -> GANConfig:
+        """The config of a model grown from this one: twice the size, the levels below at a tenth of the rates."""
+        widths = (self.base_channels * self.g_multipliers[-1], *self.grown_channels)
+        return self.replace(
+            image_size=2 * self.image_size,
+            grown_channels=(*self.grown_channels, max(1, widths[-1] // 2)),
+            g_lr=self.g_lr / 2,
+            g_base_lr=self.g_lr / 20,
+            d_base_lr=self.d_lr / 5,
+            d_lead_steps=100,
+        )
 
     def replace(self, **changes: object) -> GANConfig:
         """A copy with some fields changed; raises `ConfigError` for an unknown field or a bad value."""
@@ -175,7 +198,8 @@ def _check_types(config: GANConfig) -> None:
     for name, kind in FIELDS.items():
         value = getattr(config, name)
         if isinstance(kind, types.GenericAlias):
-            fits = isinstance(value, tuple) and value and all(type(v) is int and v > 0 for v in value)
+            fits = isinstance(value, tuple) and all(type(v) is int and v > 0 for v in value)
+            fits = fits and bool(value or name == "grown_channels")
         elif kind is float:
             fits = type(value) in (int, float)
         else:
@@ -211,13 +235,21 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "metric_interval"):
+    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "metric_interval", "d_lead_steps", "g_base_lr",
+                  "d_base_lr"):  # fmt: skip
         expect(getattr(config, field) >= 0, field, "0 or more")
     expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")
     expect(0 <= config.lr_decay_start <= 1, "lr_decay_start", "0 to 1")
     for field in ("sample_growth", "snapshot_growth"):
         expect(getattr(config, field) > 1, field, "more than 1")
+    levels = len(config.grown_channels)
+    expect(levels <= 4, "grown_channels", "at most 4 levels")
+    expect(
+        config.image_size % 2**levels == 0 and config.base_size >= 8,
+        "image_size",
+        f"8 pixels or more below {levels} grown levels, each of which doubles them",
+    )
     for side in ("g", "d"):
         strides = getattr(config, f"{side}_strides")
         expect(all(s in (1, 2) for s in strides), f"{side}_strides", "strides of 1 or 2")
@@ -227,7 +259,7 @@ def _check_values(config: GANConfig) -> None:
             f"as many strides as {side}_multipliers",
         )
         if config.kernel_size == 4:
-            sizes = _sizes_inwards(config.image_size, strides if side == "d" else strides[::-1])
+            sizes = _sizes_inwards(config.base_size, strides if side == "d" else strides[::-1])
             even = all(size % 2 == 0 for size in sizes[:-1]) and all(s == 2 for s in strides)
             expect(even, "kernel_size", f"3 or 5, because 4 needs stride 2 and even sizes, and these are {sizes}")
     penalised = config.r1_gamma > 0 or config.r2_gamma > 0
@@ -354,31 +386,39 @@ _DIGITS = dict(
     ema_ramp_up=0.25,
 )
 
+# Our recipe: of all that was tried, spectral norm with hinge (SNGAN, Miyato et al. 2018), batches of 32, a
+# generator that learns twice as fast as its critic, and shortcuts and self-modulation in it helped. The sweeps
+# and the long run: weights/faces64/notes.md.
+_FACES64 = _preset(
+    preset="faces64",
+    source="GAN Faces' own recipe: DCGAN with a spectrally normalised critic, hinge loss, EMA",
+    z_dim=128,
+    base_channels=48,
+    g_residual=True,
+    g_modulated=True,
+    d_norm="spectral",
+    d_bias=True,
+    loss="hinge",
+    batch_size=32,
+    g_lr=8e-4,
+    d_lr=4e-4,
+    beta1=0.0,
+    beta2=0.99,
+    ema_half_life_images=10_000,
+    epochs=46,
+    lr_decay_start=0.5,
+    metric_interval=100_000,
+)
+
 PRESETS: dict[str, GANConfig] = {
     config.preset: config
     for config in (
-        # Our recipe: of all that was tried, spectral norm with hinge (SNGAN, Miyato et al. 2018), batches of 32, a
-        # generator that learns twice as fast as its critic, and shortcuts and self-modulation in it helped. The sweeps
-        # and the long run: weights/faces64/notes.md.
-        _preset(
-            preset="faces64",
-            source="GAN Faces' own recipe: DCGAN with a spectrally normalised critic, hinge loss, EMA",
-            z_dim=128,
-            base_channels=48,
-            g_residual=True,
-            g_modulated=True,
-            d_norm="spectral",
-            d_bias=True,
-            loss="hinge",
-            batch_size=32,
-            g_lr=8e-4,
-            d_lr=4e-4,
-            beta1=0.0,
-            beta2=0.99,
-            ema_half_life_images=10_000,
-            epochs=46,
-            lr_decay_start=0.5,
-            metric_interval=100_000,
+        _FACES64,
+        # faces64 with a level on top (`--start-from weights/faces64`).
+        _FACES64.grown().replace(
+            preset="faces128",
+            source="GAN Faces' own recipe: faces64, grown to twice the size",
+            epochs=12,
         ),
         # The network that everyone knows, in its usual 64-wide form: Radford et al. 2016, arXiv:1511.06434.
         _preset(

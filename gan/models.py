@@ -9,9 +9,12 @@ networks are each other's mirror image: same sizes, same parameters, same initia
 from __future__ import annotations
 
 import copy
+import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -24,7 +27,7 @@ class Generator(nn.Module):
 
     With `g_residual` each but the last has a shortcut around it (`Residual`); with `g_modulated` z also sets the scale
     and shift of every batch norm (`ModulatedBatchNorm2d`); with `g_normalize_z` the stem sees z's direction alone
-    (`NormalizedLinear`).
+    (`NormalizedLinear`); with `grown_channels` the last one has levels on top (`GrownPicture`).
 
     Attributes:
         config: the `GANConfig` it was built from.
@@ -60,6 +63,12 @@ class Generator(nn.Module):
                 bias=config.g_bias,
             )
             block = [*(hidden(widths[i]) if i > 0 or config.g_stem_norm else []), convolution]
+            if i == last and config.grown_channels:
+                levels = [
+                    PictureLevel(below, width, config.channels, hidden)
+                    for below, width in itertools.pairwise((widths[i], *config.grown_channels))
+                ]
+                block[-1] = GrownPicture(convolution, levels)
             residual = config.g_residual and i < last
             layers += [Residual(block, widths[i], widths[i + 1], sizes[i + 1])] if residual else block
         self.layers = Layers(*layers, nn.Tanh())
@@ -75,7 +84,7 @@ class Layers(nn.Sequential):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """x: (N, C, H, W) or what the first layer takes, z: (N, z_dim) -> what the last layer gives."""
         for layer in self:
-            x = layer(x, z) if isinstance(layer, (ModulatedBatchNorm2d, Residual)) else layer(x)
+            x = layer(x, z) if isinstance(layer, (ModulatedBatchNorm2d, Residual, GrownPicture)) else layer(x)
         return x
 
 
@@ -149,6 +158,103 @@ class Residual(nn.Module):
         return self.block(x, z) + self.shortcut(x)
 
 
+class GrownPicture(nn.Module):
+    """A generator's last layer with levels on top, each of which doubles the picture.
+
+    The picture before tanh is a sum over sizes (output skips of StyleGAN2, Karras et al. 2020, arXiv:1912.04958). A
+    level begins at 0 (`initialise`): a model that has just grown draws what it drew, enlarged.
+
+    Attributes:
+        base: the layer that draws the picture without them.
+        levels: `PictureLevel`s, the coarsest first.
+    """
+
+    def __init__(self, base: nn.Module, levels: list[PictureLevel]) -> None:
+        super().__init__()
+        self.base, self.levels = base, nn.ModuleList(levels)
+        self.register_load_state_dict_pre_hook(_not_grown_yet)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """x: (N, in_channels, H, W), z: (N, z_dim) -> (N, channels, H', W'), H' twice the base's for each level."""
+        picture = self.base(x)
+        for level in self.levels:
+            x = level.features(x, z)
+            picture = functional.interpolate(picture, scale_factor=2, mode="bilinear") + level.picture(x, z)
+        return picture
+
+
+class PictureLevel(nn.Module):
+    """One of `GrownPicture`'s: features of twice the size, and what they add to the picture of twice their size.
+
+    The last convolution has stride 1: a transposed one in its place drew a grid.
+    """
+
+    def __init__(self, in_channels: int, width: int, channels: int, hidden: Callable[[int], list[nn.Module]]) -> None:
+        super().__init__()
+        finest = max(1, width // 2)
+        self.features = Layers(nn.ConvTranspose2d(in_channels, width, 4, 2, 1, bias=False), *hidden(width))
+        self.picture = Layers(
+            nn.ConvTranspose2d(width, finest, 4, 2, 1, bias=False),
+            *hidden(finest),
+            nn.Conv2d(finest, channels, 3, padding=1, bias=False),
+        )
+
+
+class GrownInput(nn.Module):
+    """A discriminator's first layer with levels before it: it sees the reduced picture, and what they add.
+
+    Each addition has a gain per channel, small at first and learned: what the layers behind know stays true meanwhile.
+    (A fade-in that the network decides on; ProGAN's follows a clock, Karras et al. 2018, arXiv:1710.10196.)
+
+    Attributes:
+        base: the first layer without them.
+        levels: `InputLevel`s, the coarsest first.
+    """
+
+    def __init__(self, base: nn.Module, levels: list[InputLevel]) -> None:
+        super().__init__()
+        self.base, self.levels = base, nn.ModuleList(levels)
+        self.register_load_state_dict_pre_hook(_not_grown_yet)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """picture: (N, channels, H, W) -> (N, out_channels, H', W'), as the base gives for the reduced picture."""
+        added: Tensor | float = 0.0
+        for level in reversed(self.levels):
+            added = level.gain * level.add(level.activation(level.see(picture) + added))
+            picture = functional.avg_pool2d(picture, 2)
+        return self.base(picture) + added
+
+
+class InputLevel(nn.Module):
+    """One of `GrownInput`'s: from the picture to what is added two sizes below."""
+
+    GAIN = 0.05
+
+    def __init__(self, see: nn.Module, activation: nn.Module, add: nn.Module) -> None:
+        super().__init__()
+        self.see, self.activation, self.add = see, activation, add
+        self.gain = nn.Parameter(torch.full((add.out_channels, 1, 1), self.GAIN))
+
+
+def _not_grown_yet(module: GrownPicture | GrownInput, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Let the state of the smaller model be loaded: levels that it lacks keep their own."""
+    given = [name for name in state if name.startswith(prefix)]
+    if given and not any(name.startswith(f"{prefix}base.") for name in given):
+        for name in given:
+            state[f"{prefix}base.{name.removeprefix(prefix)}"] = state.pop(name)
+    for number, level in enumerate(module.levels):
+        place = f"{prefix}levels.{number}."
+        if not any(name.startswith(place) for name in state):
+            state.update({place + name: tensor.clone() for name, tensor in level.state_dict().items()})
+
+
+def grown_parameters(network: Generator | Discriminator) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of a network's grown levels, and all others."""
+    grown = [module for module in network.modules() if isinstance(module, (GrownPicture, GrownInput))]
+    levels = {parameter for module in grown for parameter in module.levels.parameters()}
+    return [p for p in network.parameters() if p in levels], [p for p in network.parameters() if p not in levels]
+
+
 class Discriminator(nn.Module):
     """Picture -> convolutions -> linear -> one logit, higher for real (the critic)."""
 
@@ -164,6 +270,16 @@ class Discriminator(nn.Module):
             layers.append(
                 constrain(Conv2d(widths[i], widths[i + 1], config.kernel_size, stride, padding, bias=config.d_bias))
             )
+            if i == 0 and config.grown_channels:
+                levels = [
+                    InputLevel(
+                        constrain(nn.Conv2d(config.channels, width, 4, 2, 1, bias=config.d_bias)),
+                        _activation(config.d_leaky_slope),
+                        constrain(nn.Conv2d(width, below, 4, 2, 1, bias=config.d_bias)),
+                    )
+                    for below, width in itertools.pairwise((widths[1], *config.grown_channels))
+                ]
+                layers[0] = GrownInput(layers[0], levels)
             if config.d_norm == "batch" and i > 0:
                 layers.append(nn.BatchNorm2d(widths[i + 1]))
             layers.append(_activation(config.d_leaky_slope))
@@ -215,6 +331,10 @@ def initialise(network: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02) if normal else nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, GrownPicture):
+            for level in module.levels:
+                nn.init.zeros_(level.picture[-1].weight)
 
 
 def fold(network: Generator | Discriminator) -> Generator | Discriminator:

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gan.config import GANConfig
 from gan.losses import gradient_penalty, loss_of
-from gan.models import Discriminator, Generator, initialise
+from gan.models import Discriminator, Generator, grown_parameters, initialise
 from gan.sampling import even_latents
 
 # Latents behind the batch-norm statistics of the averaged generator. 2,048 even ones are as good as 16,384 random
@@ -55,8 +55,10 @@ class Trainer:
             DistributedDataParallel(self.discriminator, broadcast_buffers=False) if parallel else self.discriminator
         )
         arguments = dict(betas=(config.beta1, config.beta2), fused=True)
-        self.g_optimizer = torch.optim.Adam(self.generator.parameters(), config.g_lr, **arguments)
-        self.d_optimizer = torch.optim.Adam(self.discriminator.parameters(), config.d_lr, **arguments)
+        self.g_optimizer, self.d_optimizer = (
+            torch.optim.Adam([{"params": group} for group in grown_parameters(network) if group], **arguments)
+            for network in (self.generator, self.discriminator)
+        )
         self.loss = loss_of(config)
 
     def step(self, real: Tensor, step: int, progress: float) -> tuple[Tensor, Tensor]:
@@ -78,9 +80,10 @@ class Trainer:
             fake = self._g(z)
 
         loss_d, d_real, d_fake, penalty = self._update_discriminator(real, fake.detach(), step)
-        loss_g = self._update_generator(real, fake)
+        lead = self.config.d_lead_steps
+        loss_g = self._update_generator(real, fake, learns=step >= lead)
 
-        self._update_ema((step + 1) * self.config.batch_size)
+        self._update_ema((step + 1 - lead) * self.config.batch_size)
         stats = torch.stack([loss_g, loss_d, d_real, d_fake, penalty]).detach().float()
         return stats, fake.detach()
 
@@ -172,7 +175,7 @@ class Trainer:
         self.d_optimizer.step()
         return loss, real_logits.sigmoid().mean(), fake_logits.sigmoid().mean(), penalty
 
-    def _update_generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def _update_generator(self, real: Tensor, fake: Tensor, learns: bool) -> Tensor:
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
         with self._autocast():
             fake_logits = self.discriminator(fake)
@@ -180,13 +183,14 @@ class Trainer:
         loss = self.loss.generator(real_logits, fake_logits)
         self.g_optimizer.zero_grad()
         loss.backward()
-        self.g_optimizer.step()
+        if learns:
+            self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
         return loss
 
     @torch.no_grad()
     def _update_ema(self, images_seen: int) -> None:
-        if self.ema is self.generator:
+        if self.ema is self.generator or images_seen <= 0:
             return
         config = self.config
         half_life = min(config.ema_half_life_images, config.ema_ramp_up * images_seen) or 1e-9
@@ -196,9 +200,14 @@ class Trainer:
     def _set_learning_rates(self, progress: float) -> None:
         start = self.config.lr_decay_start
         factor = 1.0 if progress <= start else (1 - progress) / (1 - start)
-        for optimizer, lr in ((self.g_optimizer, self.config.g_lr), (self.d_optimizer, self.config.d_lr)):
-            for group in optimizer.param_groups:
-                group["lr"] = lr * factor
+        config = self.config
+        for optimizer, lr, base_lr in (
+            (self.g_optimizer, config.g_lr, config.g_base_lr or config.g_lr),
+            (self.d_optimizer, config.d_lr, config.d_base_lr or config.d_lr),
+        ):
+            rates = (lr, base_lr) if config.grown_channels else (lr,)  # as `grown_parameters` gives them
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
 
     def _autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)

@@ -214,7 +214,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, image
         " + ".join(seen),
         history[-1]["images_seen"],
         history[-1]["epoch"],
-        continued=(info.data, info.images) == (data, images),
+        continued=(info.data, info.images, info.config.image_size) == (data, images, trainer.config.image_size),
     )
 
 

@@ -15,7 +15,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from gan.models import Generator, Residual
+from gan.models import Generator, GrownPicture, Residual
 
 MOST = 2.0  # psi
 _COARSE = 16  # pixels: the side of the largest activations that are pulled; the mean of finer ones is a blur
@@ -91,7 +91,8 @@ class Truncation:
 def _parts(generator: Generator) -> list[nn.Module]:
     """The layers, cut after each upsampling but the last one, whose output is the picture; at least two parts."""
     layers = generator.layers
-    upsampling = [i for i, layer in enumerate(layers) if isinstance(layer, (nn.ConvTranspose2d, Residual))]
+    kinds = (nn.ConvTranspose2d, Residual, GrownPicture)
+    upsampling = [i for i, layer in enumerate(layers) if isinstance(layer, kinds)]
     cuts = [0, *(i + 1 for i in upsampling[:-1] or [0]), len(layers)]  # of a single one: after the stem's unflattening
     return [layers[a:b] for a, b in itertools.pairwise(cuts)]
 

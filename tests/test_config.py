@@ -92,7 +92,7 @@ def test_our_own_recipe_has_what_the_sources_lack():
 
 
 def test_all_presets_are_there_and_name_themselves_and_their_source():
-    assert set(PRESETS) == {*TABLES, "faces64"}
+    assert set(PRESETS) == {*TABLES, "faces64", "faces128"}
     assert all(config.preset == name and config.source for name, config in PRESETS.items())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,8 @@ from gan.config import PRESETS, GANConfig
 from gan.models import (
     Discriminator,
     Generator,
+    GrownInput,
+    GrownPicture,
     Layers,
     ModulatedBatchNorm2d,
     NormalizedLinear,
@@ -38,6 +42,10 @@ def norm(channels):
     return [(channels,), (channels,)]
 
 
+def modulated_norm(z, channels):
+    return [*norm(channels), *linear(z, 2 * channels, bias=False)]
+
+
 def dcgan_generator(z, width):
     return [
         *linear(z, 8 * width * 4 * 4, bias=False), *norm(8 * width),
@@ -50,10 +58,7 @@ def dcgan_generator(z, width):
 
 def own_generator(z, width):
     """The same with a 1x1 convolution beside each transposed one but the last; batch norm, by z modulated, before."""
-
-    def modulated(channels):
-        return [*norm(channels), *linear(z, 2 * channels, bias=False)]
-
+    modulated = functools.partial(modulated_norm, z)
     return [
         *linear(z, 8 * width * 4 * 4, bias=False),
         *modulated(8 * width), *deconv(8 * width, 4 * width, 4, False), *conv(8 * width, 4 * width, 1, False),
@@ -142,6 +147,12 @@ LAYERS = {
         + linear(4 * 4 * 8 * OWN.base_channels, 1),
     ),
 }  # fmt: skip
+LAYERS["faces128"] = (  # a level on top of each
+    LAYERS["faces64"][0]
+    + deconv(48, 24, 4, False) + modulated_norm(128, 24)
+    + deconv(24, 12, 4, False) + modulated_norm(128, 12) + conv(12, 3, 3, False),
+    LAYERS["faces64"][1][:2] + conv(3, 24, 4, True) + conv(24, 48, 4, True) + LAYERS["faces64"][1][2:],
+)  # fmt: skip
 
 # The same sums, worked out by hand: weights + biases + two numbers a channel for batch norm.
 COUNTS = {
@@ -226,6 +237,7 @@ def feature_map_sizes(network, inputs):
         ("dlnd-celeba28", [14, 7, 4], [7, 14, 28]),
         ("dcgan64", [32, 16, 8, 4], [8, 16, 32, 64]),
         ("faces64", [32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64]),  # a shortcut's convolution comes before it widens
+        ("faces128", [64, 32, 32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64, 64, 128, 128]),
     ],
 )
 def test_feature_map_sizes_and_ranges(name, inwards, outwards):
@@ -253,6 +265,7 @@ BLOCKS = {
     "dlnd-celeba28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
     "faces64": ("(MRT+CU) (MRT+CU) (MRT+CU) MR Th", "CL CL CL CL", (0, 0)),
+    "faces128": ("(MRT+CU) (MRT+CU) (MRT+CU) MR (T+TMR+TMRC)h", "(C+C+L+C)L CL CL CL", (0, 0)),
 }  # fmt: skip
 # Plain operations only, each with an ONNX counterpart: the generator shall run in a browser too.
 LETTERS = {
@@ -269,6 +282,10 @@ def test_order_of_the_layers(name):
     def letter(layer):
         if isinstance(layer, Residual):
             return f"({letters(layer.block)}+{letters(layer.shortcut)})"
+        if isinstance(layer, (GrownPicture, GrownInput)):
+            levels = [letters(part) if isinstance(part, Layers) else letter(part) for level in layer.levels
+                      for part in level.children()]  # fmt: skip
+            return f"({'+'.join([letter(layer.base), *levels])})"
         # isinstance, because spectral norm makes a subclass of each layer it wraps
         return next(letter for kind, letter in LETTERS.items() if isinstance(layer, kind))
 

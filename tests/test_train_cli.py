@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import train as command
-from gan import run
+from gan import load_generator, run, sample
 from gan.checkpoint import load_meta
 from gan.config import FIELDS, PRESETS
 from gan.models import Discriminator, Generator, count_parameters
@@ -116,6 +116,8 @@ def test_as_a_process_an_error_is_a_sentence_on_stderr():
         (["--precision=fp16"], "argument --precision: invalid choice: 'fp16'"),
         (["--start-from=nowhere"], "nowhere is no model folder: it has no config.json"),
         (["--resume=nowhere"], "nowhere is no model folder: it has no config.json"),
+        (["--grow"], "--grow takes a model to grow: give --start-from MODEL"),
+        (["--grow", "--start-from=weights/faces64", "--preset=faces64"], "and no --preset"),
         (["--data=drawn:5", *TINY], "5 pictures are fewer than one batch of 32"),
         (["--data=drawn:64", *TINY, "--device=tpu"], "device 'tpu' cannot be used here"),
     ],
@@ -136,6 +138,7 @@ def test_errors_are_sentences(capsys, arguments, sentence):
         ["--seed=7"],
         ["--overwrite"],
         ["--start-from=weights/faces64"],
+        ["--grow"],
     ],
 )
 def test_what_does_not_go_with_resume(capsys, tiny_run, extra):
@@ -217,6 +220,14 @@ def test_start_from_works_to_the_end(capsys, tiny_run):
     assert "finished: 40 images seen" in capsys.readouterr().out
     assert command.main(["--resume=more", "--epochs=2", "--device=cpu"]) == 0
     assert run.read_history(Path("more"))[-1]["images_seen"] == 80
+
+
+def test_grow_takes_a_model_to_twice_its_size(tiny_run):
+    arguments = ["--data=drawn:40", "--epochs=1", "--device=cpu"]
+    assert command.main([f"--start-from={tiny_run}", "--grow", "--out=large", *arguments]) == 0
+    assert run.read_info(Path("large")).config == run.read_info(tiny_run).config.grown().replace(epochs=1)
+    assert sample(load_generator("large"), seed=0, n=1).shape == (1, 32, 32, 3)
+    assert command.main(["--resume=large", "--epochs=2", "--device=cpu"]) == 0
 
 
 def test_resume_with_other_pictures_is_refused(capsys):
