@@ -26,16 +26,15 @@ import gradio as gr
 from gan.ui import api, explore, frames, morph, photo, replay
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
-from gan.ui.tab import guard
+from gan.ui.tab import STATIC, guard, static
 from gan.ui.theme import theme
-
-STATIC = Path(__file__).parent / "gan" / "ui" / "static"
 
 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
     with gr.Blocks(title="GAN Faces", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        gr.HTML(frames.HEADER, elem_id="header", apply_default_css=False)
+        script = static("remembering.js", "tabs.js")
+        gr.HTML(frames.HEADER, elem_id="header", js_on_load=script, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)
@@ -59,6 +58,7 @@ def launch(page: gr.Blocks, **options: object) -> str:
     """
     _, address, _ = page.launch(
         theme=theme(),
+        head=f"<script>{static('connection.js')}</script>",
         css_paths=STATIC / "page.css",
         favicon_path=STATIC / "favicon.svg",
         footer_links=["api", "settings"],

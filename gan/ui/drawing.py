@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import threading
 import time
@@ -40,7 +41,7 @@ class Frame:
 
     Attributes:
         pixels: (H, W, C) uint8.
-        score: the critic's sigmoid(D(G(z))), 0 to 1; None where the model's folder has no critic.
+        score: the critic's sigmoid(D(G(z))), 0 to 1; None where no critic can judge.
         milliseconds: that drawing and judging took.
     """
 
@@ -105,6 +106,7 @@ def draw(library: Library, face: Face) -> Frame:
             with torch.inference_mode():
                 picture = picture.to(next(discriminator.parameters()).dtype)
                 score = torch.sigmoid(discriminator(picture)).item()
+                score = score if math.isfinite(score) else None
         return Frame(pixels, score, (time.perf_counter() - started) * 1000)
 
 

@@ -7,7 +7,6 @@ import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import gradio as gr
@@ -21,7 +20,7 @@ from gan.ui.bases import OWN, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, draw_seeds, png
 from gan.ui.library import Entry, Library
 from gan.ui.state import MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError, OwnDirection, clean_name
-from gan.ui.tab import function
+from gan.ui.tab import function, static
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
@@ -32,8 +31,6 @@ FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api
 # What a radio shows may name a choice that another answer, still under way, has taken from it. Gradio would refuse
 # that; the tab's methods fall back on the first one.
 TOLERANT = FAST | dict(preprocess=False)
-
-_STATIC = Path(__file__).parent / "static"
 
 
 def build(library: Library, page: gr.Blocks) -> gr.HTML:
@@ -51,15 +48,15 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     with gr.Row(elem_id="explore", equal_height=False):
         with gr.Column(elem_id="stage-column"):
             stage = gr.HTML(
-                frames.WAITING, elem_id="stage", js_on_load=_script("stage.js"), apply_default_css=False,
-                server_functions=[function(tab.move)],
+                frames.WAITING, elem_id="stage", js_on_load=static("asking.js", "remembering.js", "stage.js"),
+                apply_default_css=False, server_functions=[function(tab.move)],
             )  # fmt: skip
             with gr.Row(elem_id="main-buttons"):
                 random_button = gr.Button("Random face", variant="primary", elem_id="random")
                 reset_button = gr.Button("Reset", elem_id="reset")
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
             tools = gr.HTML(
-                frames.TOOLS, elem_id="tools", js_on_load=_script("files.js") + _script("tools.js"),
+                frames.TOOLS, elem_id="tools", js_on_load=static("asking.js", "files.js", "tools.js"),
                 apply_default_css=False, server_functions=[function(tab.download)],
             )  # fmt: skip
         with gr.Column(elem_id="controls"):
@@ -78,7 +75,8 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 switches = dict(container=False, interactive=True, elem_classes="switches")
                 basis = gr.Radio([], label="Kind of sliders", elem_id="basis", **switches)
                 span = gr.Radio([], label="Page of sliders", elem_id="span", **switches)
-                maker = gr.HTML(elem_id="maker", js_on_load=_script("maker.js"), apply_default_css=False)
+                making = static("remembering.js", "maker.js")
+                maker = gr.HTML(elem_id="maker", js_on_load=making, apply_default_css=False)
                 with gr.Row(elem_id="sliders"):
                     sliders = [
                         gr.Slider(
@@ -87,9 +85,9 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                         )
                         for i in range(SLIDERS)
                     ]  # fmt: skip
-    grid = gr.HTML(elem_id="grid", js_on_load=_script("grid.js"), apply_default_css=False)
-    face = gr.HTML("", html_template="", js_on_load=_script("face.js"), visible="hidden")
-    start = gr.State(0)  # the grid's first seed
+    grid = gr.HTML(elem_id="grid", js_on_load=static("grid.js"), apply_default_css=False)
+    face = gr.HTML("", html_template="", js_on_load=static("face.js"), visible="hidden")
+    start = gr.Number(0, precision=0, visible=False)  # the grid's first seed; kept by the browser, over any restart
 
     shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
     look = [basis, span, pixels]  # how the state is shown, and no part of it
@@ -216,6 +214,7 @@ class Explore:
     def draw_grid(self, text: str, truncation: float, start: int) -> str:
         """Faces of the seeds from `start` on, as the current model draws them."""
         try:
+            start = min(max(0, int(start or 0)), GRID_LAST)
             seeds = range(start, start + GRID_FACES)
             images = draw_seeds(self.library, self._current(text).model, seeds, truncation)
             return frames.faces(images, seeds, GRID_LAST)
@@ -328,7 +327,3 @@ def _rank(config: GANConfig) -> tuple:
 def seed_slider(seed: int) -> dict:
     """An update that puts the seed's slider on `seed`; a link may name one beyond its usual end."""
     return gr.update(value=seed, maximum=SLIDER_SEEDS - 1 if seed < SLIDER_SEEDS else MAX_SEED)
-
-
-def _script(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")

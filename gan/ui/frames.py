@@ -151,7 +151,7 @@ def _state(face: Face) -> str:
 
 def _critic(score: float | None) -> str:
     if score is None:
-        return '<p class="critic">This model came without its critic.</p>'
+        return '<p class="critic">There is no critic that could judge this picture.</p>'
     percent = round(100 * score)
     return (
         f'<div class="critic" title="The discriminator, the network that the generator learned to fool, judges this '

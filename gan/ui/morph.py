@@ -10,7 +10,6 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
@@ -23,12 +22,13 @@ from gan.ui.drawing import METADATA_KEY
 from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
 from gan.ui.state import MAX_TRUNCATION, Face, FaceError
-from gan.ui.tab import function, telling
+from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 
-SCRIPTS = ("opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js")  # one script in this order
-_STATIC = Path(__file__).parent / "static"
+# One script in this order.
+SCRIPTS = (
+    "asking.js", "remembering.js", "opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js",
+)  # fmt: skip
 _FILMS = dict(concurrency_limit=1, concurrency_id="films")  # the other core is for sliders
-_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -43,9 +43,9 @@ def build(library: Library, face: gr.Component) -> None:
         model = gr.Dropdown([], label="Model", elem_id="morph-model", filterable=False, interactive=True)
     viewer = gr.HTML(
         elem_id="morph-viewer",
-        html_template=_read("morph/morph.html"),
-        css_template=_read("viewers.css") + _read("morph/morph.css"),
-        js_on_load="".join(_read(name) for name in SCRIPTS),
+        html_template=static("morph/morph.html"),
+        css_template=static("viewers.css", "morph/morph.css"),
+        js_on_load=static(*SCRIPTS),
         apply_default_css=False,
         formats=" ".join(formats()),
         most=MOST_FACES,
@@ -63,11 +63,11 @@ def build(library: Library, face: gr.Component) -> None:
         ],
     )
 
-    def opened(face: str, model: str | None, event: gr.EventData):
-        """The tab is shown: the model that Explore shows, unless one was chosen here."""
+    def opened(face: str, event: gr.EventData):
+        """The tab is shown: the model that Explore shows, unless one was `chosen` here."""
         names = [entry.name for entry in library.entries() if not entry.problem]
-        explored = _model_of(face)
-        if model not in names or not getattr(event, "chosen", False):
+        explored, model = _model_of(face), detail(event, "chosen")
+        if model not in names:
             model = explored if explored in names else next(iter(names), None)
         message = {"model": model or "", "start": face if explored == model else ""}
         if not names:
@@ -76,16 +76,17 @@ def build(library: Library, face: gr.Component) -> None:
 
     def make(event: gr.EventData) -> Iterator[dict]:
         """A film as a file, its progress first; ends early when the visitor gives up or leaves."""
-        for told in telling(server.make_film)(getattr(event, "asked", None)):
-            yield {"film": told | {"number": getattr(event, "number", 0)}}
+        for told in telling(server.make_film)(detail(event, "asked")):
+            yield {"film": told | {"number": detail(event, "number")}}
 
-    viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
-    model.input(None, model, viewer, js="(model) => ({model: model, chosen: true})", **_PRIVATE)
+    viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
+    model.input(None, model, viewer, js="(model) => ({model: model, chosen: true})", **PRIVATE)
     viewer.explored(
-        lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **_PRIVATE
+        lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **PRIVATE
     )
     making = viewer.make(make, None, viewer, show_progress="hidden", api_visibility="private", **_FILMS)
-    viewer.give_up(None, cancels=[making], **_PRIVATE)
+    tell_failure(making, viewer)
+    viewer.give_up(None, cancels=[making], **PRIVATE)
     _endpoints(server)
 
 
@@ -175,7 +176,3 @@ def _model_of(face: str) -> str:
         return Face.from_json(face).model
     except FaceError:
         return ""
-
-
-def _read(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")

@@ -22,11 +22,9 @@ from gan.ui.drawing import png
 from gan.ui.library import Library
 from gan.ui.photo_view import AT_ONCE, MOST_STEPS, PhotoServer
 from gan.ui.state import Face, FaceError
-from gan.ui.tab import function, telling
+from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 
-SCRIPTS = ("opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
-_STATIC = Path(__file__).parent / "static"
-_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
+SCRIPTS = ("asking.js", "remembering.js", "opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -41,9 +39,9 @@ def build(library: Library, face: gr.Component) -> None:
         model = gr.Dropdown([], label="Model", elem_id="photo-model", filterable=False, interactive=True)
     viewer = gr.HTML(
         elem_id="photo-viewer",
-        html_template=_read("photo/photo.html"),
-        css_template=_read("viewers.css") + _read("photo/photo.css"),
-        js_on_load="".join(_read(name) for name in SCRIPTS),
+        html_template=static("photo/photo.html"),
+        css_template=static("viewers.css", "photo/photo.css"),
+        js_on_load=static(*SCRIPTS),
         apply_default_css=False,
         bytes=MAX_BYTES,
         pixels=MAX_PIXELS,
@@ -51,10 +49,11 @@ def build(library: Library, face: gr.Component) -> None:
         server_functions=[function(server.photo_open)],
     )
 
-    def opened(face: str, model: str | None, event: gr.EventData):
-        """The tab is shown: the model that Explore shows, where it draws in colour, unless one was chosen here."""
+    def opened(face: str, event: gr.EventData):
+        """The tab is shown: the model that Explore shows, where it draws in colour, unless one was `chosen` here."""
         usable = {entry.name: entry.info.config for entry in library.entries() if not entry.problem}
-        if model not in usable or not event.chosen:
+        model = detail(event, "chosen")
+        if model not in list(usable):
             coloured = [name for name, config in usable.items() if config.channels == 3]
             explored = _model_of(face)
             model = explored if explored in coloured else next(iter(coloured or usable), None)
@@ -63,23 +62,24 @@ def build(library: Library, face: gr.Component) -> None:
 
     def about(model: str | None) -> dict:
         """What the viewer has to know of a model."""
-        known = {entry.name: entry for entry in library.entries() if not entry.problem}
-        if model not in known:
+        known = next((entry for entry in library.entries() if entry.name == model and not entry.problem), None)
+        if known is None:
             return {"model": ""}
-        config = known[model].info.config
+        config = known.info.config
         return {"model": model, "size": config.image_size, "faces": config.channels == 3}
 
     def find(event: gr.EventData) -> Iterator[dict]:
         """A search, told a few times a second; ends early when the visitor gives up or leaves."""
-        for told in telling(server.find_face)(getattr(event, "asked", None)):
-            yield {"search": told | {"number": getattr(event, "number", 0)}}
+        for told in telling(server.find_face)(detail(event, "asked")):
+            yield {"search": told | {"number": detail(event, "number")}}
 
-    viewer.opened(opened, [face, model], [model, viewer], trigger_mode="always_last", **_PRIVATE)
-    model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **_PRIVATE)
+    viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
+    model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **PRIVATE)
     searching = viewer.find(
-        find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(_PRIVATE | {"queue": True})
+        find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(PRIVATE | {"queue": True})
     )
-    viewer.give_up(None, cancels=[searching], **_PRIVATE)
+    tell_failure(searching, viewer)
+    viewer.give_up(None, cancels=[searching], **PRIVATE)
     _endpoint(server)
 
 
@@ -135,7 +135,3 @@ def _model_of(face: str) -> str:
         return Face.from_json(face).model
     except FaceError:
         return ""
-
-
-def _read(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")

@@ -7,7 +7,6 @@ it without asking again. The viewer's value is a small message to it: which runs
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import gradio as gr
 from PIL import Image
@@ -16,15 +15,16 @@ from gan.animation import formats
 from gan.ui.library import Entry, Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
-from gan.ui.tab import function
+from gan.ui.tab import PRIVATE, detail, function, static, tell_failure
 
 MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
 # One script in this order.
-SCRIPTS = ("opening.js", "files.js", "playing.js", "replay/plot.js", "replay/viewer.js", "replay/face.js")
+SCRIPTS = (
+    "asking.js", "remembering.js", "opening.js", "files.js", "playing.js",
+    "replay/plot.js", "replay/viewer.js", "replay/face.js",
+)  # fmt: skip
 _NONE = ""
 _NOTHING = ("no other run", _NONE)
-_STATIC = Path(__file__).parent / "static"
-_PRIVATE = dict(queue=False, show_progress="hidden", api_visibility="private")
 
 
 def build(library: Library, face: gr.Textbox) -> None:
@@ -43,9 +43,9 @@ def build(library: Library, face: gr.Textbox) -> None:
         )  # fmt: skip
     viewer = gr.HTML(
         elem_id="replay-viewer",
-        html_template=_read("replay/viewer.html"),
-        css_template=_read("viewers.css") + _read("replay/viewer.css"),
-        js_on_load="".join(_read(name) for name in SCRIPTS),
+        html_template=static("replay/viewer.html"),
+        css_template=static("viewers.css", "replay/viewer.css"),
+        js_on_load=static(*SCRIPTS),
         apply_default_css=False,
         films=" ".join(formats()),
         server_functions=[
@@ -55,7 +55,9 @@ def build(library: Library, face: gr.Textbox) -> None:
         ],
     )
 
-    def opened(face: str, run: str | None, second: str | None):
+    def opened(face: str, event: gr.EventData):
+        """The tab is shown: the runs that it showed, or where there are none the one that drew Explore's face."""
+        run, second = detail(event, "run"), detail(event, "second")
         entries = library.entries()
         names = [entry.name for entry in entries]
         run = run if run in names else _first(entries, face)
@@ -67,13 +69,15 @@ def build(library: Library, face: gr.Textbox) -> None:
             {"run": run, "second": second},
         )
 
+    def draw(face: str, event: gr.EventData) -> dict:
+        """Explore's face by every snapshot of a run."""
+        return {"strip": server.strip(face, str(detail(event, "run"))), "stamp": time.time_ns()}
+
     choose = "(run, second) => ({run: run, second: second})"
-    viewer.opened(opened, [face, run, second], [run, second, viewer], trigger_mode="always_last", **_PRIVATE)
-    gr.on([run.input, second.input], None, [run, second], viewer, js=choose, **_PRIVATE)
-    viewer.face(
-        lambda face, run: {"strip": server.strip(face, run or ""), "stamp": time.time_ns()},
-        [face, run], viewer, trigger_mode="always_last", **_PRIVATE,
-    )  # fmt: skip
+    viewer.opened(opened, face, [run, second, viewer], trigger_mode="always_last", **PRIVATE)
+    gr.on([run.input, second.input], None, [run, second], viewer, js=choose, **PRIVATE)
+    drawing = viewer.face(draw, face, viewer, trigger_mode="always_last", **PRIVATE)
+    tell_failure(drawing, viewer)
     _endpoint(server)
 
 
@@ -115,7 +119,3 @@ def _first(entries: list[Entry], face: str) -> str | None:
 def _label(entry: Entry) -> str:
     state = " · unusable" if entry.problem else " · training" if entry.in_training else ""
     return f"{entry.name}{state}"
-
-
-def _read(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ the log as a traceback under a short reference, and the visitor is told one sent
 
     server_functions=[function(server.replay_run)]      what the browser's scripts may ask: dict in, dict out
     for told in telling(server.find_face)(asked): ...   work that tells how far it is: dict in, dicts out
+    viewer.find(find, ..., **PRIVATE)                   an event of a viewer
     guard(page)                                         once, at the end: all events and endpoints of a page
 """
 
@@ -16,6 +17,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gradio as gr
 
@@ -25,6 +27,10 @@ from gan.photo import PhotoError
 from gan.run import RunError
 from gan.ui.state import FaceError
 
+STATIC = Path(__file__).parent / "static"
+# Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
+# knows a dropdown's choices from the session, and after a restart of the server every session is a new one.
+PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibility="private")
 OURS = (ClassifierError, ExportError, FaceError, PhotoError, RunError)
 _log = logging.getLogger(__name__)
 
@@ -74,6 +80,24 @@ def telling(method: Callable[[dict], Iterator[dict]]) -> Callable[[object], Iter
             yield {"problem": sentence(error)}
 
     return tell
+
+
+def detail(event: gr.EventData, name: str) -> object:
+    """What the browser's script sent along with an event under a name, None for nothing."""
+    try:
+        return getattr(event, name, None)
+    except TypeError:  # nothing was sent along
+        return None
+
+
+def tell_failure(event: gr.events.Dependency, viewer: gr.HTML) -> None:
+    """Let a viewer know, as its value's `failed`, that an event ended with an error: nothing more will come of it."""
+    event.failure(None, None, viewer, js="() => ({failed: Date.now()})", **PRIVATE)
+
+
+def static(*names: str) -> str:
+    """Files of static/, one after the other."""
+    return "".join((STATIC / name).read_text(encoding="utf-8") for name in names)
 
 
 def guard(page: gr.Blocks) -> None:

@@ -216,7 +216,7 @@ def test_a_model_without_its_critic_is_drawn_without_a_score(tmp_path, tiny_run)
     (folder / "discriminator.safetensors").unlink()
     library = Library([tmp_path])
     assert draw(library, Face("mine")).score is None
-    assert "without its critic" in opened(Explore(library))[-2]
+    assert "no critic that could judge" in opened(Explore(library))[-2]
 
 
 def test_enlarging_repeats_or_smooths(library):

@@ -186,17 +186,17 @@ def called(page, name, *values):
 
 
 def test_the_tab_opens_with_explores_model_where_it_draws_in_colour(library, tiny_run, tmp_path):
-    def opened(explored, model, chosen=False, models=library):
-        return called(page_of(models), "opened", explored, model, SimpleNamespace(chosen=chosen))
+    def opened(explored, chosen="", models=library):
+        return called(page_of(models), "opened", explored, SimpleNamespace(chosen=chosen))
 
-    dropdown, message = opened(Face("tiny").to_json(), None)
+    dropdown, message = opened(Face("tiny").to_json())
     assert dropdown.value == "tiny" and set(dict(dropdown.choices)) == {"plain", "tiny"}
     assert message == {"about": {"model": "tiny", "size": 16, "faces": True}, "problem": ""}
-    assert opened(Face("tiny").to_json(), "plain")[0].value == "tiny"
-    assert opened(Face("tiny").to_json(), "plain", chosen=True)[0].value == "plain"
-    assert opened("", None)[0].value == "plain"  # the first
-    assert opened("", "torn", chosen=True)[0].value == "plain"
-    dropdown, message = opened("", None, models=Library([tmp_path / "nothing"]))
+    assert opened(Face("tiny").to_json(), [])[0].value == "tiny"
+    assert opened(Face("tiny").to_json(), "plain")[0].value == "plain"
+    assert opened("")[0].value == "plain"  # the first
+    assert opened("", "torn")[0].value == "plain"
+    dropdown, message = opened("", models=Library([tmp_path / "nothing"]))
     assert dropdown.value is None and "train.py" in message["problem"] and message["about"] == {"model": ""}
 
 

@@ -1,7 +1,10 @@
 // A direction of the visitor's own: faces of the grid are marked + or −, and get a name.
+const YOURS = "#basis input[value=Yours]";
 const MOST = 32;  // faces with each mark
-let marks = new Map();  // seed -> { sign, picture }
-let model = null, made = 0;
+const before = remembered("marks");
+let marks = new Map(before?.marks);  // seed -> { sign, picture }
+let reopening = Boolean(before);
+let model = before?.model ?? null, made = before?.made ?? 0;
 
 const form = () => element.querySelector("form");
 const say = (text) => (element.querySelector(".told").textContent = text);
@@ -24,6 +27,7 @@ function show() {
     }
   }
   document.dispatchEvent(new CustomEvent("marks-changed", { detail: marks }));
+  remember("marks", { model: model, made: made, marks: [...marks] });
 }
 
 document.addEventListener("face-mark", ({ detail: { seed, sign, picture } }) => {
@@ -56,4 +60,6 @@ watch("value", () => {
   model = form().dataset.model;
   made = Number(form().dataset.made);
   show();
+  if (reopening && marks.size) setTimeout(() => document.querySelector(YOURS)?.click());  // after Gradio has put it there
+  reopening = false;
 });

@@ -30,7 +30,7 @@ const actions = {
     }
   },
   async save() {
-    const file = await server.download({ query: query(), smooth: !document.querySelector("#pixels input").checked });
+    const file = await ask("download", { query: query(), smooth: !document.querySelector("#pixels input").checked });
     if (file.problem) return say(file.problem);
     const anchor = document.createElement("a");
     anchor.href = "data:image/png;base64," + file.png;
@@ -68,6 +68,12 @@ document.addEventListener("drop", (event) => {
   if (event.defaultPrevented || !open() || !holdsFile(event)) return;
   event.preventDefault();
   restore(event.dataTransfer.files[0]);
+});
+// Why the picture does not follow, until it does.
+let problem = "";
+document.addEventListener("face-problem", ({ detail }) => {
+  if (detail || said.textContent === problem) say(detail);
+  problem = detail;
 });
 // Another tab made a face, and the visitor wants to go on with it here.
 document.addEventListener("face-wanted", (event) => trigger("restore", { state: event.detail }));

@@ -21,6 +21,7 @@ const film = player(find(".play"), (seconds) => {
   render();
 });
 let asking = false, changed = false, making = 0, makingWhat = ""; // making: a number for each file
+let before = remembered("morph"); // what was here before a reload
 
 const seedFace = (seed, truncation = 1) => JSON.stringify({ model: model, seed: seed, truncation: truncation });
 const randomSeed = () => Math.floor(Math.random() * SEEDS);
@@ -36,16 +37,10 @@ function make(tag, className, text = "") {
   return node;
 }
 
-// Asks the server; what it answers in words, or that it does not, is shown in `place`.
-async function ask(name, asked, place) {
-  place.textContent = "";
-  let answer;
-  try {
-    answer = await server[name](asked);
-  } catch (error) {
-    answer = { problem: "The server does not answer (" + error + "): try again in a moment." };
-  }
-  if (answer.problem) place.textContent = answer.problem;
+// Asks the server; what it answers in words is shown in `place`.
+async function request(name, asked, place) {
+  const answer = await ask(name, asked);
+  place.textContent = answer.problem ?? "";
   if (place.classList.contains("message")) place.hidden = !place.textContent;
   return answer;
 }
@@ -60,20 +55,34 @@ function fill(input) {
 // Seeds mean a face in every model; an own latent vector only in the one that it was made for.
 async function useModel(name, start) {
   if (!name || name === model) return;
-  const before = faces.map((face) => JSON.parse(face.face));
+  const known = before?.model === name ? before : null, last = { model: model, faces: faces };
+  const others = faces.map((face) => JSON.parse(face.face));
+  before = null;
   model = name;
-  let wanted = before.filter((face) => !face.latent).map((face) => seedFace(face.seed, face.truncation));
-  if (!before.length) {
+  let wanted = others.filter((face) => !face.latent).map((face) => seedFace(face.seed, face.truncation));
+  if (known) wanted = known.faces;
+  else if (!others.length) {
     const first = start ? JSON.parse(start).seed : 0;
     const seeds = [...Array(BEGIN_WITH + 1).keys()].filter((seed) => seed !== first);
     wanted = [start || seedFace(first), ...seeds.map((seed) => seedFace(seed))].slice(0, BEGIN_WITH);
   }
   faces = [];
   showFaces();
-  await addFaces(wanted);
-  const left = before.filter((face) => face.latent).length;
+  const added = await addFaces(wanted);
+  if (name !== model) return;
+  if (!added && wanted.length) {
+    ({ model, faces } = last); // whoever chooses the model again tries again
+    return showFaces();
+  }
+  const left = others.filter((face) => face.latent).length;
   if (left) find(".told").textContent = left + (left > 1 ? " faces were" : " face was") + " made of other numbers than a seed's and stayed with the other model.";
-  await startSum();
+  await startSum(known);
+}
+
+// For a reload of the page.
+function rememberMorph() {
+  const settings = { way: way, side: side, frames: frames(), fps: fps() }, sum = { terms: terms, words: words, picked: picked, first: first };
+  if (model) remember("morph", { model: model, chosen: chosen, faces: faces.map((face) => face.face), ...settings, ...sum });
 }
 
 async function addFaces(texts) {
@@ -82,7 +91,7 @@ async function addFaces(texts) {
     told.textContent = "A morph takes at most " + MOST_FACES + " faces: remove one first.";
     return false;
   }
-  const answer = await ask("morph_faces", { model: name, faces: texts }, told);
+  const answer = await request("morph_faces", { model: name, faces: texts }, told);
   if (name !== model || !answer.faces) return false; // another model was chosen meanwhile
   faces.push(...answer.faces.slice(0, MOST_FACES - faces.length));
   await change();
@@ -168,21 +177,29 @@ async function change() {
   const least = way === "back" ? 2 * (faces.length - 1) : faces.length;
   find("input.frames").min = Math.max(8, least);
   showNumbers();
+  rememberMorph();
   changed = true;
   if (asking) return;
   asking = true;
   if (!sheet) find(".where").textContent = "Drawing the frames…";
-  while (changed) {
-    changed = false;
-    if (faces.length < 2) show(null);
-    else {
-      const asked = { faces: faces.map((face) => face.face), frames: frames(), way: way, fps: fps() };
-      const answer = await ask("morph_film", asked, find(".message"));
-      const picture = answer.sheet && (await createImageBitmap(await (await fetch(answer.sheet)).blob()));
-      if (!changed) show(picture ? { ...answer, picture: picture } : null);
+  try {
+    while (changed) {
+      changed = false;
+      await drawSheet();
     }
+  } finally {
+    asking = false;
   }
-  asking = false;
+}
+
+async function drawSheet() {
+  if (faces.length < 2) return show(null);
+  const asked = { faces: faces.map((face) => face.face), frames: frames(), way: way, fps: fps() };
+  const answer = await request("morph_film", asked, find(".message"));
+  if (answer.unanswered) return sheet || show(null); // the last film stays
+  const picture = answer.sheet && (await createImageBitmap(await (await fetch(answer.sheet)).blob()));
+  if (!changed) show(picture ? { ...answer, picture: picture } : null);
+  else picture?.close();
 }
 
 function show(fresh) {
@@ -262,7 +279,7 @@ function hold(frame) {
 find(".play").addEventListener("click", () => (film.playing ? film.pause() : film.play()));
 scrub.addEventListener("input", () => hold(Number(scrub.value)));
 find("input.frames").addEventListener("input", change);
-find("input.fps").addEventListener("input", showNumbers);
+find("input.fps").addEventListener("input", () => { showNumbers(); rememberMorph(); });
 function switchGroup(buttons, chosenButton) {
   for (const button of buttons) button.setAttribute("aria-pressed", button === chosenButton);
 }
@@ -277,7 +294,15 @@ for (const button of all(".ways button")) button.addEventListener("click", () =>
 for (const button of all(".sides button")) button.addEventListener("click", () => {
   side = Number(button.dataset.side);
   switchGroup(all(".sides button"), button);
+  rememberMorph();
 });
+if (before) {
+  ({ way, side, chosen } = before);
+  find("input.frames").value = before.frames;
+  find("input.fps").value = before.fps;
+  switchGroup(all(".ways button"), find(`[data-way="${way}"]`));
+  switchGroup(all(".sides button"), find(`[data-side="${side}"]`));
+}
 const formats = root.dataset.formats.split(" ");
 for (const button of all(".formats button")) {
   const format = button.dataset.format;
@@ -287,6 +312,7 @@ for (const button of all(".formats button")) {
     showProgress(0);
     makingWhat = "Making " + button.textContent + ", " + side + " pixels…";
     find(".kept").textContent = "Waiting for its turn…";
+    expectNews();
     const asked = { faces: faces.map((face) => face.face), frames: frames(), fps: fps(), way: way, format: format, side: side };
     trigger("make", { asked: asked, number: making });
   });
@@ -303,7 +329,15 @@ function showProgress(share) {
   for (const button of all(".formats button")) button.disabled = Boolean(making) || !sheet;
 }
 
+// Nothing is waited for in silence: the maker may have died with its connection open.
+let news;
+function expectNews() {
+  clearTimeout(news);
+  news = setTimeout(() => (find(".kept").textContent = "Nothing has come from the server for half a minute: Cancel, and make it again."), 30000);
+}
+
 function endMaking(sentence) {
+  clearTimeout(news);
   making = 0;
   showProgress(0);
   find(".kept").textContent = sentence;
@@ -312,6 +346,7 @@ function endMaking(sentence) {
 function receiveFilm(made) {
   if (made.number !== making) return; // of one that was given up
   if ("share" in made) {
+    expectNews();
     find(".kept").textContent = makingWhat;
     return showProgress(made.share);
   }

@@ -6,9 +6,14 @@ let terms = [[], [], []], words = []; // seeds; what they show, where the server
 let solved = null, picked = [0, 0], result = MIDDLE, first = 0; // picked: term and place; first seed of the choices
 let solving = false, unsolved = false;
 
-async function startSum() {
+// known: what was here before a reload, if anything.
+async function startSum(known = null) {
   const name = model;
-  const answer = await ask("arithmetic_example", { model: name }, find(".sum-message"));
+  if (known?.terms.every((term) => term.length)) {
+    ({ terms, words, picked } = known);
+    return Promise.all([solve(), choices(known.first)]);
+  }
+  const answer = await request("arithmetic_example", { model: name }, find(".sum-message"));
   if (name !== model || answer.problem) return;
   terms = answer.terms;
   words = answer.names;
@@ -22,10 +27,11 @@ async function solve() {
   solving = true;
   while (unsolved) {
     unsolved = false;
-    const answer = await ask("arithmetic_solve", { model: model, terms: terms }, find(".sum-message"));
-    if (!unsolved) solved = answer.problem ? null : answer;
+    const answer = await request("arithmetic_solve", { model: model, terms: terms }, find(".sum-message"));
+    if (!unsolved && !answer.unanswered) solved = answer.problem ? null : answer;
   }
   solving = false;
+  rememberMorph();
   result = MIDDLE;
   showSum();
 }
@@ -79,7 +85,7 @@ function put(seed) {
 
 async function choices(start) {
   const name = model;
-  const answer = await ask("arithmetic_grid", { model: name, start: start }, find(".sum-message"));
+  const answer = await request("arithmetic_grid", { model: name, start: start }, find(".sum-message"));
   if (name !== model || !answer.faces) return;
   first = answer.start;
   find(".earlier").disabled = first === 0;
@@ -95,7 +101,7 @@ async function choices(start) {
   showSum();
 }
 
-find(".example").addEventListener("click", startSum);
+find(".example").addEventListener("click", () => startSum());
 find(".earlier").addEventListener("click", () => choices(first - all(".choices button").length));
 find(".later").addEventListener("click", () => choices(first + all(".choices button").length));
 find(".pick-seed").addEventListener("submit", (event) => {
@@ -112,7 +118,7 @@ find(".into").addEventListener("click", async () => {
   find(".sum-said").textContent = added ? "Added: it is the last face of the morph." : find(".told").textContent;
 });
 find(".sum-save").addEventListener("click", async () => {
-  const file = await ask("arithmetic_save", { model: model, terms: terms, names: LETTERS.map((letter, i) => words[i] || letter) }, find(".sum-said"));
+  const file = await request("arithmetic_save", { model: model, terms: terms, names: LETTERS.map((letter, i) => words[i] || letter) }, find(".sum-said"));
   if (file.problem) return;
   save(file);
   find(".sum-said").textContent = "Saved " + file.name;
@@ -123,6 +129,7 @@ find(".sum-save").addEventListener("click", async () => {
 function receive() {
   const value = props.value || {};
   if (value.film) return receiveFilm(value.film);
+  if (value.failed) return making && endMaking("The server did not make this film: try again in a moment.");
   if (value.explored) return addFaces([value.explored]);
   if (value.problem) {
     find(".message").textContent = value.problem;
@@ -136,4 +143,4 @@ watch("value", receive);
 showNumbers();
 show(null);
 showSum();
-watchOpening(() => trigger("opened", { chosen: chosen }), () => film.pause());
+watchOpening(() => trigger("opened", { chosen: before?.model ?? (chosen ? model : "") }), () => film.pause());

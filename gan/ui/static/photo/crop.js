@@ -33,16 +33,21 @@ async function open(file) {
       throw Error("This file has " + Math.round(file.size / 2 ** 20) + " MB: expected a picture of at most " + MOST_BYTES / 2 ** 20 + " MB.");
     const opened = drawn(await decoded(file));
     if (number !== opening) return; // another was chosen meanwhile
-    photo = opened;
-    around = edgeColour();
-    root.classList.add("opened");
-    find(".drop").hidden = true;
-    find(".work").hidden = false;
+    put(opened);
+    remember("photo", photo.toDataURL("image/jpeg", 0.95)); // in this browser, for a reload of the page
     frame();
     reset();
   } catch (error) {
     if (number === opening) tell(error.message);
   }
+}
+
+function put(opened) {
+  photo = opened;
+  around = edgeColour();
+  root.classList.add("opened");
+  find(".drop").hidden = true;
+  find(".work").hidden = false;
 }
 
 // An image of the file; where the browser cannot read it, of what the server makes of it. Its pixels are not decoded
@@ -52,7 +57,7 @@ async function decoded(file) {
   try {
     return await load(url);
   } catch {
-    const answer = await server.photo_open({ content: await base64(file) });
+    const answer = await ask("photo_open", { content: await base64(file) });
     if (answer.problem) throw Error(answer.problem);
     return load(answer.picture);
   } finally {
@@ -129,6 +134,7 @@ function setCrop(wanted) {
   find(".tilt").value = crop.tilt;
   for (const input of all("input[type=range]")) fill(input);
   paint(canvas);
+  rememberSearch();
 }
 
 function fill(input) {

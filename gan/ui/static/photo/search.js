@@ -8,6 +8,7 @@ let about = { model: "" }; // the model: its name, size, and whether it draws fa
 let searching = 0; // number of the search that is told of, 0 for none
 let last = null; // what was told last
 let chosen = false; // whether the visitor chose the model here; until then it is Explore's
+let before = remembered("search"); // what was here before a reload
 
 function start() {
   searching = Date.now();
@@ -16,8 +17,43 @@ function start() {
   for (const picture of all(".target, .found")) picture.hidden = true;
   find(".descent").hidden = true;
   find(".facts").textContent = "Sent…";
+  expectNews();
   show();
   trigger("find", { asked: { model: about.model, content: cropped() }, number: searching });
+}
+
+// For a reload of the page.
+function rememberSearch() {
+  if (about.model) remember("search", { model: about.model, chosen: chosen, crop: crop, last: last, searching: searching > 0 });
+}
+
+// The photo and what was found, or looked for, before the page was reloaded.
+async function restore() {
+  const { crop, last: found, searching, model } = before, picture = remembered("photo");
+  before = null;
+  if (!picture) return;
+  try {
+    const opened = drawn(await load(picture));
+    if (photo) return; // another was chosen meanwhile
+    put(opened);
+  } catch (error) {
+    return console.warn("The photo did not outlast the reload:", error);
+  }
+  remember("photo", picture);
+  setCrop(crop);
+  if (model !== about.model) return;
+  if (searching) start();
+  else if (found) {
+    showFound(found);
+    say();
+  }
+}
+
+// Nothing is waited for in silence: the search may have died with its connection open.
+let news;
+function expectNews() {
+  clearTimeout(news);
+  if (searching) news = setTimeout(() => (find(".facts").textContent = "Nothing has come from the server for half a minute: Stop, and try again."), 30000);
 }
 
 function stop() {
@@ -39,6 +75,8 @@ function reset() {
 }
 
 function show() {
+  if (!searching) clearTimeout(news);
+  rememberSearch();
   find(".go").disabled = !about.model || searching > 0;
   find(".go").textContent = last && !searching ? "Find it again" : "Find this face";
   find(".stop").hidden = !searching;
@@ -51,6 +89,7 @@ function show() {
 
 function receiveSearch(told) {
   if (told.number !== searching) return; // of one that was given up
+  expectNews();
   if (told.problem) {
     searching = 0;
     find(".facts").textContent = "";
@@ -61,6 +100,12 @@ function receiveSearch(told) {
     find(".facts").textContent = told.waiting;
     return;
   }
+  if (told.step === told.steps) searching = 0;
+  showFound(told);
+  if (!searching || told.step === 0) say();
+}
+
+function showFound(told) {
   last = told;
   for (const [selector, source, alt] of [[".target", told.target, "Your photo at the model's size"], [".found", told.picture, "The nearest face that " + about.model + " has found so far"]]) {
     const picture = find(selector);
@@ -68,11 +113,8 @@ function receiveSearch(told) {
     picture.alt = alt;
     picture.hidden = false;
   }
-  const ended = told.step === told.steps;
-  if (ended) searching = 0;
   show();
   drawCurve(told);
-  if (ended || told.step === 0) say();
 }
 
 // The result in words; while the search runs only its beginning, so that a screen reader is not flooded.
@@ -125,14 +167,17 @@ find(".take").addEventListener("click", () => {
 function receive() {
   const value = props.value || {};
   if (value.search) return receiveSearch(value.search);
+  if (value.failed) return searching && receiveSearch({ number: searching, problem: "The server did not look for this face: try again in a moment." });
   if (value.chosen) chosen = true;
   if (value.problem !== undefined) tell(value.problem);
   if (value.about && value.about.model !== about.model) {
     about = value.about;
     reset();
   }
+  if (before && about.model) restore();
 }
 
 watch("value", receive);
 show();
-watchOpening(() => trigger("opened", { chosen: chosen }));
+if (before) chosen = before.chosen;
+watchOpening(() => trigger("opened", { chosen: before?.model ?? (chosen ? about.model : "") }));

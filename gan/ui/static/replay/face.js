@@ -8,7 +8,7 @@ function askStrip() {
   stripWanted = true;
   find(".draw").setAttribute("aria-busy", "true");
   find(".about").textContent = "Drawing…";
-  trigger("face");
+  trigger("face", { run: slots[0].name });
 }
 
 async function showStrip(answer) {
@@ -62,14 +62,10 @@ for (const button of root.querySelectorAll(".files button")) {
     const status = find(".download-message"), kind = button.dataset.kind;
     status.textContent = "Making " + button.textContent + "…";
     button.disabled = true;
-    try {
-      const names = slots.map((slot) => slot.name).filter(Boolean);
-      const file = await server.replay_download({ runs: kind === "csv" ? names.slice(0, 1) : names, kind: kind, logarithmic: axis.logarithmic });
-      status.textContent = file.problem || file.name;
-      if (!file.problem) save(file);
-    } catch (error) {
-      status.textContent = "The server does not answer (" + error + "): try again in a moment.";
-    }
+    const names = slots.map((slot) => slot.name).filter(Boolean);
+    const file = await ask("replay_download", { runs: kind === "csv" ? names.slice(0, 1) : names, kind: kind, logarithmic: axis.logarithmic });
+    status.textContent = file.problem || file.name;
+    if (!file.problem) save(file);
     button.disabled = false;
   });
 }

@@ -15,7 +15,8 @@ const slots = [0, 1].map(() => ({ name: "", data: null, pictures: new Map(), sho
 let axis = timeAxis(1, true), layout = null, moment = 0, atEnd = true;
 let loop = false, speed = 1;
 let hovered = null, kept = null; // faces of the sheets, by seed
-let strip = null, stripWanted = false, refreshing = 0;
+let strip = null, stripWanted = false, refreshing = 0, failed = "", again = false; // the latter two: why there is no answer, and whether to ask once more
+let before = remembered("replay"); // what was here before a reload
 
 const active = () => slots.filter((slot) => slot.name && slot.data);
 const count = (images) => Math.round(images).toLocaleString("en");
@@ -38,29 +39,43 @@ async function choose(names) {
   if (first) { replay.pause(); keep(null); showStrip(null); atEnd = true; }
   arrange();
   await refresh();
+  if (before && slots[0].data) {
+    ({ moment, atEnd, stripWanted } = before);
+    before = null;
+    arrange();
+  }
   if (first && stripWanted) askStrip();
+}
+
+// For a reload of the page.
+function rememberReplay() {
+  if (slots[0].data) remember("replay", { run: slots[0].name, second: slots[1].name, moment: moment, atEnd: atEnd, stripWanted: stripWanted });
 }
 
 async function refresh() {
   const wanted = slots.filter((slot) => slot.name);
   root.setAttribute("aria-busy", ++refreshing > 0);
-  try {
-    let changed = false;
-    await Promise.all(wanted.map(async (slot) => {
-      const name = slot.name;
-      const data = await server.replay_run({ name: name, stamp: slot.data ? slot.data.stamp : null });
-      if (slot.name !== name || data.unchanged) return; // another run was chosen meanwhile
-      slot.data = data;
-      slot.shown = undefined;
-      changed = true;
-    }));
-    if (changed) arrange();
-    showLive();
-    await Promise.all(wanted.map(fetchSheets));
-  } catch (error) {
-    say("The server does not answer (" + error + "): try Refresh in a moment.");
-  }
+  let changed = Boolean(failed);
+  failed = "";
+  again = false;
+  await Promise.all(wanted.map(async (slot) => {
+    const name = slot.name;
+    const data = await ask("replay_run", { name: name, stamp: slot.data ? slot.data.stamp : null });
+    if (slot.name !== name || data.unchanged) return; // another run was chosen meanwhile
+    changed = true;
+    if (!data.sheets) return noteFailure(data); // what is there stays
+    slot.data = data;
+    slot.shown = undefined;
+  }));
+  if (changed) arrange();
+  showLive();
+  if (!failed) await Promise.all(wanted.map(fetchSheets));
   root.setAttribute("aria-busy", --refreshing > 0);
+}
+
+function noteFailure(answer) {
+  failed = answer.problem;
+  again = Boolean(answer.unanswered);
 }
 
 // The sheet under the cursor first, then the others, several in one answer.
@@ -74,8 +89,12 @@ async function fetchSheets(slot) {
   let amount = 1;
   while (missing.length && slot.name === name && slot.asking === asking) {
     const batch = missing.splice(0, amount);
-    const answer = (await server.replay_sheets({ name: name, sheets: batch.map((sheet) => sheet[0]) })).sheets;
+    const answered = await ask("replay_sheets", { name: name, sheets: batch.map((sheet) => sheet[0]) }), answer = answered.sheets;
     if (slot.name !== name) return;
+    if (!answer) {
+      noteFailure(answered);
+      return arrange();
+    }
     for (const [index, , content] of answer) {
       const sheet = batch.find((other) => other[0] === index);
       slot.pictures.set(key(sheet), content && (await decode(content)));
@@ -120,7 +139,7 @@ function arrange() {
   stage.classList.toggle("two", Boolean(slots[1].name));
   figures[1].hidden = !slots[1].name;
   const problems = runs.filter((slot) => slot.data.problem).map((slot) => slot.name + ": " + slot.data.problem);
-  say(slots[0].name ? problems.join(" ") : "There is no run yet: train.py makes one, and it appears here while it trains.");
+  say(failed || slots[0].name ? [failed, ...problems].join(" ").trim() : "There is no run yet: train.py makes one, and it appears here while it trains.");
   const width = lanes.clientWidth, height = lanes.clientHeight;
   if (width && height) layout = drawPlot(svg, runs.map((slot) => slot.data), axis, width, height);
   arrangeLegends(runs);
@@ -305,6 +324,7 @@ figures.forEach((figure, slot) => {
 function seek(images) {
   moment = Math.max(0, Math.min(axis.most, images));
   atEnd = moment >= axis.most;
+  if (!replay.playing) rememberReplay();
   render();
 }
 
@@ -383,23 +403,25 @@ for (const kind of ["log", "linear"]) {
 
 function receive() {
   const value = props.value || {};
-  if ("strip" in value) showStrip(value.strip);
+  if (value.failed) showStrip({ run: slots[0].name, problem: "The server did not draw this: try again in a moment." });
+  else if ("strip" in value) showStrip(value.strip);
   else choose([value.run || "", value.second || ""]).then(() => { if (!slots[0].name) arrange(); });
 }
 
 watch("value", receive);
-find(".refresh").addEventListener("click", () => { trigger("opened"); refresh(); });
+const shownRuns = () => ({ run: before?.run ?? slots[0].name, second: before?.second ?? slots[1].name });
+find(".refresh").addEventListener("click", () => { trigger("opened", shownRuns()); refresh(); });
 
 new ResizeObserver(() => { if (lanes.clientWidth && slots[0].name) arrange(); }).observe(lanes);
 watchOpening(() => {
-  trigger("opened");
+  trigger("opened", shownRuns());
   if (slots[0].name) refresh();
   if (stripWanted) askStrip(); // Explore may show another face by now
 }, () => replay.pause());
 const ticking = setInterval(() => {
   if (!element.isConnected) return clearInterval(ticking);
   const training = slots.some((slot) => slot.data && slot.data.training);
-  if (training && !document.hidden && element.offsetParent !== null) refresh();
+  if ((training || again) && !document.hidden && element.offsetParent !== null) refresh();
 }, LIVE_SECONDS * 1000);
 if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
   find(".dot").animate([{ opacity: 1 }, { opacity: 0.25 }, { opacity: 1 }], { duration: 1800, iterations: Infinity });
