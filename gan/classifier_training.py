@@ -212,7 +212,8 @@ def judge(classifier: Classifier, data: Labelled, size: int | None = None) -> di
 
     Returns:
         "accuracy", and for attributes "per_label": {name: {"accuracy", "auc", "share"}}, for digits
-        "sure_share": the share of pictures whose best probability is above `SURE`, "sure_right": the accuracy there.
+        "sure_share": the share of pictures whose best probability is above `SURE`, "sure_right": the accuracy there,
+        None where it is sure of none.
     """
     logits = []
     for start in range(0, len(data.images), 256):
@@ -226,7 +227,7 @@ def judge(classifier: Classifier, data: Labelled, size: int | None = None) -> di
         return {
             "accuracy": right.float().mean().item(),
             "sure_share": sure.float().mean().item(),
-            "sure_right": right[sure].float().mean().item(),
+            "sure_right": right[sure].float().mean().item() if sure.any() else None,
         }
     has = data.targets == 1
     right = ((logits > 0) == has).double().mean(dim=0)
@@ -331,7 +332,8 @@ def report(classifier: Classifier) -> str:
         f"accuracy {figures['accuracy']:.2%} ({sizes})",
     ]
     if "sure_share" in figures:
-        lines.append(f"sure (> {SURE}) of {figures['sure_share']:.2%}, right in {figures['sure_right']:.2%} of those")
+        of_those = "" if figures["sure_right"] is None else f", right in {figures['sure_right']:.2%} of those"
+        lines.append(f"sure (> {SURE}) of {figures['sure_share']:.2%}{of_those}")
     for name, values in figures.get("per_label", {}).items():
         area = "" if values["auc"] is None else f"{values['auc']:.3f}"
         lines.append(f"  {name:<20} accuracy {values['accuracy']:.2%}  AUC {area:<5}  share {values['share']:.2%}")

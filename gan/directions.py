@@ -19,6 +19,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,12 +106,18 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
     return {direction.name: direction for direction in found}
 
 
-def save_directions(folder: Path, directions: Sequence[Direction], classifier: Classifier | None) -> None:
-    """Write a model's directions, vectors in float16, with what was measured and of which weights, in the metadata."""
+def save_directions(
+    folder: Path, directions: Sequence[Direction], classifier: Classifier | None, weights: str | None = None
+) -> None:
+    """Write a model's directions, vectors in float16, with what was measured and of which weights, in the metadata.
+
+    Args:
+        weights: hash of those that they were found for; default those that the folder holds.
+    """
     folder = Path(folder)
     facts = {
         "format_version": FORMAT_VERSION,
-        "generator": run.weights_hash(folder),
+        "generator": weights or run.weights_hash(folder),
         "classifier": classifier.hash if classifier else "",
         "directions": [
             {"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)} for d in directions
@@ -212,13 +219,13 @@ def find_for_run(folder: Path) -> list[Direction]:
         gan.classifier.ClassifierError: its classifier is missing or damaged.
     """
     folder = Path(folder)
-    generator = run.load_generator(folder)
+    generator, weights = run.load_hashed(folder)
     task = task_of(run.read_info(folder).data)
     classifier = load_classifier(task) if task else None
     if classifier and classifier.channels != generator.config.channels:  # CelebA in grey
         classifier = None
     directions = find_directions(generator, classifier)
-    save_directions(folder, directions, classifier)
+    save_directions(folder, directions, classifier, weights)
     return directions
 
 
@@ -258,9 +265,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _principal(generator: Generator, vectors: Tensor, name: str, kind: str) -> list[Direction]:
-    """vectors: (n, z_dim) -> sliders of equal strength, + makes pictures lighter; first those that need least of z."""
+    """vectors: (n, z_dim) -> sliders of equal strength, + makes pictures lighter; first those that need least of z.
+
+    A vector of no length is left out: a generator that always draws the same picture has such.
+    """
     z = latents(generator.config, range(_JUDGED))
-    steps = sorted((equal_strength(generator, vector) for vector in vectors), key=lambda step: float(step.norm()))
+    steps = [equal_strength(generator, vector) for vector in vectors if 0 < vector.norm() < math.inf]
+    steps.sort(key=lambda step: float(step.norm()))
     lighter = [_mean(generator, z + step) >= _mean(generator, z - step) for step in steps]
     return [
         Direction(f"{name} {number}", kind, step if up else -step)

@@ -157,7 +157,7 @@ def judge_encoder(encoder: Encoder, generator: Generator) -> dict[str, float]:
     mse = (drawn - wanted).square().mean(dim=(1, 2, 3))
     return {
         "z_error": round(float((guess - z).square().mean() / z.square().mean()), 4),
-        "psnr": round(float((10 * torch.log10(4 / mse)).mean()), 2),
+        "psnr": round(float((10 * torch.log10(4 / mse.clamp_min(1e-10))).mean()), 2),
     }
 
 
@@ -172,13 +172,12 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
         gan.training.TrainingError: a device or precision that cannot be had, or stopped before the first batch.
     """
     folder = Path(folder)
-    fingerprint = run.weights_hash(folder) if (folder / run.MODEL_FILE).is_file() else ""
-    generator = run.load_generator(folder)
+    generator, fingerprint = run.load_hashed(folder)
     encoder = train_encoder(generator, recipe, **options)
     if not encoder.facts["images_seen"]:
         raise TrainingError(f"stopped before the first batch: {folder / FILE} is left as it was")
     encoder.facts |= {
-        "generator": fingerprint,  # of what was loaded, even if a training has written another one meanwhile
+        "generator": fingerprint,
         "figures": judge_encoder(encoder, generator),
         "recipe": asdict(recipe),
     }

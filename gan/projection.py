@@ -14,6 +14,7 @@ measures how near that is, on held-out pictures and on generated ones (`gan.proj
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Iterator
@@ -180,7 +181,7 @@ def descend(
     images = images.to(device)
     judge = _Judge(config, images, classifier)
     with torch.no_grad():
-        z = encoder(images).float() if encoder else _nearest_seeds(folded, judge)
+        z = _guess(encoder, images) if encoder else _nearest_seeds(folded, judge)
     z = _bounded(z.clone(), config).requires_grad_(True)
     optimizer = torch.optim.Adam([z], _LEARNING_RATE, betas=_BETAS)
     best: Moment | None = None
@@ -207,7 +208,9 @@ class _Judge:
         self.images = images
         self.classifier = classifier
         if classifier:
-            self.classifier = classifier.to(images.device)
+            if next(classifier.parameters()).device != images.device:
+                classifier = copy.deepcopy(classifier).to(images.device)  # others use it where it is
+            self.classifier = classifier
             with torch.no_grad():
                 self.features = classifier.features(images)
             self.lengths = self.features.norm(dim=1).clamp_min(1e-6)
@@ -226,11 +229,11 @@ class _Judge:
 
 
 def _best(best: Moment | None, now: Moment) -> Moment:
-    """Picture by picture the one with the lower loss."""
+    """Picture by picture the one with the lower loss; NaN is worse than any."""
     loss = now.loss.detach()
     if best is None:
         return Moment(now.step, now.z, now.images, loss, now.psnr, now.feature_distance)
-    better = loss < best.loss
+    better = (loss < best.loss) | best.loss.isnan()
 
     def choose(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old)
@@ -243,6 +246,11 @@ def _best(best: Moment | None, now: Moment) -> Moment:
         choose(now.psnr, best.psnr),
         choose(now.feature_distance, best.feature_distance),
     )
+
+
+def _guess(encoder: Encoder, images: Tensor) -> Tensor:
+    """The encoder's z: (N, z_dim) float32, on the pictures' device, wherever the encoder is."""
+    return encoder(images.to(next(encoder.parameters()).device)).float().to(images.device)
 
 
 def _nearest_seeds(generator: Generator, judge: _Judge) -> Tensor:

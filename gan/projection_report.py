@@ -91,7 +91,7 @@ def measure(
     seeds = range(_FIRST_SEED, _FIRST_SEED + len(real))
     again = descend_all(generator, generate(generator, latents(generator.config, seeds)), encoder, classifier, steps)
     features = features_of(classifier, real)
-    others = (features.roll(1, dims=0) - features).norm(dim=1) / features.norm(dim=1)
+    others = (features.roll(1, dims=0) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
     better_psnr = found.psnr > found.psnr_before
     better_features = found.feature_distance < found.feature_distance_before
     figures = {
@@ -168,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.images < 2 or not 0 <= options.steps <= MAX_STEPS:
         parser.error(f"--images: expected 2 or more; --steps: 0 to {MAX_STEPS}")
     try:
-        generator, encoder = run.load_generator(options.folder), load_encoder(options.folder)
+        generator, fingerprint = run.load_hashed(options.folder)
+        encoder = load_encoder(options.folder)
         config, classifier = generator.config, classifier_for(generator.config)
         split = load_split(
             options.data, size=config.image_size, channels=config.channels, data_root=options.data_root,
@@ -181,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     figures = {
         "format_version": FORMAT_VERSION,
-        "generator": run.weights_hash(options.folder),
+        "generator": fingerprint,
         "classifier": classifier.hash,
         "encoder": encoder.facts,
         "data": f"{describe_sources(options.data)}, {split.words}",

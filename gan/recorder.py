@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -219,12 +220,18 @@ class Recorder:
         self._plan_metric()
         generator = trainer.generator_to_show(self.images_seen)
         figures = self._monitor.measure(generator)
-        metric, best = self._monitor.metric, self._best
-        if best is None or best["metric"] != metric or figures[metric] < best["value"]:
-            facts = {"metric": metric, "value": figures[metric], "images_seen": self.images_seen}
+        metric, value = self._monitor.metric, figures[self._monitor.metric]
+        if math.isfinite(value) and value < self._value_to_beat(metric):
+            facts = {"metric": metric, "value": value, "images_seen": self.images_seen}
             self._best = facts | {"weights": run.packed_weights(generator)}
             self._save_best()
         return figures
+
+    def _value_to_beat(self, metric: str) -> float:
+        """Infinity where nothing comparable was measured; older versions took a NaN for the best."""
+        if self._best is None or self._best["metric"] != metric or not math.isfinite(self._best["value"]):
+            return math.inf
+        return self._best["value"]
 
     def _save_best(self) -> None:
         """Write best.safetensors as the state says, which each checkpoint holds: going back brings it back."""

@@ -41,6 +41,7 @@ from gan.sampling import image_grid
 
 FORMAT_VERSION = 1
 MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
+LOCAL_FOLDERS = (".", "..", "weights", "runs")  # where models are; never a user of the Hugging Face Hub
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
 HISTORY_COLUMNS = (
@@ -197,9 +198,12 @@ def images_seen(folder: Path, *, best: bool = False) -> int | None:
 
 
 def weights_hash(folder: Path, *, best: bool = False) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of model.safetensors, or of best.safetensors."""
-    content = (Path(folder) / (BEST_FILE if best else MODEL_FILE)).read_bytes()
-    return hashlib.sha256(content).hexdigest()[:12]
+    """The SHA-256 of model.safetensors, or of best.safetensors: its first 12 hexadecimal digits; raises `RunError`."""
+    path = Path(folder) / (BEST_FILE if best else MODEL_FILE)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror}): copy it again, or train again") from error
 
 
 def load_weights(path: Path, network: nn.Module) -> None:
@@ -220,8 +224,8 @@ def load_generator(
     """A trained generator, ready to draw.
 
     Args:
-        folder_or_hub_id: a model folder, or where no such folder exists a Hugging Face Hub id
-            `user/repo` or `user/repo/subfolder`.
+        folder_or_hub_id: a model folder; or a text `user/repo` or `user/repo/subfolder`, the id of a model on the
+            Hugging Face Hub, which is asked where no folder `user` is here.
         snapshot: number of a snapshot (`snapshots`) instead of the final weights.
         best: the generator that measured best in training instead of the final weights.
         device: where it goes.
@@ -239,6 +243,17 @@ def load_generator(
         raise RunError(f"{folder / file} is missing: only a run whose config sets metric_interval writes it")
     load_weights(folder / file, generator)
     return generator.eval().requires_grad_(False).to(device)
+
+
+def load_hashed(folder: str | Path, *, best: bool = False, device: str = "cpu") -> tuple[Generator, str]:
+    """`load_generator`, with the `weights_hash` of what was loaded, also while a training writes the next weights."""
+    folder, before = local_folder(folder), None
+    while True:
+        generator = load_generator(folder, best=best, device=device)
+        after = weights_hash(folder, best=best)
+        if before == after:  # the file was the same before and after it was loaded
+            return generator, after
+        before = after
 
 
 def load_discriminator(folder: str | Path, *, device: str = "cpu") -> Discriminator:
@@ -362,10 +377,13 @@ def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
 
 
 def local_folder(folder_or_hub_id: str | Path) -> Path:
-    """The model folder, downloaded where it is a Hub id and no folder of that name exists; raises `RunError`."""
-    folder = Path(folder_or_hub_id)
-    parts = str(folder_or_hub_id).split("/")
-    if folder.exists() or not 2 <= len(parts) <= 3 or not all(parts):
+    """The model folder, downloaded where it is a Hub id; raises `RunError`.
+
+    What begins with a folder that is here, or with one of `LOCAL_FOLDERS`, is a path, if it is there or not.
+    """
+    folder = Path(folder_or_hub_id).expanduser()
+    parts = folder_or_hub_id.split("/") if isinstance(folder_or_hub_id, str) else []
+    if not 2 <= len(parts) <= 3 or not all(parts) or parts[0] in LOCAL_FOLDERS or Path(parts[0]).expanduser().exists():
         return folder
     try:
         from huggingface_hub import snapshot_download

@@ -94,6 +94,15 @@ def test_principal_directions_are_those_that_move_the_most_strongest_first(gener
     assert len(find(generator)) == 8  # no more than there are dimensions
 
 
+def test_a_generator_that_always_draws_the_same_has_sliders_of_finite_length(tiny_config):
+    generator = Generator(tiny_config).eval().requires_grad_(False)
+    for parameter in generator.stem.parameters():
+        parameter.zero_()
+    found = directions.find_directions(generator)
+    assert [d for d in found if d.kind == "sefa"] and not [d for d in found if d.kind == "ganspace"]
+    assert all(d.vector.isfinite().all() and d.vector.norm() > 0 for d in found)
+
+
 def test_sefa_is_the_closed_form_with_batch_norm_folded_in(tiny_run):
     generator = load_generator(tiny_run)
     norm = generator.layers[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 
 import pytest
@@ -14,7 +15,7 @@ from tiny_runs import go
 from gan import encoder_training, run
 from gan.encoder import FILE, Encoder, load_encoder
 from gan.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, main, train_encoder
-from gan.models import Generator, fold
+from gan.models import Generator
 from gan.run import RunError, load_generator
 from gan.sampling import latents
 
@@ -60,6 +61,16 @@ def test_same_seed_same_encoder(tiny_run):
     assert all(torch.equal(first[name], second[name]) for name in first)
     other = learn(generator, Recipe(images=320, batch_size=32, seed=1)).state_dict()
     assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
+
+
+def test_a_perfect_guess_has_a_finite_psnr(tiny_run):
+    """A generator that always draws the same picture makes every guess perfect."""
+    generator = load_generator(tiny_run)
+    for parameter in generator.stem.parameters():
+        parameter.zero_()
+    assert judge_encoder(Encoder(generator.config).eval(), generator)["psnr"] == pytest.approx(
+        10 * math.log10(4e10), abs=0.01
+    )
 
 
 def test_the_generator_stays_as_it_is(tiny_run):
@@ -162,7 +173,9 @@ def test_the_command(run_copy, capsys):
     assert main([str(run_copy), "--images", "64", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "encoder.safetensors" in said and "64 images" in said and "PSNR" in said
-    assert fold(load_generator(run_copy)) and load_encoder(run_copy)
+    figures = load_encoder(run_copy).facts["figures"]
+    assert figures == judge_encoder(load_encoder(run_copy), load_generator(run_copy))  # it is the one that was judged
+    assert f"PSNR {figures['psnr']:.1f} dB, error of z {figures['z_error']:.2f}" in said
     assert main([str(run_copy / "nowhere")]) == 2
     assert "no config.json" in capsys.readouterr().err
     for wrong in (["--images", "0"], ["--minutes", "0"], ["--minutes", "nan"]):

@@ -66,6 +66,25 @@ def test_one_projection_worked_out_by_hand(monkeypatch):
     assert sliced_wasserstein(down, up)["mean"] > 100  # edges of the other sign
 
 
+def test_pictures_that_are_all_the_same_are_far_away_and_not_nowhere(faces):
+    """A generator that collapsed draws one colour: a number, larger than any other failure's."""
+    grey, white = (np.full_like(faces, level) for level in (127, 255))
+    assert set(sliced_wasserstein(grey, white).values()) == {0.0}  # neither has any patch that tells
+    noise = np.random.default_rng(0).integers(0, 256, faces.shape, dtype=np.uint8)
+    for level in ("32", "16", "mean"):
+        constant = sliced_wasserstein(faces, grey)[level]
+        assert np.isfinite(constant) and constant > sliced_wasserstein(faces, noise)[level]
+        assert constant == pytest.approx(sliced_wasserstein(grey, faces)[level])
+
+
+def test_the_faintest_detail_is_still_detail(faces):
+    """One grey level in one corner of one picture in 128."""
+    grey = np.full_like(faces, 127)
+    speck = grey.copy()
+    speck[5, 10:20, 10:20] += 1
+    assert sliced_wasserstein(grey, speck)["32"] > 0
+
+
 def test_different_shapes_are_refused(faces):
     with pytest.raises(ValueError, match="expected equal shapes"):
         sliced_wasserstein(faces[:10], faces[:12])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 import types
 import zipfile
@@ -17,7 +18,7 @@ from tiny_classifiers import install, tiny_classifier
 
 from gan import run
 from gan.drawn import draw_faces
-from gan.metrics import Judge, MetricError
+from gan.metrics import Judge, MetricError, protocol
 from gan.metrics.__main__ import main
 from gan.metrics.protocol import digit_figures, read_metrics, save_metrics
 from gan.metrics.real import features_of, load_split, reduced
@@ -170,6 +171,38 @@ def test_the_best_generator_is_judged_when_asked(run_copy):
     assert best["generated"] != last["generated"]
 
 
+def test_figures_are_of_the_weights_that_were_loaded(run_copy, monkeypatch):
+    """A training writes the next ones while these are measured, and also while they are loaded."""
+    first, second = ((run_copy / name).read_bytes() for name in (run.MODEL_FILE, "snapshots/0000.safetensors"))
+    hashes = []
+
+    def write(content):
+        (run_copy / run.MODEL_FILE).write_bytes(content)
+        hashes.append(run.weights_hash(run_copy))
+
+    write(first)
+    expected = Judge(["drawn:40"]).judge(run_copy)["generated"]
+    load, draw = run.load_generator, protocol.sample
+
+    def loaded_and_replaced(*arguments, **options):
+        generator = load(*arguments, **options)
+        if len(hashes) == 2:
+            write(first)
+        return generator
+
+    def replaced_and_drawn(*arguments, **options):
+        write(second)
+        run.append_history(run_copy, {"images_seen": 99_999})
+        return draw(*arguments, **options)
+
+    write(second)
+    monkeypatch.setattr(run, "load_generator", loaded_and_replaced)
+    monkeypatch.setattr(protocol, "sample", replaced_and_drawn)
+    result = Judge(["drawn:40"]).judge(run_copy)
+    assert len(hashes) == 4 and hashes[0] != hashes[1] and result["weights"] == hashes[0]
+    assert result["generated"] == expected and result["images_seen"] == 2000
+
+
 def test_digits_that_are_sure_and_even():
     probabilities = torch.full((10, 10), 0.005)
     probabilities[range(10), [0, 0, 0, 0, 1, 1, 2, 2, 9, 9]] = 0.955
@@ -200,19 +233,31 @@ def test_neighbours_need_features(tiny_run):
 # ------------------------------------------------------------------------------------------ metrics.json
 
 
-def result_of(size, weights="abc", value=1.0):
-    return {"weights": weights, "protocol": {"size": size}, "generated": {"frechet_distance": value}}
+def result_of(folder, size, value=1.0):
+    return {"weights": run.weights_hash(folder), "protocol": {"size": size}, "generated": {"frechet_distance": value}}
 
 
 def test_results_are_kept_by_size_and_dropped_with_their_weights(tmp_path):
+    (tmp_path / run.MODEL_FILE).write_bytes(b"first weights")
     assert read_metrics(tmp_path) == {}
-    save_metrics(tmp_path, result_of(28))
-    save_metrics(tmp_path, result_of(64))
-    save_metrics(tmp_path, result_of(28, value=2.0))
+    save_metrics(tmp_path, result_of(tmp_path, 28))
+    save_metrics(tmp_path, result_of(tmp_path, 64))
+    save_metrics(tmp_path, result_of(tmp_path, 28, value=2.0))
     kept = read_metrics(tmp_path)
     assert list(kept) == ["64", "28"] and kept["28"]["generated"]["frechet_distance"] == 2.0
-    save_metrics(tmp_path, result_of(32, weights="new"))
+    (tmp_path / run.MODEL_FILE).write_bytes(b"second weights")
+    save_metrics(tmp_path, result_of(tmp_path, 32))
     assert list(read_metrics(tmp_path)) == ["32"]
+
+
+def test_results_of_other_weights_delete_none(tmp_path):
+    """Of best.safetensors, or of a training that went on meanwhile."""
+    (tmp_path / run.MODEL_FILE).write_bytes(b"first weights")
+    save_metrics(tmp_path, result_of(tmp_path, 28))
+    before = (tmp_path / "metrics.json").read_bytes()
+    with pytest.raises(MetricError, match=r"metrics\.json is left as it was: .* weights 0123456789ab, and model\.safe"):
+        save_metrics(tmp_path, result_of(tmp_path, 28) | {"weights": "0123456789ab"})
+    assert (tmp_path / "metrics.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}', '{"format_version": 99, "results": {}}'])
@@ -263,6 +308,29 @@ def test_a_size_that_the_last_model_cannot_be_judged_at_is_told_before_the_first
     command = [str(run_copy), "--data", str(faces), "--device", "cpu", "--save", "--size", "16", "32"]
     assert main(command) == 2
     assert "size 32: " in capsys.readouterr().err
+    assert not read_metrics(run_copy)
+
+
+def test_figures_of_the_best_are_not_saved_as_the_model_s(run_copy, capsys):
+    shutil.copy(run_copy / run.MODEL_FILE, run_copy / run.BEST_FILE)
+    before = sorted(run_copy.iterdir())
+    with pytest.raises(SystemExit):
+        main([str(run_copy), "--data", "drawn:40", "--best", "--save"])
+    assert "--save keeps the figures of model.safetensors" in capsys.readouterr().err
+    assert sorted(run_copy.iterdir()) == before
+
+
+def test_what_cannot_be_saved_is_printed_and_told(run_copy, monkeypatch, capsys):
+    def replaced_and_drawn(*arguments, **options):
+        shutil.copy(run_copy / "snapshots" / "0000.safetensors", run_copy / run.MODEL_FILE)
+        return draw(*arguments, **options)
+
+    draw = protocol.sample
+    monkeypatch.setattr(protocol, "sample", replaced_and_drawn)
+    assert main([str(run_copy), "--data", "drawn:40", "--device", "cpu", "--save"]) == 2
+    said = capsys.readouterr()
+    assert "real against real" in said.out and "SWD" in said.out
+    assert said.err.splitlines()[-1].startswith("gan.metrics: ") and "left as it was" in said.err
     assert not read_metrics(run_copy)
 
 

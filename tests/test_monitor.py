@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -124,6 +125,27 @@ def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, m
     assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 80}
     best, last = run.load_generator(tmp_path / "a", best=True), run.load_generator(tmp_path / "a")
     assert any(not torch.equal(a, b) for a, b in zip(best.parameters(), last.parameters(), strict=True))
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(measured, pictures, tmp_path, monkeypatch, classifiers):
+    figures = iter([math.nan, 5.0, -math.inf, 3.0])
+    monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
+    go(measured, pictures, tmp_path / "a", data="celeba.zip", limits=Limits(4, max_images=48))
+    assert not (tmp_path / "a" / "best.safetensors").exists()
+    go(measured, pictures, tmp_path / "a", data="celeba.zip", resume=True)
+    assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 160}
+
+
+def test_a_best_without_a_number_of_an_older_version_gives_way(measured, pictures, tmp_path, monkeypatch, classifiers):
+    monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": 5.0})
+    folder = tmp_path / "a"
+    go(measured, pictures, folder, data="celeba.zip", limits=Limits(4, max_images=48))
+    state, _ = load_checkpoint(folder)
+    state["best"]["value"] = math.nan
+    meta = {key: value for key, value in load_meta(folder).items() if key not in ("step", "sha256")}
+    save_checkpoint(folder, state["counters"]["step"], state, meta)
+    go(measured, pictures, folder, data="celeba.zip", resume=True)
+    assert run.best_facts(folder) == {"metric": "frechet_distance", "value": 5.0, "images_seen": 80}
 
 
 def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classifiers):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import math
 
@@ -126,6 +128,27 @@ class Counting(torch.nn.Module):
     def forward(self, z):
         self.drawn.append(len(z))
         return self.generator(z)
+
+
+def test_the_classifier_that_others_use_stays_where_it_is(generator, monkeypatch):
+    monkeypatch.setattr(projection, "fold", lambda generator: generator)  # it computes with weights
+    classifier = tiny_classifier()
+    before = [parameter.clone() for parameter in classifier.parameters()]
+    elsewhere = copy.deepcopy(generator).to("meta")  # the one other device that every machine has
+    moment = next(descend(elsewhere, torch.zeros(2, 3, 16, 16), classifier=classifier))
+    assert moment.psnr.device.type == "meta"
+    assert all(torch.equal(a, b) for a, b in zip(classifier.parameters(), before, strict=True))
+
+
+def test_a_beginning_that_is_no_number_is_left_behind(generator):
+    """Picture by picture: NaN is worse than any loss, and does not stay the best."""
+    wanted = pictures_of(generator, 2)
+    step = last(descend(generator, wanted, steps=0))
+    lost = dataclasses.replace(step, loss=torch.tensor([torch.nan, step.loss[1]]))
+    better = projection._best(lost, step)
+    assert torch.equal(better.loss, step.loss)
+    worse = projection._best(step, lost)
+    assert torch.equal(worse.loss, step.loss)
 
 
 def test_what_does_not_fit_is_refused(generator, tiny_config):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 
 import huggingface_hub
 import numpy as np
@@ -256,7 +257,10 @@ def test_a_name_that_the_hub_would_never_have_is_a_sentence():
 
 def test_the_hub_is_not_asked_about_other_names(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the Hub"))
-    for name in ("nothing", "weights/a/b/c", "/nowhere/model", tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    absent = ("nothing", "weights/a/b/c", "/nowhere/model", "weights/typo", "runs/typo", "mine/typo", "mine/a/b")
+    for name in (*absent, "./typo", "../typo", "~/typo", Path("someone/faces"), tmp_path):
         with pytest.raises(RunError, match="is no model folder"):
             run.load_generator(name)
 

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
-        results = _measure(options)
+        results, unsaved = _measure(options)
         if options.json == "-":
             print(json.dumps(results, indent=1))
         elif options.json:
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.json != "-":
         print(table(results))
-    return 0
+    for problem in unsaved:
+        print(f"gan.metrics: {problem}", file=sys.stderr)
+    return 2 if unsaved else 0
 
 
 def table(results: Sequence[dict]) -> str:
@@ -63,7 +65,8 @@ def table(results: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def _measure(options: argparse.Namespace) -> list[dict]:
+def _measure(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
+    """The results, and what kept some of them from being saved."""
     judge = Judge(
         options.data,
         data_root=options.data_root,
@@ -76,7 +79,7 @@ def _measure(options: argparse.Namespace) -> list[dict]:
     wanted = [(folder, size) for folder in options.folders for size in options.size or [None]]
     for folder, size in wanted:
         judge.check(folder, size)  # before the first minutes are spent
-    results = []
+    results, unsaved = [], []
     for folder, size in wanted:
         log.info("measuring %s ...", Path(folder).name)
         result = judge.judge(folder, size=size, best=options.best, fid=options.fid)
@@ -86,9 +89,12 @@ def _measure(options: argparse.Namespace) -> list[dict]:
                 with atomic_path(Path(options.neighbours)) as path:
                     Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(path, quality=90)
         if options.save:
-            save_metrics(folder, result)
+            try:
+                save_metrics(folder, result)
+            except MetricError as error:
+                unsaved.append(str(error))
         results.append(result)
-    return results
+    return results, unsaved
 
 
 def _protocol_lines(protocol: dict) -> list[str]:
@@ -145,6 +151,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--json", metavar="PATH", help="write the results as JSON; - prints them instead of the table")
     add("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     options = parser.parse_args(arguments)
+    if options.best and options.save:
+        parser.error(
+            f"--save keeps the figures of {run.MODEL_FILE}, which card and table show: give --best with --json"
+        )
     if options.neighbours and len(options.folders) > 1:
         parser.error("--neighbours OUT.webp is for one FOLDER: leave the name out, or give one folder")
     return options

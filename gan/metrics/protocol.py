@@ -130,14 +130,16 @@ class Judge:
         size = size or config.image_size
         real = self._real_side(size, config.channels)
         n = len(real.reference)
-        # A generator with its batch norm folded draws the same pictures, faster.
-        generator = fold(run.load_generator(folder, best=best, device=self.device))
-        pictures = reduced(sample(generator, seed=self.seed, n=n), size)
+        # Both before the work: a training may go on meanwhile.
+        generator, weights = run.load_hashed(folder, best=best, device=self.device)
+        images_seen = run.images_seen(folder, best=best)
+        # With its batch norm folded it draws the same pictures, faster.
+        pictures = reduced(sample(fold(generator), seed=self.seed, n=n), size)
         features = self._features(pictures)
         result = {
             "model": Path(folder).name,
-            "images_seen": run.images_seen(folder, best=best),
-            "weights": run.weights_hash(folder, best=best),
+            "images_seen": images_seen,
+            "weights": weights,
             "protocol": self._protocol(real, size, info),
             "generated": self._compare(real.reference, real.features, pictures, features),
             "real": dict(real.figures),
@@ -298,16 +300,24 @@ def read_metrics(folder: str | Path) -> dict[str, dict]:
     except FileNotFoundError:
         return {}
     except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise MetricError(f"{path} is damaged ({type(error).__name__}): measure again with --save") from error
+        reason = f"{path} is damaged ({type(error).__name__})"
+        raise MetricError(f"{reason}: delete it, and measure again with --save") from error
 
 
 def save_metrics(folder: str | Path, result: dict) -> None:
     """Keep a result in metrics.json, beside those of other sizes; those of other weights are dropped.
 
     Raises:
-        MetricError: a newer format.
+        MetricError: a result of other weights than model.safetensors holds, which are what the file tells of; a
+            damaged file, or a newer format.
+        gan.run.RunError: the folder holds no weights.
     """
-    results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == result["weights"]} | {
+    if result["weights"] != (held := run.weights_hash(folder)):
+        raise MetricError(
+            f"{Path(folder) / FILE} is left as it was: the figures are of the weights {result['weights']}, and "
+            f"{run.MODEL_FILE} now holds {held}; measure again when its training has ended"
+        )
+    results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == held} | {
         str(result["protocol"]["size"]): result
     }
     content = {"format_version": FORMAT_VERSION, "results": results}
