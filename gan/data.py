@@ -172,8 +172,11 @@ def make_batch(
 
     Returns:
         (N, C, H, W) float32 in [-1, 1], channels_last.
+
+    Raises:
+        DataError: as `pick_images`.
     """
-    pixels = np.ascontiguousarray(np.asarray(images)[indices])  # a copy: the read-only map stays as it is
+    pixels = pick_images(images, indices)
     if flip:
         mirror = (torch.rand(len(pixels), generator=generator) < 0.5).numpy()
         whole = pixels.view(f"V{pixels.shape[-1]}")[..., 0]  # a pixel's bytes move as one: 20 times as quick
@@ -186,6 +189,18 @@ def make_batch(
     batch = batch.to(device, non_blocking=cuda).permute(0, 3, 1, 2)
     # dividing by 127.5 gives exactly -1 and 1 at the ends, which multiplying by its rounded inverse would not
     return batch.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def pick_images(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """A copy of the chosen pictures: (N, H, W, C) uint8, in the order of `indices`.
+
+    Raises:
+        DataError: the file of a memory map was cut short meanwhile; reading on would end the process without a word.
+    """
+    if isinstance(images, np.memmap) and images._mmap.size() < images.offset + images.nbytes:  # size(): of the file
+        raise DataError(f"the cached pictures in {images.filename} were cut short while they were in use: "
+                        "they are decoded again when they are asked for next")  # fmt: skip
+    return np.ascontiguousarray(np.asarray(images)[indices])
 
 
 # --------------------------------------------------------------------------------------------- decoding

@@ -7,7 +7,8 @@
     history.csv                one row per log interval and replay step
     samples/NNNN.webp          pictures of seeds 0 to 63 at replay step NNNN (0000 = before training)
     snapshots/NNNN.safetensors the generator at some of these steps, float16
-    checkpoint/                full training state (gan/checkpoint.py); never shipped
+    checkpoint/                full training state (gan/checkpoint.py), and the lock of who writes it; never shipped
+    state.json                 whether it is in training, stopped or finished, and which process said so
     metrics.json               figures by a fixed protocol (gan.metrics)
     README.md                  model card
 
@@ -16,32 +17,40 @@ The columns `sample` and `snapshot` of the history say at how many images each w
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import errno
 import hashlib
 import io
 import json
+import os
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout  # comes with torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from gan.config import ConfigError, GANConfig
-from gan.files import atomic_path, read_text, remove_leftovers, write_text
+from gan.files import atomic_path, is_leftover, read_text, remove_leftovers, write_text
+from gan.machine import is_alive, this_process
 from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
 FORMAT_VERSION = 1
 MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
 LOCAL_FOLDERS = (".", "..", "weights", "runs")  # where models are; never a user of the Hugging Face Hub
+STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
+TRAINING, STOPPED, FINISHED = "training", "stopped", "finished"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
 HISTORY_COLUMNS = (
@@ -95,6 +104,75 @@ class RunInfo:
 def is_run(folder: Path) -> bool:
     """Whether the folder holds a model, finished or in training."""
     return (Path(folder) / "config.json").is_file()
+
+
+def is_begun_only(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a training leaves that was killed before it wrote its config.json."""
+    own = (Path(LOCK_FILE), Path(STATE_FILE))
+    files = [path for path in Path(folder).rglob("*") if not path.is_dir()]
+    return all(path.relative_to(folder) in own or is_leftover(path) for path in files)
+
+
+@contextlib.contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Be the only process that writes into a model folder; a process that dies lets go of it.
+
+    Makes the folder where there is none.
+
+    Raises:
+        RunError: another process is at work there.
+        OSError: the folder cannot be written to.
+    """
+    folder = Path(folder)
+    path = folder / LOCK_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock.acquire(timeout=0))
+        except Timeout:
+            raise RunError(f"{folder} is being written by another process{_whose(folder)}: wait until it has ended, "
+                           "or stop it (Ctrl-C, it saves)") from None  # fmt: skip
+        except NotImplementedError:
+            pass  # a file system without locks
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        yield
+
+
+def _whose(folder: Path) -> str:
+    state = read_state(folder)
+    return f" ({state['pid']} on {state['host']})" if state and state["state"] == TRAINING else ""
+
+
+def write_state(folder: Path, state: str) -> None:
+    """Write state.json: `state` is `TRAINING`, `STOPPED` or `FINISHED`, and this process says so."""
+    _write_json(Path(folder) / STATE_FILE, {"state": state, **this_process()})
+
+
+def read_state(folder: Path) -> dict | None:
+    """What state.json says: "state", and of the process "host", "pid", "start"; None where there is none or damaged."""
+    try:
+        content = json.loads(read_text(Path(folder) / STATE_FILE))
+        kinds = {"state": str, "host": str, "pid": int, "start": (int, float)}
+        return content if all(isinstance(content[name], kind) for name, kind in kinds.items()) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_training(folder: Path) -> bool | None:
+    """Whether a living process trains there; None where the folder does not say: old ones, other machines'."""
+    state = read_state(folder)
+    if state is None:
+        return None
+    return state["state"] == TRAINING and is_alive(state)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether the model folder is still the one that this process trains: not moved away, not begun by another."""
+    state = read_state(folder)
+    return is_run(folder) and state is not None and (state["host"], state["pid"]) == (platform.node(), os.getpid())
 
 
 def write_config(
@@ -171,9 +249,10 @@ def save_tensors(
     path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, float | int | str] | None = None
 ) -> None:
     """Write tensors as safetensors, with facts about them in the file's metadata."""
+    # One entry: the order of several changes from file to file. Written by Python, whose errors say what the disk said.
+    content = save(tensors, {"facts": json.dumps(facts)} if facts else None)
     with atomic_path(path) as temporary:
-        # One entry: the order of several changes from file to file.
-        save_file(tensors, temporary, {"facts": json.dumps(facts)} if facts else None)
+        temporary.write_bytes(content)
 
 
 def best_facts(folder: Path) -> dict | None:
@@ -294,14 +373,25 @@ def copy_replay(source: Path, folder: Path) -> None:
 
 
 def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
-    """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty."""
+    """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty.
+
+    A row that the disk does not take whole is taken back; raises OSError.
+    """
     path = Path(folder) / "history.csv"
-    new = not path.exists()
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
+        writer.writeheader()
+    writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
+    with open(path, "ab", buffering=0) as file:
+        content = text.getvalue().encode()
+        try:
+            if (written := file.write(content)) < len(content):
+                file.write(content[written:])  # says why
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:

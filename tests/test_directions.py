@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_runs
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -35,7 +36,6 @@ from gan.directions import (
 from gan.models import Generator, initialise
 from gan.run import RunError, read_info, save_weights, weights_hash
 from gan.sampling import generate, latents
-from gan.training import train
 from gan.ui.library import Library
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -361,7 +361,7 @@ def test_attributes_are_looked_for_where_a_classifier_knows_the_data(run_copy, m
 
 def test_a_training_ends_with_directions_and_starting_over_removes_them(tmp_path, tiny_config, pictures, monkeypatch):
     def go(**options):
-        train(tiny_config.replace(epochs=1), pictures, tmp_path / "run", device="cpu", progress=False, **options)
+        tiny_runs.go(tiny_config.replace(epochs=1), pictures, tmp_path / "run", **options)
 
     called = []
     monkeypatch.setattr(directions, "find_for_run", lambda folder: called.append(folder))
@@ -382,9 +382,7 @@ def test_directions_that_fail_cost_no_training(tmp_path, tiny_config, pictures, 
 
     monkeypatch.setattr(directions, "find_for_run", fail)
     with caplog.at_level(logging.WARNING):
-        outcome = train(
-            tiny_config.replace(epochs=1), pictures, tmp_path / "run", data="CelebA", device="cpu", progress=False
-        )
+        outcome = tiny_runs.go(tiny_config.replace(epochs=1), pictures, tmp_path / "run", data="CelebA")
     assert outcome.reason == "finished" and (tmp_path / "run" / "README.md").is_file()
     assert "ArithmeticError: no directions today" in caplog.text
 

@@ -53,6 +53,7 @@ def handed_over(monkeypatch):
         return Outcome(images_seen=80, seconds=90.0, reason="finished")
 
     monkeypatch.setattr(command, "train", train)
+    monkeypatch.setattr(command, "finish", lambda out: None)
     return calls
 
 

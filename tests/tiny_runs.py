@@ -6,15 +6,20 @@ import signal
 
 import torch
 
+import train as command
 from gan import run, training
 from gan.checkpoint import load_checkpoint
 from gan.data import make_batch
-from gan.training import train
+from gan.training import Outcome, train
 
 
-def go(config, pictures, out, **options):
+def go(config, pictures, out, **options) -> Outcome:
+    """Train, and finish the folder, as the command does."""
     arguments = dict(data="drawn faces", device="cpu", precision="fp32", progress=False) | options
-    return train(config, pictures, out, **arguments)
+    outcome = train(config, pictures, out, **arguments)
+    if outcome.reason != "interrupted":
+        command.finish(out)
+    return outcome
 
 
 def on_step(monkeypatch, number, act):

@@ -14,10 +14,10 @@ from PIL import Image
 from gan import run
 from gan.classifier import TASKS, ClassifierError
 from gan.files import atomic_path, write_text
+from gan.machine import MachineError, pick_device
 from gan.metrics.figures import FIGURES, Figure
 from gan.metrics.protocol import IMAGES, Judge, MetricError, save_metrics
 from gan.sources import DataError
-from gan.training import TrainingError, pick_device
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(json.dumps(results, indent=1))
         elif options.json:
             write_text(Path(options.json), json.dumps(results, indent=1) + "\n")
-    except (ClassifierError, DataError, MetricError, TrainingError, run.RunError, OSError) as error:
+    except (ClassifierError, DataError, MachineError, MetricError, run.RunError, OSError) as error:
         print(f"gan.metrics: {error}", file=sys.stderr)
         return 2
     if options.json != "-":

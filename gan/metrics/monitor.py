@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gan.classifier import ClassifierError, load_classifier, task_of
+from gan.data import pick_images
 from gan.metrics.distances import frechet_from_moments, moments
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.protocol import digit_figures
@@ -72,4 +73,4 @@ class Monitor:
 
     def _some_images(self, n: int) -> np.ndarray:
         rows = np.random.default_rng(0).permutation(len(self.images))[:n]
-        return np.asarray(self.images[np.sort(rows)])
+        return pick_images(self.images, np.sort(rows))
