@@ -10,19 +10,34 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would 
 import argparse
 import dataclasses
 import logging
-import os
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from gan import run
-from gan.checkpoint import CheckpointError, load_meta
-from gan.config import FIELDS, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
-from gan.data import DataError, load_data
-from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
+from gan import directions, run
+from gan.card import write_card
+from gan.checkpoint import CheckpointError, has_checkpoint, load_meta
+from gan.classifier import task_of
+from gan.config import FIELDS, HIGHEST, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
+from gan.data import DataError, describe_sources, load_images
 from gan.distributed import process_group
+from gan.files import remove_leftovers
+from gan.machine import (
+    MachineError,
+    Stopped,
+    out_of_memory,
+    pick_device,
+    shell_command,
+    steady_output,
+    stoppable,
+)
 from gan.models import Discriminator, Generator, count_parameters
-from gan.sources import absolute
-from gan.training import Limits, Outcome, TrainingError, train
+from gan.training import Limits, Outcome, TrainingError, check_out, check_size, train
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 255  # bytes, of a file or folder, on all usual file systems
 
 EXAMPLES = """
 examples:
@@ -41,74 +56,153 @@ fields for --set (default preset's values):
 """
 
 
+# Errors whose message is written for the person at the command line.
+TOLD = (ConfigError, DataError, TrainingError, MachineError, CheckpointError, run.RunError)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    options = parse(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
-    if options.list_presets:
-        print(preset_table())
-        return 0
+    """The command; returns its exit status: 0; 1, an error of ours; 2, one to be put right; 128 + signal."""
+    with steady_output(), stoppable():
+        options = parse(arguments)
+        logging.basicConfig(format="%(message)s", level=logging.INFO)
+        if options.list_presets:
+            print(preset_table())
+            return 0
+        try:
+            return command(options)
+        except (Exception, KeyboardInterrupt) as error:
+            if options.debug:
+                raise
+            sentence, status = explain(error, options)
+            print(f"train.py: {sentence}", file=sys.stderr)
+            return status
+
+
+def command(options: argparse.Namespace) -> int:
+    """Train, and make what a trained folder has beside its weights; returns the exit status."""
     with process_group() as (rank, world_size):
         if rank > 0:
             logging.disable(logging.WARNING)  # rank 0 says it
-        try:
-            outcome, out = start(options, rank, world_size)
-        except (ConfigError, DataError, TrainingError, CheckpointError, run.RunError) as error:
-            print(f"train.py: {error}", file=sys.stderr)
-            return 2
-    if rank == 0:
-        print(
-            f"{outcome.reason}: {outcome.images_seen:,} images seen in {outcome.seconds / 60:.1f} minutes; "
-            f"the model is in {out}"
-        )
-        if outcome.reason != "finished":
-            print(f"go on with: python train.py --resume {out}")
+        outcome, out = start(options, rank, world_size)
+        if rank > 0:
+            return 0
+        if outcome.reason != "interrupted":
+            finish(out)
+    print(
+        f"{outcome.reason}: {outcome.images_seen:,} images seen in {outcome.seconds / 60:.1f} minutes; "
+        f"the model is in {out}"
+    )
+    if outcome.reason != "finished":
+        print(f"go on with: {resume_command(out)}")
     return 0
+
+
+def explain(error: BaseException, options: argparse.Namespace) -> tuple[str, int]:
+    """An error in one sentence, and the exit status that goes with it."""
+    if isinstance(error, KeyboardInterrupt):
+        out = out_of(options)
+        go_on = f"go on with: {resume_command(out)}" if out and has_checkpoint(out) else "nothing was trained yet"
+        return f"stopped ({error or 'SIGINT'}); {go_on}", error.status if isinstance(error, Stopped) else 130
+    if isinstance(error, TOLD):
+        return str(error), 2
+    if out_of_memory(error):
+        return f"out of memory ({_line(error)}): lower --batch-size, or --set base_channels, or end other programs", 2
+    if isinstance(error, OSError):
+        where = f" at {error.filename}" if error.filename else ""
+        return f"{error.strerror or _line(error)}{where}: give another place, or put that right and try again", 2
+    return f"an unforeseen {type(error).__name__} ({_line(error)}): --debug shows where, please report it", 1
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def resume_command(out: Path) -> str:
+    """What to type to go on with a run."""
+    return shell_command("python", "train.py", "--resume", f"./{out}" if str(out).startswith("-") else out)
+
+
+def finish(out: Path) -> None:
+    """Make what a trained folder lacks: sliders, where a classifier knows such pictures, and then the card.
+
+    May be called again, and does nothing twice: sliders of these weights stay, and the same folder gives the same card.
+
+    Raises:
+        gan.run.RunError: a folder that cannot be used, or that another process writes into.
+        gan.metrics.MetricError: a damaged metrics.json.
+        OSError: the card cannot be written.
+    """
+    task = task_of(run.read_info(out).data)
+    with run.at_work(out):
+        remove_leftovers(out)
+        _find_sliders(out, task)
+        write_card(out)
+
+
+def _find_sliders(out: Path, task: str | None) -> None:
+    """Directions for the page; whatever happens, the model is whole without."""
+    try:
+        directions.load_directions(out)
+        return
+    except run.RunError:
+        pass  # none, or of other weights
+    if task is None:
+        log.info("%s finds sliders for the page", shell_command("python", "-m", "gan.directions", out))
+        return
+    log.info("finding the sliders of %s: a minute or two", out)
+    try:
+        directions.find_for_run(out)
+    except Exception as error:
+        log.warning("%s has no sliders but z: %s: %s", out, type(error).__name__, error)
 
 
 def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outcome, Path]:
     """Turn the options into a config, pictures and a folder, and train."""
-    start_from = None
+    device, start_from = pick_device(options.device), None
+    out = out_of(options)
     if options.resume:
-        out = Path(options.resume)
         config = run.read_info(out).config
         meta = load_meta(out)
-        sources = options.data or meta.get("sources")
+        sources, data_root = options.data or meta.get("sources"), options.data_root or meta.get("data_root", "data")
+        precision = options.precision or meta.get("precision", "auto")
         if not sources:
             raise TrainingError(f"{out} was not begun by train.py and does not say where its pictures are: give --data")
     else:
         start_from = run.local_folder(options.start_from) if options.start_from else None
         config = configure(options, start_from)
-        out = Path(options.out or Path("runs") / config.preset)
-        meta = {}
-        sources = options.data or default_data(options.preset, start_from)
-    sources = [absolute(str(source)) for source in sources]
-    if (options.kind or options.terms) and all(map(is_built_in, sources)):
-        raise TrainingError(f"{' '.join(sources)}: what this is, is known: leave out --kind and --terms")
-    chosen = as_begun(options, meta)
-    images, data = load_data(
-        sources, kind=chosen["kind"], terms=chosen["terms"], image_size=config.image_size, channels=config.channels,
-        data_root=chosen["data_root"],
-    )  # fmt: skip
+        out = out or Path("runs") / config.preset
+        check_out(out, options.overwrite)
+        sources, data_root = options.data or [default_data(config)], options.data_root or "data"
+        precision = options.precision or "auto"
+    check_size(config, device)
+    images = load_images(sources, image_size=config.image_size, channels=config.channels, data_root=data_root)
+    if options.resume and len(images) != (before := run.read_info(out).images):
+        raise TrainingError(f"{out} was trained on {before:,} pictures and there are now {len(images):,}: "
+                            "give the same --data to go on exactly")  # fmt: skip
     outcome = train(
         config,
         images,
         out,
-        data=data,
-        limits=Limits(options.epochs or config.epochs, chosen["max_images"], options.max_minutes),
-        device=chosen["device"],
-        precision=chosen["precision"],
+        data=describe_sources(sources),
+        limits=Limits(options.epochs or config.epochs, options.max_images, options.max_minutes),
+        device=options.device,
+        precision=precision,
         resume=bool(options.resume),
-        new_data=options.new_data,
         start_from=start_from,
         overwrite=options.overwrite,
-        sample_every=chosen["sample_every"],
-        save_minutes=chosen["save_minutes"],
-        meta={"sources": sources, **chosen},
+        sample_every=options.sample_every,
+        save_minutes=options.save_minutes,
+        meta={"sources": list(map(str, sources)), "data_root": str(data_root), "precision": precision},
         rank=rank,
         world_size=world_size,
     )
     return outcome, out
+
+
+def out_of(options: argparse.Namespace) -> Path | None:
+    """The folder that the options name; None where the preset decides it."""
+    named = options.resume or options.out
+    return Path(named) if named else None
 
 
 def configure(options: argparse.Namespace, start_from: Path | None = None) -> GANConfig:
@@ -122,40 +216,18 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     for name in ("epochs", "batch_size", "seed"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    taken_over = start_from is not None and options.preset is None
-    config = run.read_info(start_from).config if taken_over else get_preset(options.preset or "faces64")
+    if options.preset is None and start_from is not None:
+        config = run.read_info(start_from).config
+    else:
+        config = get_preset("faces64" if options.preset is None else options.preset)
     if options.grow:
         config = config.grown()
     return config.replace(**changes)
 
 
-def as_begun(options: argparse.Namespace, meta: dict) -> dict:
-    """The options, and for a resumed run those that it began with (`meta` of its checkpoint) where none are given."""
-    usual = {
-        "data_root": "data", "kind": UNKNOWN, "terms": "", "device": "auto", "precision": "auto", "max_images": None,
-        "sample_every": None, "save_minutes": 5.0,
-    }  # fmt: skip
-    given = {name: getattr(options, name) for name in usual if getattr(options, name) is not None}
-    if options.epochs is not None:
-        meta = meta | {"max_images": None}  # another limit takes the place of the old ones
-    if options.new_data:
-        meta = meta | {"kind": UNKNOWN, "terms": ""}  # these were of the pictures before
-    chosen = usual | {name: meta[name] for name in usual if name in meta} | given
-    return chosen | {"data_root": os.path.abspath(Path(chosen["data_root"]).expanduser())}
-
-
-def default_data(preset: str | None, start_from: Path | None = None) -> list[str]:
-    """What is trained on when --data is not given: what the model to start from was, or else what the preset's were.
-
-    Raises:
-        TrainingError: the model to start from was trained on pictures of which only its owner knows where they are.
-    """
-    if preset is None and start_from is not None:
-        data = run.read_info(start_from).data
-        if not all(part.is_built_in for part in data.parts):
-            raise TrainingError(f"{start_from} was trained on {data.words}: give --data, these pictures or others")
-        return [part.source for part in data.parts]
-    return [PRESET_DATA.get(preset, "celeba")]
+def default_data(config: GANConfig) -> str:
+    """What a preset trains on when --data is not given."""
+    return "mnist" if "mnist" in config.preset else "celeba"
 
 
 def preset_table() -> str:
@@ -172,7 +244,8 @@ def preset_table() -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; exits with a sentence for options that exclude each other."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
+        prog="train.py",
         description="Train a GAN on pictures and write a model folder that app.py plays with.",
         epilog=EXAMPLES + _field_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -180,41 +253,42 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("what").add_argument
     add("--preset", metavar="P", help="architecture and hyper-parameters (default: faces64, or those of --start-from)")
     add("--list-presets", action="store_true", help="list them and exit")
-    add("--data", nargs="+", metavar="SOURCE",
+    add("--data", nargs="+", type=_named("source"), metavar="SOURCE",
         help="one or more of: mnist, celeba (downloaded when absent), drawn or drawn:N (made on the spot), "
         "a folder of pictures, a zip of pictures (default: mnist for the mnist presets, else celeba)")  # fmt: skip
-    add("--kind", choices=KINDS, help="what folders and zips show: what named sliders and figures go by")
-    add("--terms", type=_terms, metavar="TEXT",
-        help="under which terms folders and zips stand: celeba, mnist, or a sentence of your own")  # fmt: skip
-    add("--data-root", metavar="DIR", help="where mnist and celeba are or go (default: data)")
+    add("--data-root", type=_named("folder"), metavar="DIR", help="where mnist and celeba are or go (default: data)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable")
     add("--batch-size", type=_positive(int), help="pictures per step, over all processes")
     add("--seed", type=int, help="decides weights, latents and the order of the pictures")
 
     add = parser.add_argument_group("where").add_argument
-    add("--out", metavar="DIR", help="the model folder (default: runs/PRESET)")
-    add("--start-from", metavar="MODEL",
+    add("--out", type=_named("folder"), metavar="DIR", help="the model folder (default: runs/PRESET)")
+    add("--start-from", type=_named("folder or Hub id"), metavar="MODEL",
         help="begin with the weights of this model folder or Hub id, not random ones")  # fmt: skip
     add(
         "--grow",
         action="store_true",
         help="with --start-from: pictures of twice the size, new levels on the model's own",
     )
-    add("--resume", metavar="DIR", help="go on with the run in this folder: same preset, same data, same options")
-    add("--new-data", action="store_true",
-        help="with --resume: go on with other pictures than before; the card then names both")  # fmt: skip
+    add(
+        "--resume",
+        type=_named("folder"),
+        metavar="DIR",
+        help="go on with the run in this folder: same preset, same data",
+    )
     add("--overwrite", action="store_true", help="start over where --out already holds a model")
-    add("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     add("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, bf16 where the processor computes in it")
 
     add = parser.add_argument_group("how long").add_argument
-    add("--epochs", type=_positive(int), help="passes over the data; with --resume it lifts the --max-images of before")
+    add("--epochs", type=_positive(int), help="passes over the data")
     add("--max-images", type=_positive(int), help="stop after so many real pictures seen")
     add("--max-minutes", type=_positive(float), help="stop after so much time, this session")
 
     add = parser.add_argument_group("what it leaves").add_argument
     add("--sample-every", type=_positive(int), metavar="STEPS", help="sample sheets beside the log-spaced ones")
-    add("--save-minutes", type=_positive(float), help="time between checkpoints (default: 5)")
+    add("--save-minutes", type=_positive(float), default=5.0, help="time between checkpoints (default: 5)")
+    add("--debug", action="store_true", help="show where in the code an error came from")
 
     options = parser.parse_args(arguments)
     if options.resume:
@@ -222,28 +296,41 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
-    elif options.new_data:
-        parser.error("--new-data goes with --resume: a new run takes any --data")
     if options.grow and (not options.start_from or options.preset):
         parser.error("--grow takes a model to grow: give --start-from MODEL, and no --preset")
     return options
 
 
-def _terms(text: str) -> str:
-    terms = " ".join(text.split())
-    if not terms or terms == DRAWN:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected celeba, mnist, or a sentence of your own")
-    return terms
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message[:400]} (--help lists the options)\n")
 
 
-def _positive(kind: type) -> type:
+def _named(kind: str) -> Callable[[str], str]:
+    """A type of argument that a file system could have a name for."""
+
+    def convert(text: str) -> str:
+        if not text.strip() or "\0" in text:
+            raise argparse.ArgumentTypeError(f"expected a {kind}, got {reprlib.repr(text)}")
+        if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(text).parts):
+            raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is a longer name than a {kind} can have")
+        return text
+
+    return convert
+
+
+def _positive(kind: type) -> Callable[[str], float]:
+    name = {int: "positive whole number", float: "positive number"}[kind]
+
     def convert(text: str) -> float:
-        value = kind(text)
-        if not value > 0:
-            raise ValueError
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not value > 0 or (kind is int and value > HIGHEST):
+            raise argparse.ArgumentTypeError(f"invalid {name} value: {reprlib.repr(text)}")
         return value
 
-    convert.__name__ = {int: "positive whole number", float: "positive number"}[kind]
     return convert
 
 

@@ -9,6 +9,7 @@ The JSON is written last: a checkpoint without one was never finished.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import pickle
@@ -38,9 +39,11 @@ def save_checkpoint(folder: Path, step: int, state: dict, meta: dict) -> None:
     """
     directory = Path(folder) / "checkpoint"
     tensors = directory / f"{step:09d}.pt"
+    content = io.BytesIO()  # torch itself says of a full disk no more than "unexpected pos"
+    torch.save(state, content)
     with atomic_path(tensors) as path:
-        torch.save(state, path)
-        digest = _sha256(path)
+        path.write_bytes(content.getbuffer())
+    digest = hashlib.sha256(content.getbuffer()).hexdigest()
     write_text(tensors.with_suffix(".json"), json.dumps({"step": step, "sha256": digest, **meta}, indent=2) + "\n")
     for old in sorted(directory.glob("*.json"))[:-KEEP]:
         old.unlink()
@@ -62,7 +65,7 @@ def load_checkpoint(folder: Path) -> tuple[dict, dict]:
     directory = Path(folder) / "checkpoint"
     found = sorted(directory.glob("*.json"), reverse=True)
     if not found:
-        raise CheckpointError(f"{folder} has no checkpoint to resume from: start it without --resume")
+        raise CheckpointError(_none_there(folder))
     for path in found:
         try:
             meta = json.loads(read_text(path))
@@ -84,7 +87,20 @@ def load_meta(folder: Path) -> dict:
             return {**meta}  # raises for JSON that is no object
         except (OSError, ValueError, TypeError):  # TypeError: JSON, but no object
             log.warning("%s is damaged: trying the one before it", path)
-    raise CheckpointError(f"{folder} has no checkpoint to resume from: start it without --resume")
+    raise CheckpointError(_none_there(folder))
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is one to try; it may turn out to be damaged."""
+    return any((Path(folder) / "checkpoint").glob("*.json"))
+
+
+def _none_there(folder: Path) -> str:
+    return (
+        f"{folder} has no checkpoint to resume from, as a run that was stopped before its first one and a model that "
+        "was given away have none: begin it again with --overwrite in the place of --resume, "
+        "or go on from its weights with --start-from"
+    )
 
 
 def _sha256(path: Path) -> str:

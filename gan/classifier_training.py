@@ -31,8 +31,8 @@ from gan.annotations import (
 from gan.classifier import FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
 from gan.data import describe_sources, epoch_order, load_images, make_batch, picture_names
 from gan.files import atomic_path
+from gan.machine import MachineError, pick_bf16, pick_device
 from gan.sources import DataError
-from gan.training import TrainingError, pick_bf16, pick_device
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def train_classifier(
         In eval mode, batch norm folded into the convolutions, on the CPU.
 
     Raises:
-        gan.training.TrainingError: a device or precision that cannot be had.
+        gan.machine.MachineError: a device or precision that cannot be had.
         gan.sources.DataError: fewer pictures than one batch.
     """
     torch_device = pick_device(device)
@@ -315,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "accuracy_at": {str(size): judge(classifier, held_out, size)["accuracy"] for size in recipe.reduced_sizes},
         }
         classifier = save_classifier(classifier, out, figures)
-    except (ClassifierError, DataError, TrainingError) as error:
+    except (ClassifierError, DataError, MachineError) as error:
         print(f"gan.classifier: {error}", file=sys.stderr)
         return 2
     print(report(classifier))

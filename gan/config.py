@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import reprlib
 import types
 import typing
 from dataclasses import dataclass
 
 from gan.losses import LOSSES
+
+HIGHEST = 10**12  # that a whole number may be: far above all that makes sense, and far below where arithmetic ends
 
 
 class ConfigError(ValueError):
@@ -157,9 +161,11 @@ def parse_assignment(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
     if not equals:
-        raise ConfigError(f"--set {text!r}: expected FIELD=VALUE, for example --set base_channels=32")
+        raise ConfigError(f"--set {reprlib.repr(text)}: expected FIELD=VALUE, for example --set base_channels=32")
     if name not in FIELDS:
-        raise ConfigError(f"unknown field {name!r}{suggest(name, FIELDS)}; --help lists all fields")
+        raise ConfigError(f"unknown field {reprlib.repr(name)}{suggest(name, FIELDS)}; --help lists all fields")
+    if name == "preset":
+        raise ConfigError("preset is not for --set, it says where a config came from: --preset picks another one")
     kind = FIELDS[name]
     try:
         if kind is bool:
@@ -171,13 +177,15 @@ def parse_assignment(text: str) -> tuple[str, object]:
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(
             kind, "whole numbers with commas, like 4,2,1"
         )
-        raise ConfigError(f"{name}={value!r}: expected {wanted}") from None
+        raise ConfigError(f"{name}={reprlib.repr(value)}: expected {wanted}") from None
 
 
 def get_preset(name: str) -> GANConfig:
     """The preset of that name; raises `ConfigError` that suggests the nearest one."""
     if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}{suggest(name, PRESETS)}; there are: {', '.join(PRESETS)}")
+        raise ConfigError(
+            f"unknown preset {reprlib.repr(name)}{suggest(name, PRESETS)}; there are: {', '.join(PRESETS)}"
+        )
     return PRESETS[name]
 
 
@@ -206,13 +214,16 @@ def _check_types(config: GANConfig) -> None:
             fits = type(value) is kind
         if not fits:
             wanted = "a tuple of positive whole numbers" if isinstance(kind, types.GenericAlias) else kind.__name__
-            raise ConfigError(f"{name}={value!r}: expected {wanted}")
+            raise ConfigError(f"{name}={reprlib.repr(value)}: expected {wanted}")
+        numbers = value if type(value) is tuple else () if kind is str else (value,)
+        if any(number > HIGHEST for number in numbers):
+            raise ConfigError(f"{name}={reprlib.repr(value)}: expected at most {HIGHEST:,}")
 
 
 def _check_values(config: GANConfig) -> None:
     def expect(fits: bool, field: str, wanted: str) -> None:
         if not fits:
-            raise ConfigError(f"{field}={getattr(config, field)!r}: expected {wanted}")
+            raise ConfigError(f"{field}={reprlib.repr(getattr(config, field))}: expected {wanted}")
 
     for field, choices in {
         "channels": (1, 3),
@@ -250,6 +261,9 @@ def _check_values(config: GANConfig) -> None:
         "image_size",
         f"8 pixels or more below {levels} grown levels, each of which doubles them",
     )
+    for field, kind in FIELDS.items():
+        if kind is float:
+            expect(math.isfinite(getattr(config, field)), field, "a number that is not infinite")
     for side in ("g", "d"):
         strides = getattr(config, f"{side}_strides")
         expect(all(s in (1, 2) for s in strides), f"{side}_strides", "strides of 1 or 2")
@@ -465,6 +479,3 @@ PRESETS: dict[str, GANConfig] = {
         ),
     )
 }
-
-# What a preset is trained on where nothing else is asked for; celeba where it is not listed.
-PRESET_DATA = {"smooth-mnist28": "mnist", "dlnd-mnist28": "mnist"}

@@ -25,9 +25,8 @@ from filelock import FileLock  # comes with torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from gan.data_record import UNKNOWN, DataRecord, identity_of
 from gan.photo import centre_square, to_mode
-from gan.sources import NAMED_SOURCES, DataError, Picture, Source, record_of, resolve
+from gan.sources import NAMED_SOURCES, DataError, Picture, Source, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -94,20 +93,6 @@ def load_images(
         ) from error
 
 
-def load_data(
-    sources: Sequence[str], *, kind: str = UNKNOWN, terms: str = "", **options: object
-) -> tuple[np.ndarray, DataRecord]:
-    """`load_images`, and the record of what was read.
-
-    Args:
-        kind, terms: the user's word for sources that do not know themselves (`gan.data_record`).
-        sources, options: as for `load_images`.
-    """
-    images = load_images(sources, **options)
-    parts = tuple(record_of(str(source), kind, terms) for source in sources)
-    return images, DataRecord(parts, len(images), identity_of(images))
-
-
 def picture_names(
     sources: Sequence[str], *, data_root: str | os.PathLike = "data", cache_dir: str | os.PathLike | None = None
 ) -> list[str]:
@@ -127,9 +112,14 @@ def picture_names(
         return [PurePosixPath(picture.name).name for source in resolved for picture in source.pictures(stack)]
 
 
-def describe_sources(sources: Sequence[str]) -> str:
-    """Where pictures come from, without folders of this machine: "faces-a.zip + CelebA"."""
-    return DataRecord(tuple(map(record_of, sources))).words
+def describe_sources(sources: Sequence[str], n_images: int | None = None) -> str:
+    """Where pictures came from, without folders of this machine: "faces-a.zip + faces-b.zip (59,893 images)"."""
+    shown = {"mnist": "MNIST", "mnist-test": "MNIST test set", "celeba": "CelebA"}
+    names = []
+    for source in [sources] if isinstance(sources, str) else map(str, sources):
+        drawn_name = source == "drawn" or source.startswith("drawn:")
+        names.append("drawn faces" if drawn_name else shown.get(source) or Path(source).resolve().name)
+    return " + ".join(names) + (f" ({n_images:,} images)" if n_images is not None else "")
 
 
 def epoch_order(
@@ -182,8 +172,11 @@ def make_batch(
 
     Returns:
         (N, C, H, W) float32 in [-1, 1], channels_last.
+
+    Raises:
+        DataError: as `pick_images`.
     """
-    pixels = np.ascontiguousarray(np.asarray(images)[indices])  # a copy: the read-only map stays as it is
+    pixels = pick_images(images, indices)
     if flip:
         mirror = (torch.rand(len(pixels), generator=generator) < 0.5).numpy()
         whole = pixels.view(f"V{pixels.shape[-1]}")[..., 0]  # a pixel's bytes move as one: 20 times as quick
@@ -196,6 +189,18 @@ def make_batch(
     batch = batch.to(device, non_blocking=cuda).permute(0, 3, 1, 2)
     # dividing by 127.5 gives exactly -1 and 1 at the ends, which multiplying by its rounded inverse would not
     return batch.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def pick_images(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """A copy of the chosen pictures: (N, H, W, C) uint8, in the order of `indices`.
+
+    Raises:
+        DataError: the file of a memory map was cut short meanwhile; reading on would end the process without a word.
+    """
+    if isinstance(images, np.memmap) and images._mmap.size() < images.offset + images.nbytes:  # size(): of the file
+        raise DataError(f"the cached pictures in {images.filename} were cut short while they were in use: "
+                        "they are decoded again when they are asked for next")  # fmt: skip
+    return np.ascontiguousarray(np.asarray(images)[indices])
 
 
 # --------------------------------------------------------------------------------------------- decoding

@@ -19,12 +19,16 @@ from tqdm import tqdm
 from gan import run
 from gan.config import GANConfig
 from gan.encoder import FILE, Encoder, save_encoder
+from gan.machine import MachineError, pick_bf16, pick_device, stop_signals
 from gan.models import Generator, count_parameters, fold
 from gan.sampling import latents
-from gan.training import TrainingError, pick_bf16, pick_device, stop_signals
 
 DEFAULT_IMAGES = 160_000  # 12 minutes at 64x64, on one core that other work shared
 JUDGED_SEEDS = range(2**32 - 256, 2**32)  # far from those that anybody looks at
+
+
+class EncoderError(RuntimeError):
+    """An encoder's training that came to nothing; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def train_encoder(
         encoder, where the recipe counts images.
 
     Raises:
-        gan.training.TrainingError: a device or precision that cannot be had.
+        gan.machine.MachineError: a device or precision that cannot be had.
     """
     recipe = recipe or Recipe()
     torch_device = pick_device(device)
@@ -169,13 +173,14 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
 
     Raises:
         gan.run.RunError: the folder cannot be used.
-        gan.training.TrainingError: a device or precision that cannot be had, or stopped before the first batch.
+        gan.machine.MachineError: a device or precision that cannot be had.
+        EncoderError: stopped before the first batch.
     """
     folder = Path(folder)
     generator, fingerprint = run.load_hashed(folder)
     encoder = train_encoder(generator, recipe, **options)
     if not encoder.facts["images_seen"]:
-        raise TrainingError(f"stopped before the first batch: {folder / FILE} is left as it was")
+        raise EncoderError(f"stopped before the first batch: {folder / FILE} is left as it was")
     encoder.facts |= {
         "generator": fingerprint,
         "figures": judge_encoder(encoder, generator),
@@ -206,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recipe = Recipe(images=options.images, minutes=options.minutes, seed=options.seed)
     try:
         encoder = encode_for_run(options.folder, recipe, device=options.device, precision=options.precision)
-    except (run.RunError, TrainingError) as error:
+    except (run.RunError, MachineError, EncoderError) as error:
         print(f"gan.encoder: {error}", file=sys.stderr)
         return 2
     figures = encoder.facts["figures"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)  # seconds, between tries to put a file in another one's place
+_LEFTOVER = ".*-*.part*"
 
 
 @contextlib.contextmanager
@@ -25,11 +27,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
+        with open(temporary, "rb+") as file, _optional(errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        with _optional(errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
         _replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -64,7 +67,22 @@ def read_text(path: Path) -> str:
     return Path(path).read_text(encoding="utf-8-sig")
 
 
+@contextlib.contextmanager
+def _optional(*refusals: int) -> Iterator[None]:
+    """Go on where the file system has no such thing, as mounted buckets and CIFS have no rights; others are raised."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in refusals:
+            raise
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file is a temporary one of `atomic_path`, left by a process that was killed."""
+    return path.match(_LEFTOVER)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed processes left anywhere in a folder; nobody may be writing to it."""
-    for leftover in Path(folder).rglob(".*-*.part*"):
+    for leftover in Path(folder).rglob(_LEFTOVER):
         leftover.unlink(missing_ok=True)

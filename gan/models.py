@@ -186,18 +186,26 @@ class GrownPicture(nn.Module):
 class PictureLevel(nn.Module):
     """One of `GrownPicture`'s: features of twice the size, and what they add to the picture of twice their size.
 
-    The last convolution has stride 1: a transposed one in its place drew a grid.
+    Enlarging with straight lines and then convolving leaves no grid; transposed convolutions did (Odena et al. 2016,
+    "Deconvolution and Checkerboard Artifacts").
     """
 
     def __init__(self, in_channels: int, width: int, channels: int, hidden: Callable[[int], list[nn.Module]]) -> None:
         super().__init__()
         finest = max(1, width // 2)
-        self.features = Layers(nn.ConvTranspose2d(in_channels, width, 4, 2, 1, bias=False), *hidden(width))
+        self.features = Layers(*_doubled(in_channels, width), *hidden(width))
         self.picture = Layers(
-            nn.ConvTranspose2d(width, finest, 4, 2, 1, bias=False),
-            *hidden(finest),
-            nn.Conv2d(finest, channels, 3, padding=1, bias=False),
+            *_doubled(width, finest), *hidden(finest), nn.Conv2d(finest, channels, 3, padding=1, bias=False)
         )
+
+
+def _doubled(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """(N, in_channels, H, W) -> (N, out_channels, 2 H, 2 W); fewer channels first, while there are fewer pixels."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+    ]
 
 
 class GrownInput(nn.Module):

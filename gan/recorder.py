@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from gan.watch import Watch
 if TYPE_CHECKING:  # the page imports this module too, and does without the metrics
     from gan.metrics.monitor import Monitor
 
+log = logging.getLogger(__name__)
+
 FIRST_SAMPLE_IMAGES = 256  # where the log-spaced sample sheets begin
 FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
 
@@ -31,12 +33,13 @@ FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
 class Recorder:
     """Counts steps and writes the model folder of one training.
 
-    All ranks make the same calls; only the one with `writes` touches files.
+    All ranks make the same calls; only the one with `writes` touches files. What the disk refuses while training goes
+    on is told, and written with the next checkpoint; a sample sheet is left out.
 
     Attributes:
         step: optimisation steps taken.
+        problem: what the disk said when it last refused something; "" since all that was to be written is written.
         seconds: of training, over all sessions.
-        epoch_shift: what a change of pictures adds to steps / steps_per_epoch.
     """
 
     def __init__(
@@ -55,13 +58,14 @@ class Recorder:
         self.step = 0
         self._monitor, self._next_metric = monitor, config.metric_interval
         self._best: dict | None = None  # metric, value, images_seen and weights of best.safetensors
+        self._best_written = True
+        self._waiting: list[dict] = []  # rows that the disk did not take yet
+        self.problem = ""
         self._watch = Watch(config)
         self._rows = self._samples = self._snapshots = 0
         self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
         self._sums, self._counted = torch.zeros(5), 0
         self._images_before, self._epochs_before = 0, 0.0  # of the run that this one began with
-        self._changes = 0  # how often the pictures were changed for others
-        self.epoch_shift = 0.0  # epochs seen of the pictures before, less those that as many steps of these would be
         self._seconds_before, self._started = 0.0, time.monotonic()
 
     @property
@@ -115,7 +119,7 @@ class Recorder:
     def write_first(self, trainer: Trainer) -> None:
         """Row, sample sheet and checkpoint 0: before training."""
         self._append(self._position() | self._replay_step(trainer, save_snapshot=False))
-        self.save(trainer)
+        self._save_first(trainer)
 
     def write_story(self, folder: Path, trainer: Trainer) -> None:
         """In place of `write_first`: what the run in `folder` left for the replay, of which this one is the sequel."""
@@ -134,16 +138,29 @@ class Recorder:
         self._plan_replay()
         self._plan_metric()
         self.note(f"went on from the weights of {Path(folder).name}")
-        self.save(trainer)
+        self._save_first(trainer)
 
     def note(self, event: str) -> None:
         """Append a row that only tells an event."""
         self._append(self._position() | {"event": event})
 
-    def save(self, trainer: Trainer) -> None:
-        """Write the model's weights and a checkpoint."""
+    def save(self, trainer: Trainer) -> bool:
+        """Write the model's weights and a checkpoint; whether the disk took all of it, else `problem` says why not."""
         if not self.writes:
-            return
+            return True
+        saved = self._try("the checkpoint", lambda: self._save(trainer))
+        if saved:
+            self.problem = ""
+        return saved
+
+    def _save_first(self, trainer: Trainer) -> None:
+        if not self.save(trainer):
+            raise OSError(self.problem)
+
+    def _save(self, trainer: Trainer) -> None:
+        self._write_waiting()
+        if not self._best_written:
+            self._write_best()
         self._save_weights(trainer)
         state = {
             "trainer": trainer.state(),
@@ -167,6 +184,7 @@ class Recorder:
         state, problem = from_rank_zero({"state": state, "problem": problem}, trainer.device).values()
         if problem:
             raise CheckpointError(problem)
+        self._waiting, self._best_written = [], True  # as the checkpoint says, which was written with all of it
         trainer.load_state(state["trainer"])
         self._watch.load_state(state["watch"])
         for name in _COUNTERS:
@@ -176,27 +194,12 @@ class Recorder:
         if self.writes:
             run.rewind(self.folder, self._rows, self._samples, self._snapshots)
             self._save_weights(trainer)  # what the page shows is what training goes on from
-        self._save_best()
-
-    def change_pictures(self, trainer: Trainer, pictures: Sequence[tuple[str, int]]) -> None:
-        """Note each change to other pictures that the restored state does not know of yet.
-
-        Args:
-            pictures: what the run was trained on, one after the other, in words, and how many they were.
-        """
-        for (before, n_before), (after, n_after) in list(pairwise(pictures))[self._changes :]:
-            steps_before, steps_after = (n // self.config.batch_size for n in (n_before, n_after))
-            self.epoch_shift += self.step / steps_before - self.step / steps_after
-            self._changes += 1
-            self._best = None  # measured against the pictures before
-            self._save_best()
-            self.note(f"other pictures from here on: {after} ({n_after:,}), no longer {before} ({n_before:,})")
-            self.save(trainer)
+            self._write_best()
 
     def _position(self) -> dict:
         return {
             "images_seen": self.images_seen,
-            "epoch": self._epochs_before + self.epoch_shift + self.step / self.steps_per_epoch,
+            "epoch": self._epochs_before + self.step / self.steps_per_epoch,
             "seconds": round(self.seconds, 2),
         }
 
@@ -207,18 +210,23 @@ class Recorder:
     def _replay_step(self, trainer: Trainer, save_snapshot: bool) -> dict:
         columns = {"sample": self._samples}
         snapshot_due = save_snapshot or self.images_seen >= self._next_snapshot
-        if self.writes:
-            generator = self._save_weights(trainer)
-            pictures = generate(generator, latents(self.config, run.SAMPLE_SEEDS))
-            run.save_sample(self.folder, self._samples, pictures)
-            if snapshot_due:
-                run.save_snapshot(self.folder, self._snapshots, generator)
+        written = not self.writes or self._try("a sample sheet", lambda: self._write_replay(trainer, snapshot_due))
+        if not written:
+            self._plan_replay()
+            return {}
         if snapshot_due:
             columns["snapshot"] = self._snapshots
             self._snapshots += 1
         self._samples += 1
         self._plan_replay()
         return columns
+
+    def _write_replay(self, trainer: Trainer, with_snapshot: bool) -> None:
+        generator = self._save_weights(trainer)
+        pictures = generate(generator, latents(self.config, run.SAMPLE_SEEDS))
+        run.save_sample(self.folder, self._samples, pictures)
+        if with_snapshot:
+            run.save_snapshot(self.folder, self._snapshots, generator)
 
     def _plan_replay(self) -> None:
         while self.images_seen >= self._next_sample:
@@ -244,7 +252,7 @@ class Recorder:
         if math.isfinite(value) and value < self._value_to_beat(metric):
             facts = {"metric": metric, "value": value, "images_seen": self.images_seen}
             self._best = facts | {"weights": run.packed_weights(generator)}
-            self._save_best()
+            self._best_written = self._try(run.BEST_FILE, self._write_best)
         return figures
 
     def _value_to_beat(self, metric: str) -> float:
@@ -253,10 +261,8 @@ class Recorder:
             return math.inf
         return self._best["value"]
 
-    def _save_best(self) -> None:
+    def _write_best(self) -> None:
         """Write best.safetensors as the state says, which each checkpoint holds: going back brings it back."""
-        if not self.writes:
-            return
         path = self.folder / run.BEST_FILE
         if self._best is None:
             path.unlink(missing_ok=True)
@@ -265,14 +271,34 @@ class Recorder:
             run.save_tensors(path, self._best["weights"], facts)
 
     def _append(self, row: dict) -> None:
-        if self.writes:
-            run.append_history(self.folder, row)
         self._rows += 1
+        if self.writes:
+            self._waiting.append(row)
+            self._try("a row of history.csv", self._write_waiting)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            run.append_history(self.folder, self._waiting[0])
+            del self._waiting[0]
+
+    def _try(self, what: str, write: Callable[[], None]) -> bool:
+        """Write, where the folder is still this training's; whether that went well, else it is told, once in a row."""
+        try:
+            if not run.is_ours(self.folder):
+                raise OSError(f"{self.folder} was renamed or removed, or another training began there")
+            write()
+            return True
+        except OSError as error:
+            problem = error.strerror or str(error)
+            if problem != self.problem:
+                log.warning("at %s images %s could not be written: %s", f"{self.images_seen:,}", what, problem)
+            self.problem = problem
+            return False
 
 
 _COUNTERS = (
     "step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted",
-    "_images_before", "_epochs_before", "_changes", "epoch_shift",
+    "_images_before", "_epochs_before",
 )  # fmt: skip
 
 

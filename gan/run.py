@@ -1,13 +1,14 @@
 """A model folder: config, weights, history, samples and snapshots. Training writes it, the app reads it.
 
-    config.json                the GANConfig, library versions, what the pictures are, the model begun with
+    config.json                the GANConfig, library versions, data source, format version, the model begun with
     model.safetensors          the generator that is shown (averaged where the preset averages), float16
     discriminator.safetensors  for the critic's score, float16
     best.safetensors           the generator that measured best in training, where it is measured, float16
     history.csv                one row per log interval and replay step
     samples/NNNN.webp          pictures of seeds 0 to 63 at replay step NNNN (0000 = before training)
     snapshots/NNNN.safetensors the generator at some of these steps, float16
-    checkpoint/                full training state (gan/checkpoint.py); never shipped
+    checkpoint/                full training state (gan/checkpoint.py), and the lock of who writes it; never shipped
+    state.json                 whether it is in training, stopped or finished, and which process said so
     metrics.json               figures by a fixed protocol (gan.metrics)
     README.md                  model card
 
@@ -16,33 +17,40 @@ The columns `sample` and `snapshot` of the history say at how many images each w
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import errno
 import hashlib
 import io
 import json
+import os
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout  # comes with torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from gan.config import ConfigError, GANConfig
-from gan.data_record import DataRecord, SourceRecord
-from gan.files import atomic_path, read_text, remove_leftovers, write_text
+from gan.files import atomic_path, is_leftover, read_text, remove_leftovers, write_text
+from gan.machine import is_alive, this_process
 from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
 
 FORMAT_VERSION = 1
 MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
 LOCAL_FOLDERS = (".", "..", "weights", "runs")  # where models are; never a user of the Hugging Face Hub
+STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
+TRAINING, STOPPED, FINISHED = "training", "stopped", "finished"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
 HISTORY_COLUMNS = (
@@ -75,18 +83,10 @@ class Start:
     """The model that a training began with, in place of random weights."""
 
     model: str  # its folder's name
-    data: DataRecord  # every source that it was trained on, from its own start on
+    data: str  # what it was trained on, from its own start on, in words
     images_seen: int  # real pictures that it had seen
     epoch: float  # passes over its data
     continued: bool  # whether the history, its images and epochs, goes on from there; else it begins at 0
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """Pictures that a run was trained on before it went on with others."""
-
-    data: DataRecord
-    images_seen: int  # real pictures seen when the others came
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,11 @@ class RunInfo:
     """What config.json says beside the config itself."""
 
     config: GANConfig
-    data: DataRecord  # the pictures that it is trained on
+    data: str  # the sources in words
+    images: int  # pictures in them
     libraries: dict[str, str]
     machine: str  # what it was trained on
     start: Start | None = None
-    earlier: tuple[Earlier, ...] = ()  # pictures that were given up for others, in order
-
-    @property
-    def all_parts(self) -> tuple[SourceRecord, ...]:
-        """Every source behind the weights, the first one first: the terms of all of them hold."""
-        records = [*([self.start.data] if self.start else []), *(part.data for part in self.earlier), self.data]
-        return tuple(dict.fromkeys(part for record in records for part in record.parts))
 
 
 def is_run(folder: Path) -> bool:
@@ -112,14 +106,83 @@ def is_run(folder: Path) -> bool:
     return (Path(folder) / "config.json").is_file()
 
 
+def is_begun_only(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a training leaves that was killed before it wrote its config.json."""
+    own = (Path(LOCK_FILE), Path(STATE_FILE))
+    files = [path for path in Path(folder).rglob("*") if not path.is_dir()]
+    return all(path.relative_to(folder) in own or is_leftover(path) for path in files)
+
+
+@contextlib.contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Be the only process that writes into a model folder; a process that dies lets go of it.
+
+    Makes the folder where there is none.
+
+    Raises:
+        RunError: another process is at work there.
+        OSError: the folder cannot be written to.
+    """
+    folder = Path(folder)
+    path = folder / LOCK_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock.acquire(timeout=0))
+        except Timeout:
+            raise RunError(f"{folder} is being written by another process{_whose(folder)}: wait until it has ended, "
+                           "or stop it (Ctrl-C, it saves)") from None  # fmt: skip
+        except NotImplementedError:
+            pass  # a file system without locks
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        yield
+
+
+def _whose(folder: Path) -> str:
+    state = read_state(folder)
+    return f" ({state['pid']} on {state['host']})" if state and state["state"] == TRAINING else ""
+
+
+def write_state(folder: Path, state: str) -> None:
+    """Write state.json: `state` is `TRAINING`, `STOPPED` or `FINISHED`, and this process says so."""
+    _write_json(Path(folder) / STATE_FILE, {"state": state, **this_process()})
+
+
+def read_state(folder: Path) -> dict | None:
+    """What state.json says: "state", and of the process "host", "pid", "start"; None where there is none or damaged."""
+    try:
+        content = json.loads(read_text(Path(folder) / STATE_FILE))
+        kinds = {"state": str, "host": str, "pid": int, "start": (int, float)}
+        return content if all(isinstance(content[name], kind) for name, kind in kinds.items()) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_training(folder: Path) -> bool | None:
+    """Whether a living process trains there; None where the folder does not say: old ones, other machines'."""
+    state = read_state(folder)
+    if state is None:
+        return None
+    return state["state"] == TRAINING and is_alive(state)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether the model folder is still the one that this process trains: not moved away, not begun by another."""
+    state = read_state(folder)
+    return is_run(folder) and state is not None and (state["host"], state["pid"]) == (platform.node(), os.getpid())
+
+
 def write_config(
-    folder: Path, config: GANConfig, data: DataRecord, device: str = "cpu", start: Start | None = None
+    folder: Path, config: GANConfig, data: str, images: int, device: str = "cpu", start: Start | None = None
 ) -> None:
-    """Write config.json."""
+    """Write config.json; `data` are the sources in words, `images` how many pictures they hold."""
     content = {
         "format_version": FORMAT_VERSION,
         "config": config.to_dict(),
-        "data": data.to_dict(),
+        "data": {"sources": data, "images": images},
         "machine": _describe(torch.device(device)),
         "libraries": {
             "python": platform.python_version(),
@@ -128,7 +191,7 @@ def write_config(
         },
     }
     if start is not None:
-        content["start"] = dataclasses.asdict(start) | {"data": start.data.to_dict()}
+        content["start"] = dataclasses.asdict(start)
     _write_json(Path(folder) / "config.json", content)
 
 
@@ -138,19 +201,6 @@ def write_epochs(folder: Path, epochs: int) -> None:
     content = json.loads(read_text(path))
     if content["config"]["epochs"] != epochs:
         content["config"]["epochs"] = epochs
-        _write_json(path, content)
-
-
-def write_data(folder: Path, data: DataRecord, given_up: Earlier | None = None) -> None:
-    """Write into a config.json that `read_info` can read what the pictures are from now on, and those given up."""
-    path = Path(folder) / "config.json"
-    content = json.loads(read_text(path))
-    before = json.dumps(content)
-    content["data"] = data.to_dict()
-    if given_up is not None:
-        earlier = {"data": given_up.data.to_dict(), "images_seen": given_up.images_seen}
-        content["earlier"] = [*content.get("earlier", []), earlier]
-    if json.dumps(content) != before:
         _write_json(path, content)
 
 
@@ -168,11 +218,11 @@ def read_info(folder: Path) -> RunInfo:
             raise RunError(f"{path} has format {written}, this version reads up to {FORMAT_VERSION}: update the code")
         return RunInfo(
             GANConfig.from_dict(content["config"]),
-            DataRecord.from_dict(content["data"]),
+            content["data"]["sources"],
+            content["data"]["images"],
             content["libraries"],
             content.get("machine", "a machine not recorded"),  # by older versions
-            _start(content["start"]) if "start" in content else None,
-            tuple(Earlier(DataRecord.from_dict(e["data"]), e["images_seen"]) for e in content.get("earlier", ())),
+            Start(**content["start"]) if "start" in content else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -180,12 +230,6 @@ def read_info(folder: Path) -> RunInfo:
         raise RunError(f"{path} cannot be used: {error}") from error
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}): restore it or train again") from error
-
-
-def _start(content: dict) -> Start:
-    data = content["data"]  # a text in older versions
-    record = DataRecord.from_words(data) if isinstance(data, str) else DataRecord.from_dict(data)
-    return Start(**content | {"data": record})
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -205,9 +249,10 @@ def save_tensors(
     path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, float | int | str] | None = None
 ) -> None:
     """Write tensors as safetensors, with facts about them in the file's metadata."""
+    # One entry: the order of several changes from file to file. Written by Python, whose errors say what the disk said.
+    content = save(tensors, {"facts": json.dumps(facts)} if facts else None)
     with atomic_path(path) as temporary:
-        # One entry: the order of several changes from file to file.
-        save_file(tensors, temporary, {"facts": json.dumps(facts)} if facts else None)
+        temporary.write_bytes(content)
 
 
 def best_facts(folder: Path) -> dict | None:
@@ -328,14 +373,25 @@ def copy_replay(source: Path, folder: Path) -> None:
 
 
 def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
-    """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty."""
+    """Add one row to history.csv; keys are of `HISTORY_COLUMNS`, what is left out stays empty.
+
+    A row that the disk does not take whole is taken back; raises OSError.
+    """
     path = Path(folder) / "history.csv"
-    new = not path.exists()
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
+        writer.writeheader()
+    writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
+    with open(path, "ab", buffering=0) as file:
+        content = text.getvalue().encode()
+        try:
+            if (written := file.write(content)) < len(content):
+                file.write(content[written:])  # says why
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import shutil
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +19,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from gan import directions, encoder, run
-from gan.card import write_card
-from gan.classifier import task_of
+from gan.checkpoint import has_checkpoint
 from gan.config import GANConfig
-from gan.data import epoch_order, make_batch
-from gan.data_record import DataRecord, SourceRecord, identity_of
-from gan.distributed import any_rank, from_rank_zero
+from gan.data import DataError, epoch_order, make_batch
+from gan.distributed import any_rank
+from gan.files import remove_leftovers
+from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
 from gan.metrics.monitor import Monitor
-from gan.precision import computes_bf16
+from gan.models import Discriminator, Generator, count_parameters
 from gan.recorder import Recorder
 from gan.trainer import Trainer
 
@@ -64,12 +62,11 @@ def train(
     images: np.ndarray,
     out: str | Path,
     *,
-    data: DataRecord | str,  # what the pictures are; words alone where nothing else is known of them
+    data: str,  # the pictures' sources in words, for config.json and the card
     limits: Limits | None = None,  # config.epochs where not given
     device: str = "auto",  # "auto" takes cuda, then mps, then cpu
     precision: str = "auto",  # "fp32" or "bf16"; "auto" is bf16 where the processor computes in it
     resume: bool = False,  # go on from the checkpoint in `out`
-    new_data: bool = False,  # where these pictures are not those that `out` was trained on, go on with them
     start_from: str | Path | None = None,  # a model folder whose weights to begin with, fine-tuning it
     overwrite: bool = False,  # start over where `out` already holds a model
     sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
@@ -79,115 +76,161 @@ def train(
     world_size: int = 1,
     progress: bool = True,  # show a progress bar
 ) -> Outcome:
-    """Train until a limit, SIGINT or SIGTERM; leaves a model folder (`gan.run`) in `out`.
+    """Train until a limit, or a signal that asks for the end; leaves a model folder (`gan.run`) in `out`.
+
+    What the disk refuses meanwhile is told and tried again at the next checkpoint.
 
     Args:
         images: (N, image_size, image_size, channels) uint8, from `gan.data.load_images`.
 
     Raises:
-        TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config, or a resumed
-            run; weights that became NaN more than `MAX_ROLLBACKS` times.
+        TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config; weights
+            that became NaN more than `MAX_ROLLBACKS` times; a last checkpoint that could not be written.
+        gan.machine.MachineError: a device or precision that cannot be had.
+        gan.run.RunError: another process writes into `out`.
+        OSError: the first checkpoint could not be written.
         gan.checkpoint.CheckpointError: nothing whole to resume from.
     """
     out = Path(out)
-    data = _recorded(data, images)
     limits = limits or Limits(config.epochs)
     steps_per_epoch = _steps_per_epoch(config, images, world_size)
+    total_steps = _total_steps(config, limits, steps_per_epoch)
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)
+    writes = rank == 0
+    if writes and not resume:
+        check_out(out, overwrite)
     trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size)
     # One rank measures while the others wait for it.
-    monitor = Monitor(images, data.kind, bf16=bf16) if config.metric_interval and rank == 0 else None
+    monitor = Monitor(images, data, bf16=bf16) if config.metric_interval and writes else None
     recorder = Recorder(
         config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, monitor=monitor,
-        writes=rank == 0,
+        writes=writes,
     )  # fmt: skip
-    if resume:
-        _resume(recorder, trainer, data, new_data)
-    else:
-        start = load_start(trainer, start_from, out, data) if start_from else None
-        if rank == 0:
-            _claim(out, overwrite)
-            run.write_config(out, config, data, str(torch_device), start)
-        if start and start.continued:
+    start = load_start(trainer, start_from, out, data, len(images)) if start_from and not resume else None
+    with ExitStack() as stack:
+        if writes:
+            stack.enter_context(run.at_work(out))
+            if not resume:
+                _claim(out, overwrite)
+                run.write_config(out, config, data, len(images), str(torch_device), start)
+            stack.enter_context(_told(out, recorder, total_steps))
+        if resume:
+            recorder.restore(trainer)
+        elif start and start.continued:
             recorder.write_story(start_from, trainer)
         else:
             recorder.write_first(trainer)
-    total_steps = _total_steps(config, limits, steps_per_epoch, recorder.epoch_shift)
-    if recorder.step >= total_steps:
-        log.warning(
-            "%s has already seen %s pictures: give more --epochs or --max-images to go on",
-            out, f"{recorder.images_seen:,}",
-        )  # fmt: skip
-        return Outcome(recorder.images_seen, recorder.seconds, "finished")
-    if resume and rank == 0:
-        run.write_epochs(out, limits.epochs)  # or the next --resume would end, and lower its rates, by the old number
-    bar = tqdm(
-        desc=f"{config.preset} ({torch_device.type}, {'bf16' if bf16 else 'fp32'})",
-        total=total_steps * config.batch_size,
-        initial=recorder.step * config.batch_size,
-        unit="img",
-        unit_scale=True,
-        mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log file needs no animation
-        disable=not progress or rank > 0,
-    )
-    order, order_epoch, rollbacks = None, None, 0
+        if recorder.step >= total_steps:
+            log.warning(
+                "%s has already seen %s pictures: give more --epochs or --max-images to go on",
+                out, f"{recorder.images_seen:,}",
+            )  # fmt: skip
+            return Outcome(recorder.images_seen, recorder.seconds, "finished")
+        if resume and writes:
+            run.write_epochs(out, limits.epochs)  # or the next --resume would end, and lower its rates, by the old one
+        bar = tqdm(
+            desc=f"{config.preset} ({torch_device.type}, {'bf16' if bf16 else 'fp32'})",
+            total=total_steps * config.batch_size,
+            initial=recorder.step * config.batch_size,
+            unit="img",
+            unit_scale=True,
+            mininterval=0.1 if sys.stderr.isatty() else 30,  # seconds; a log file needs no animation
+            disable=not progress or rank > 0,
+        )
+        with bar, logging_redirect_tqdm(), stop_signals() as stop:
+            reason = _steps(trainer, recorder, images, limits, total_steps, save_minutes, bar, stop)
+        return Outcome(recorder.images_seen, recorder.seconds, reason)
+
+
+def _steps(
+    trainer: Trainer,
+    recorder: Recorder,
+    images: np.ndarray,
+    limits: Limits,
+    total_steps: int,
+    save_minutes: float,
+    bar: tqdm,
+    stop: threading.Event,
+) -> str:
+    """The steps from where the recorder is until a limit or a stop, and the last checkpoint; `Outcome`'s reason."""
+    config, device, steps_per_epoch = trainer.config, trainer.device, recorder.steps_per_epoch
+    order, order_epoch, rollbacks, gone = None, None, 0, 0
     started = saved = time.monotonic()
     reason = "finished"
+    while recorder.step < total_steps:
+        step = recorder.step
+        epoch, batch = divmod(step, steps_per_epoch)
+        if epoch != order_epoch:
+            order_epoch, order = epoch, epoch_order(
+                len(images), batch_size=config.batch_size, seed=config.seed, epoch=epoch, rank=trainer.rank,
+                world_size=trainer.world_size,
+            )  # fmt: skip
 
-    with bar, logging_redirect_tqdm(), stop_signals() as stop:
-        while recorder.step < total_steps:
-            step = recorder.step
-            epoch, batch = divmod(step, steps_per_epoch)
-            if epoch != order_epoch:
-                order_epoch, order = epoch, epoch_order(
-                    len(images), batch_size=config.batch_size, seed=config.seed, epoch=epoch, rank=rank,
-                    world_size=world_size,
-                )  # fmt: skip
+        trainer.begin_step(step)
+        try:
+            real = make_batch(images, order[batch], device=device, flip=config.flip)
+        except DataError as error:
+            saved_too = recorder.save(trainer)
+            raise TrainingError(f"{error}{'; all is saved until there' * saved_too}: go on with --resume") from error
+        stats, fake = trainer.step(real, step, progress=step / total_steps)
+        recorder.count(stats)
+        bar.update(config.batch_size)
 
-            trainer.begin_step(step)
-            real = make_batch(images, order[batch], device=torch_device, flip=config.flip)
-            stats, fake = trainer.step(real, step, progress=step / total_steps)
-            recorder.count(stats)
-            bar.update(config.batch_size)
+        minutes = (time.monotonic() - started) / 60
+        interrupted = any_rank(stop.is_set(), device)
+        out_of_time = any_rank(limits.max_minutes is not None and minutes >= limits.max_minutes, device)
+        last = out_of_time or recorder.step == total_steps
 
-            minutes = (time.monotonic() - started) / 60
-            interrupted = any_rank(stop.is_set(), torch_device)
-            out_of_time = any_rank(limits.max_minutes is not None and minutes >= limits.max_minutes, torch_device)
-            last = out_of_time or recorder.step == total_steps
-
-            if (recorder.row_due() or last or interrupted) and not trainer.is_finite():
-                rollbacks += 1
-                _roll_back(trainer, recorder, rollbacks)
-                bar.n = recorder.step * config.batch_size
-                continue
-            if recorder.row_due() or last:
-                row = recorder.write_row(trainer, real, fake, replay=last, save_snapshot=last)
-                bar.set_postfix(loss_g=f"{row['loss_g']:.2f}", loss_d=f"{row['loss_d']:.2f}", refresh=False)
-                if "event" in row:
-                    log.warning("at %s images: %s", f"{recorder.images_seen:,}", row["event"])
-            if recorder.step < total_steps and (interrupted or out_of_time):
-                reason = "interrupted" if interrupted else "time limit"
+        if (recorder.row_due() or last or interrupted) and not trainer.is_finite():
+            rollbacks += 1
+            _roll_back(trainer, recorder, rollbacks)
+            bar.n = recorder.step * config.batch_size
+            continue
+        if recorder.row_due() or last:
+            row = recorder.write_row(trainer, real, fake, replay=last, save_snapshot=last)
+            bar.set_postfix(loss_g=f"{row['loss_g']:.2f}", loss_d=f"{row['loss_d']:.2f}", refresh=False)
+            if "event" in row:
+                log.warning("at %s images: %s", f"{recorder.images_seen:,}", row["event"])
+        if recorder.step < total_steps and (interrupted or out_of_time):
+            reason = "interrupted" if interrupted else "time limit"
+            break
+        if time.monotonic() - saved >= save_minutes * 60 and trainer.is_finite():
+            gone = 0 if recorder.save(trainer) or run.is_ours(recorder.folder) else gone + 1
+            if gone > 1:  # it was told at the first, and not brought back
                 break
-            if time.monotonic() - saved >= save_minutes * 60 and trainer.is_finite():
-                recorder.save(trainer)
-                saved = time.monotonic()
+            saved = time.monotonic()
 
-        recorder.save(trainer)
-    if rank == 0 and reason != "interrupted":
-        _find_sliders(out, data.kind)
-        write_card(out)
-    return Outcome(recorder.images_seen, recorder.seconds, reason)
+    if gone > 1 or not recorder.save(trainer):
+        raise TrainingError(
+            f"what was trained up to {recorder.images_seen:,} images cannot be saved ({recorder.problem}): "
+            f"the last checkpoint that was written is whole; put right what is wrong, and go on from it with --resume"
+        )
+    return reason
 
 
-def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord) -> run.Start:
+@contextmanager
+def _told(out: Path, recorder: Recorder, total_steps: int) -> Iterator[None]:
+    """Let state.json say that `out` is in training, and afterwards whether it has got to its end."""
+    run.write_state(out, run.TRAINING)
+    state = run.STOPPED
+    try:
+        yield
+        state = run.FINISHED if recorder.step >= total_steps else state
+    finally:
+        if run.is_ours(out):
+            with suppress(OSError):  # this process will be gone soon, which says as much
+                run.write_state(out, state)
+
+
+def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, images: int) -> run.Start:
     """Fill a trainer's networks from a model folder: both generators with the one it shows, and the critic.
 
     Adam's averages are not in the folder and begin anew. The history goes on where the pictures are the same ones;
     on others it is another story, whose first steps would be lost among the images of the old one.
 
     Args:
-        out, data: of the new training: its folder, and what its pictures are.
+        out, data, images: of the new training: its folder, its pictures' sources in words, and how many they are.
 
     Raises:
         TrainingError: `folder` is `out`, lacks the critic or a history, or has other networks than the trainer.
@@ -211,73 +254,38 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
             "decides a network's shape"
         ) from error
+    seen = [info.start.data] if info.start else []
+    seen += [info.data] if info.data not in seen else []
     return run.Start(
         folder.resolve().name,
-        DataRecord(info.all_parts),
+        " + ".join(seen),
         history[-1]["images_seen"],
         history[-1]["epoch"],
-        continued=info.data.is_same(data) and info.config.image_size == trainer.config.image_size,
+        continued=(info.data, info.images, info.config.image_size) == (data, images, trainer.config.image_size),
     )
 
 
-def _recorded(data: DataRecord | str, images: np.ndarray) -> DataRecord:
-    """The record of the pictures with their number and identity."""
-    if isinstance(data, str):
-        data = DataRecord((SourceRecord(data),))
-    return dataclasses.replace(data, images=len(images), identity=data.identity or identity_of(images))
+def check_size(config: GANConfig, device: torch.device) -> None:
+    """Make sure, before anything is made, that a device's memory could hold such a training; raises `TrainingError`.
 
-
-def _resume(recorder: Recorder, trainer: Trainer, data: DataRecord, new_data: bool) -> None:
-    """Go back to the newest checkpoint, on the same pictures, or on others where that is wanted; all ranks call it.
-
-    Raises:
-        TrainingError: other pictures, and not wanted.
-        gan.checkpoint.CheckpointError: nothing whole to resume from.
+    What is counted is the least: weights, gradients, Adam's averages, and the pictures of a batch.
     """
-    out, info, problem = recorder.folder, None, None
-    if recorder.writes:
-        info = run.read_info(out)
-        known, same = info.data, data.images == info.data.images
-        if known.identity:
-            same = data.identity == known.identity
-        if not same and not new_data:
-            problem = (
-                f"{out} was trained on other pictures: {known.words} ({known.images:,}) and not these of {data.words} "
-                f"({data.images:,}): give the --data that it was trained on, or --new-data to go on with these"
-            )
-    if problem := from_rank_zero(problem, trainer.device):
-        raise TrainingError(problem)
-    recorder.restore(trainer)
-    changes = None
-    if recorder.writes:
-        if same:
-            run.write_data(out, known.told_by(data))
-        else:
-            run.write_data(out, data, run.Earlier(known, recorder.images_seen))
-        info = run.read_info(out)
-        records = [*(part.data for part in info.earlier), info.data]
-        changes = [(record.words, record.images) for record in records]
-    recorder.change_pictures(trainer, from_rank_zero(changes, trainer.device))
-
-
-def pick_device(device: str) -> torch.device:
-    """The torch device of a name, "auto" being cuda, then mps, then cpu; raises `TrainingError`."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        picked = torch.device(device)
-        torch.zeros(1, device=picked)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"device {device!r} cannot be used here ({reason}): try --device cpu") from error
-    return torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else picked
-
-
-def pick_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto" where the processor has instructions for it."""
-    if precision not in ("auto", "fp32", "bf16"):
-        raise TrainingError(f"precision {precision!r}: expected auto, fp32 or bf16")
-    return computes_bf16(device) if precision == "auto" else precision == "bf16"
+        with torch.device("meta"):
+            networks = Generator(config), Discriminator(config)
+    except (RuntimeError, OverflowError, TypeError) as error:  # sizes that torch cannot count
+        raise TrainingError(
+            f"no network of base_channels {config.base_channels:,}, z_dim {config.z_dim:,} and these multipliers can "
+            "be made: lower --set base_channels"
+        ) from error
+    pictures = config.batch_size * (1 + config.fakes_per_real) * config.image_size**2 * config.channels
+    needed = 4 * (4 * sum(map(count_parameters, networks)) + pictures)
+    if needed > (there := memory_bytes(device)):
+        raise TrainingError(
+            f"{count_parameters(networks[0]):,} and {count_parameters(networks[1]):,} parameters with batches of "
+            f"{config.batch_size:,} need at least {needed / 1e9:,.0f} GB of memory, and {device} has "
+            f"{there / 1e9:,.0f}: lower --batch-size or --set base_channels"
+        )
 
 
 def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> int:
@@ -296,45 +304,49 @@ def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> 
     return len(images) // config.batch_size
 
 
-def _total_steps(config: GANConfig, limits: Limits, steps_per_epoch: int, epoch_shift: float) -> int:
-    steps = round((limits.epochs - epoch_shift) * steps_per_epoch)
+def _total_steps(config: GANConfig, limits: Limits, steps_per_epoch: int) -> int:
+    steps = limits.epochs * steps_per_epoch
     if limits.max_images is not None:
         steps = min(steps, math.ceil(limits.max_images / config.batch_size))
     return steps
 
 
-def _claim(out: Path, overwrite: bool) -> None:
-    """Make sure that `out` is ours to write; removes an old model's own files only, and only when told."""
+def check_out(out: Path, overwrite: bool) -> None:
+    """Make sure, before anything is made, that a new training may write to `out`; raises `TrainingError`."""
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
     if not run.is_run(out):
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and not run.is_begun_only(out):
             raise TrainingError(f"{out} holds other files and no model: choose another --out")
         return
-    if not overwrite:
-        history = run.read_history(out)
-        seen = f"{history[-1]['images_seen']:,} images seen" if history else "nothing trained yet"
+    if run.is_training(out):
+        raise TrainingError(f"{out} is in training: choose another --out, or stop that one first (Ctrl-C, it saves)")
+    if overwrite:
+        return
+    if not has_checkpoint(out) and not run.read_history(out):
         raise TrainingError(
-            f"{out} already holds a model ({seen}): go on with --resume {out}, "
-            "start over with --overwrite, or choose another --out"
+            f"{out} holds a run that was stopped before its first checkpoint: start over with --overwrite, "
+            "or choose another --out"
         )
-    for name in ("samples", "snapshots", "checkpoint"):
+    history = run.read_history(out)
+    seen = f"{history[-1]['images_seen']:,} images seen" if history else "nothing trained yet"
+    go_on = f"go on with {shell_command('--resume', out)}, " if has_checkpoint(out) else ""
+    raise TrainingError(
+        f"{out} already holds a model ({seen}): {go_on}start over with --overwrite, or choose another --out"
+    )
+
+
+def _claim(out: Path, overwrite: bool) -> None:
+    """Make `out` ours, which holds its lock already; removes an old model's own files only, and only when told."""
+    check_out(out, overwrite)
+    remove_leftovers(out)
+    for name in ("samples", "snapshots"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("config.json", "model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv",
+    for path in [*(out / "checkpoint").glob("*.json"), *(out / "checkpoint").glob("*.pt")]:
+        path.unlink()
+    for name in ("config.json", "model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv", run.STATE_FILE,
                  "metrics.json", directions.FILE, encoder.FILE, "projection.json", "README.md"):  # fmt: skip
         (out / name).unlink(missing_ok=True)
-
-
-def _find_sliders(out: Path, kind: str) -> None:
-    """Directions for the page, where a classifier knows such pictures; whatever happens, the model is whole without."""
-    if task_of(kind) is None:
-        log.info("python -m gan.directions %s finds sliders for the page", out)
-        return
-    log.info("finding the sliders of %s: a minute or two", out)
-    try:
-        directions.find_for_run(out)
-    except Exception as error:
-        log.warning("%s has no sliders but z: %s: %s", out, type(error).__name__, error)
 
 
 def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:
@@ -350,28 +362,3 @@ def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:
     event = f"diverged at {diverged_at:,} images: back to {recorder.images_seen:,}"
     log.warning(event)
     recorder.note(event)
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM set an event, so that the step in progress is finished and saved.
-
-    A second one acts as usual. Signals can only be caught in the main thread; elsewhere nothing changes.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(number, usual[number])
-
-    for number in usual:
-        signal.signal(number, request)
-    try:
-        yield stop
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)

@@ -15,12 +15,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from tiny_runs import go
 
 from gan.config import GANConfig
 from gan.data import load_images
-from gan.data_record import BUILT_IN, DataRecord
 from gan.drawn import draw_faces
-from gan.training import train
 
 torch.set_num_threads(1)
 
@@ -86,8 +85,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, p
     """A finished model folder, with snapshots; shared, so only to be read (`run_copy` is for changing)."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     config = tiny_config.replace(epochs=50, ema_half_life_images=100)
-    data = DataRecord((BUILT_IN["drawn"],))
-    train(config, pictures, folder, data=data, device="cpu", precision="fp32", progress=False)
+    go(config, pictures, folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import stat
@@ -60,6 +61,24 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path):
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
     assert os.umask(before) == before  # and the process's own is as it was
+
+
+@pytest.mark.parametrize("function", ["os.fsync", "pathlib.Path.chmod"])
+def test_file_systems_without_rights_or_syncing_are_written_to(tmp_path, monkeypatch, function):
+    """Mounted buckets and CIFS refuse them."""
+
+    def refuse(*_):
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(function, refuse)
+    refusal = errno.ENOTSUP
+    with atomic_path(tmp_path / "file") as path:
+        path.write_text("x", encoding="utf-8")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "x"
+    refusal = errno.EIO
+    with pytest.raises(OSError, match="Input/output"), atomic_path(tmp_path / "file") as path:
+        path.write_text("y", encoding="utf-8")
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("refusals", [3, 1000])

@@ -149,8 +149,8 @@ LAYERS = {
 }  # fmt: skip
 LAYERS["faces128"] = (  # a level on top of each
     LAYERS["faces64"][0]
-    + deconv(48, 24, 4, False) + modulated_norm(128, 24)
-    + deconv(24, 12, 4, False) + modulated_norm(128, 12) + conv(12, 3, 3, False),
+    + conv(48, 24, 1, False) + conv(24, 24, 3, False) + modulated_norm(128, 24)
+    + conv(24, 12, 1, False) + conv(12, 12, 3, False) + modulated_norm(128, 12) + conv(12, 3, 3, False),
     LAYERS["faces64"][1][:2] + conv(3, 24, 4, True) + conv(24, 48, 4, True) + LAYERS["faces64"][1][2:],
 )  # fmt: skip
 
@@ -237,7 +237,7 @@ def feature_map_sizes(network, inputs):
         ("dlnd-celeba28", [14, 7, 4], [7, 14, 28]),
         ("dcgan64", [32, 16, 8, 4], [8, 16, 32, 64]),
         ("faces64", [32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64]),  # a shortcut's convolution comes before it widens
-        ("faces128", [64, 32, 32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64, 64, 128, 128]),
+        ("faces128", [64, 32, 32, 16, 8, 4], [8, 4, 16, 8, 32, 16, 64, 32, 64, 64, 128, 128]),
     ],
 )
 def test_feature_map_sizes_and_ranges(name, inwards, outwards):
@@ -265,7 +265,7 @@ BLOCKS = {
     "dlnd-celeba28": ("BR TBR TBR Th", "CL CL CL", (0, 0)),
     "dcgan64": ("BR TBR TBR TBR Th", "CL CBL CBL CBL", (0, 0)),
     "faces64": ("(MRT+CU) (MRT+CU) (MRT+CU) MR Th", "CL CL CL CL", (0, 0)),
-    "faces128": ("(MRT+CU) (MRT+CU) (MRT+CU) MR (T+TMR+TMRC)h", "(C+C+L+C)L CL CL CL", (0, 0)),
+    "faces128": ("(MRT+CU) (MRT+CU) (MRT+CU) MR (T+CUCMR+CUCMRC)h", "(C+C+L+C)L CL CL CL", (0, 0)),
 }  # fmt: skip
 # Plain operations only, each with an ONNX counterpart: the generator shall run in a browser too.
 LETTERS = {

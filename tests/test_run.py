@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +19,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from gan import run
-from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.models import Discriminator, Generator
 from gan.run import RunError
 from gan.sampling import latents, sample
@@ -27,11 +28,10 @@ ROW = {"images_seen": 64, "epoch": 0.5, "seconds": 1.25, "loss_g": 0.6931472, "l
 
 def test_config_round_trip(tmp_path, tiny_config):
     assert not run.is_run(tmp_path / "new")
-    data = DataRecord((BUILT_IN["drawn"], SourceRecord("a.zip", "a.zip", "faces", "free to use")), 44, "abc")
-    run.write_config(tmp_path / "new", tiny_config, data)
+    run.write_config(tmp_path / "new", tiny_config, "drawn faces", 44)
     assert run.is_run(tmp_path / "new")
     info = run.read_info(tmp_path / "new")
-    assert (info.config, info.data) == (tiny_config, data)
+    assert (info.config, info.data, info.images) == (tiny_config, "drawn faces", 44)
     assert info.libraries["torch"] == torch.__version__
     assert info.machine.startswith(f"{torch.get_num_threads()} CPU core")
     assert (
@@ -281,3 +281,63 @@ def test_weights_are_safetensors_and_no_pickles(tiny_run):
     ]:
         with safe_open(path, "pt") as file:
             assert file.keys()
+
+
+# ------------------------------------------------------------------------------- whose folder it is
+
+
+def hold(folder, begun, ended):
+    """Another process at work in the folder, until it is told to end."""
+    child = os.fork()
+    if child == 0:
+        with run.at_work(folder):
+            run.write_state(folder, run.TRAINING)
+            os.write(begun, b"x")
+            os.read(ended, 1)
+        os._exit(0)
+    return child
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a child that dies without a word")
+def test_one_process_is_at_work_in_a_folder_and_a_dead_one_is_not(tmp_path):
+    reader, begun = os.pipe()
+    ended, _ = os.pipe()
+    child = hold(tmp_path, begun, ended)
+    os.read(reader, 1)
+    whose = rf"is being written by another process \({child} on .*\): wait"
+    with pytest.raises(run.RunError, match=whose), run.at_work(tmp_path):
+        pass
+    assert run.is_training(tmp_path) is True
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with run.at_work(tmp_path):
+        assert run.is_training(tmp_path) is False  # though its state.json says "training" still
+        assert run.read_state(tmp_path)["state"] == run.TRAINING
+        with pytest.raises(run.RunError), run.at_work(tmp_path):
+            pass  # nor twice in one process
+    assert run.is_begun_only(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    assert not run.is_begun_only(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"state": "training"}', '{"state": 1, "host": "", "pid": 1, "start": 1}']
+)
+def test_a_damaged_state_says_nothing(tmp_path, text):
+    assert run.is_training(tmp_path) is None
+    (tmp_path / run.STATE_FILE).write_text(text, encoding="utf-8")
+    assert run.is_training(tmp_path) is None
+
+
+def test_a_row_that_the_disk_does_not_take_whole_is_taken_back(tmp_path):
+    run.append_history(tmp_path, {"images_seen": 8})
+    before = (tmp_path / "history.csv").read_bytes()
+    resource = pytest.importorskip("resource")  # not on Windows
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 3, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            run.append_history(tmp_path, {"images_seen": 16, "event": "x" * 100})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "history.csv").read_bytes() == before

@@ -14,10 +14,11 @@ from tiny_runs import assert_same_run, go, history, on_step
 from gan import run, training
 from gan.checkpoint import load_checkpoint
 from gan.data import make_batch
+from gan.machine import MachineError, pick_bf16, pick_device
 from gan.recorder import pairwise_distance
 from gan.sampling import generate, latents, sample
 from gan.trainer import Trainer
-from gan.training import MAX_ROLLBACKS, Limits, TrainingError, pick_bf16, pick_device, train
+from gan.training import MAX_ROLLBACKS, Limits, TrainingError, train
 
 # ------------------------------------------------------------------------------- what a run leaves
 
@@ -26,7 +27,7 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
     names = {path.name for path in tiny_run.iterdir()}
     assert names == {
         "config.json", "model.safetensors", "discriminator.safetensors", "history.csv", "samples", "snapshots",
-        "checkpoint", "README.md",
+        "checkpoint", "state.json", "README.md",
     }  # fmt: skip
     rows = run.read_history(tiny_run)
     assert (rows[0]["images_seen"], rows[0]["sample"], rows[0]["loss_g"]) == (0, 0, None)  # before training
@@ -38,7 +39,7 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
         assert [row[column] for row in rows if row[column] is not None] == list(files) == list(range(len(files)))
         assert last[column] == len(files) - 1  # the end is always kept
     assert all(np.isfinite(row["loss_g"]) and 0 < row["d_real"] < 1 for row in rows[1:])
-    assert run.read_info(tiny_run).data.images == 44
+    assert run.read_info(tiny_run).images == 44
 
 
 def test_sample_sheets_are_log_spaced(tiny_run):
@@ -321,9 +322,9 @@ def test_pictures_that_do_not_fit_are_a_sentence(tiny_config, pictures, tmp_path
     assert go(tiny_config.replace(epochs=1), pictures[:8], tmp_path / "a").images_seen == 8
 
 
-@pytest.mark.parametrize("device", ["tpu", "cuda:99", "cpuu"])
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", "cpuu", "meta", ""])
 def test_a_device_that_is_not_there_is_a_sentence(device):
-    with pytest.raises(TrainingError, match=rf"device '{device}' cannot be used here \(.*\): try --device cpu"):
+    with pytest.raises(MachineError, match=rf"device '{device}' cannot be used here \(.*\): try --device cpu"):
         pick_device(device)
 
 
@@ -334,7 +335,7 @@ def test_precision(monkeypatch):
         assert pick_bf16("auto", cpu) is supported
         assert (pick_bf16("bf16", cpu), pick_bf16("fp32", cpu)) == (True, False)
     assert pick_bf16("auto", torch.device("mps")) is False
-    with pytest.raises(TrainingError, match="precision 'fp16': expected auto, fp32 or bf16"):
+    with pytest.raises(MachineError, match="precision 'fp16': expected auto, fp32 or bf16"):
         pick_bf16("fp16", cpu)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gan.classifier import ClassifierError, load_classifier, task_of
+from gan.data import pick_images
 from gan.metrics.distances import frechet_from_moments, moments
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.protocol import digit_figures
@@ -30,17 +31,17 @@ class Monitor:
 
     Args:
         images: (N, H, W, C) uint8, the training's pictures.
-        kind: what they show; decides the classifier. Without one the sliced Wasserstein distance is measured.
+        data: their sources in words; decides the classifier. Without one the sliced Wasserstein distance is measured.
         bf16: whether to draw in bfloat16.
 
     Attributes:
         metric: the column of the history that tells the best generator: the lower, the better.
     """
 
-    def __init__(self, images: np.ndarray, kind: str, *, bf16: bool = False) -> None:
+    def __init__(self, images: np.ndarray, data: str, *, bf16: bool = False) -> None:
         self.images, self.bf16 = images, bf16
         self.classifier, self._real_moments = None, None
-        task = task_of(kind)
+        task = task_of(data)
         try:
             known = load_classifier(task) if task else None
         except ClassifierError as error:
@@ -72,4 +73,4 @@ class Monitor:
 
     def _some_images(self, n: int) -> np.ndarray:
         rows = np.random.default_rng(0).permutation(len(self.images))[:n]
-        return np.asarray(self.images[np.sort(rows)])
+        return pick_images(self.images, np.sort(rows))

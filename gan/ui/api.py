@@ -75,7 +75,7 @@ def build(library: Library) -> None:
                     "channels": entry.info.config.channels,
                     "z_dim": entry.info.config.z_dim,
                     "source": entry.info.config.source,
-                    "data": entry.info.data.words,
+                    "data": entry.info.data,
                 }
                 if entry.info
                 else {}

@@ -120,11 +120,11 @@ def example(library: Library, model: str) -> Example:
     Raises:
         gan.run.RunError: no such model, or a broken one.
     """
-    generator, kind = library.generator(model), library.entry(model).info.data.kind
+    generator, data = library.generator(model), library.entry(model).info.data
     with _finding:
         if generator not in _found:
             try:
-                task = task_of(kind)
+                task = task_of(data)
                 _found[generator] = _find(generator, load_classifier(task), _WORDS[task]) if task else PLAIN
             except ClassifierError:
                 _found[generator] = PLAIN

@@ -21,7 +21,16 @@ from gan.encoder import FILE as ENCODER
 from gan.encoder import Encoder, load_encoder
 from gan.models import Discriminator, Generator, fold
 from gan.precision import computes_bf16
-from gan.run import CRITIC_FILE, MODEL_FILE, RunError, RunInfo, load_discriminator, load_generator, read_info
+from gan.run import (
+    CRITIC_FILE,
+    MODEL_FILE,
+    RunError,
+    RunInfo,
+    is_training,
+    load_discriminator,
+    load_generator,
+    read_info,
+)
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +230,13 @@ def _without_place(sentence: str, folder: Path) -> str:
 
 
 def _in_training(folder: Path) -> bool:
-    """Whether a training is at work there: it has a checkpoint, writes its history, and wrote no card after it."""
+    """Whether a training is at work there.
+
+    Where the folder does not say which process trains it, as those of older versions: whether it has a checkpoint, and
+    a history that was written a short while ago, and no card after it.
+    """
+    if (told := is_training(folder)) is not None:
+        return told
     written = _stamp(folder / "history.csv")
     if written is None or not (folder / "checkpoint").is_dir():  # shipped models have no checkpoint
         return False

@@ -193,7 +193,7 @@ def run_ours(folder: Path, steps: int) -> dict:
 
 
 def _uses_bf16() -> bool:
-    from gan.training import pick_bf16, pick_device
+    from gan.machine import pick_bf16, pick_device
 
     return pick_bf16("auto", pick_device("auto"))
 

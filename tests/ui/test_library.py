@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from gan import load_generator
-from gan.run import RunError, save_weights, snapshots
+from gan.run import FINISHED, STATE_FILE, TRAINING, RunError, save_weights, snapshots, write_state
 from gan.sampling import latents
 from gan.ui import library as module
 from gan.ui.library import Library
@@ -178,8 +179,22 @@ def in_training(roots) -> bool:
     return {entry.name: entry.in_training for entry in Library(roots).entries()}["runs/two"]
 
 
+def test_in_training_is_what_the_folder_says_as_long_as_its_process_lives(roots):
+    folder = roots[1] / "two"
+    write_state(folder, TRAINING)
+    assert in_training(roots)
+    write_state(folder, FINISHED)
+    (folder / "README.md").unlink(missing_ok=True)
+    (folder / "history.csv").touch()
+    assert not in_training(roots)  # and how old its files are does not matter
+    state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    (folder / STATE_FILE).write_text(json.dumps(state | {"state": TRAINING, "start": 0.0}), encoding="utf-8")
+    assert not in_training(roots)  # killed, and its number was given again
+
+
 def test_in_training_means_a_fresh_history_and_no_card_after_it(roots):
     run, now = roots[1] / "two", time.time()
+    (run / STATE_FILE).unlink()  # of an older version
     os.utime(run / "history.csv", (now, now))
     os.utime(run / "README.md", (now + 1, now + 1))
     assert not in_training(roots)  # finished: the card is written last
