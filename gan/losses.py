@@ -1,4 +1,4 @@
-"""Adversarial losses and gradient penalties: maths on logits, nothing else.
+"""Adversarial losses and gradient penalties: maths on logits and their gradients, nothing else.
 
 Every adversarial loss is a pair: `discriminator(real_logits, fake_logits) -> scalar` and
 `generator(real_logits, fake_logits) -> scalar`, both to be minimised; logits are (N, 1) or (N,).
@@ -92,15 +92,18 @@ def loss_of(config: GANConfig) -> AdversarialLoss:
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Mean squared norm of D's gradient with respect to its pictures (Mescheder et al. 2018).
+    """Mean over pictures of the squared norm of the gradient of all logits' sum (Mescheder et al. 2018).
 
-    R1 on real pictures, R2 on generated ones; multiply by gamma / 2. Runs in float32 whatever the
+    R1 on real pictures, R2 on generated ones; multiply by gamma / 2. Where D judges each picture by itself, that is
+    the gradient of its own logit. With `minibatch_stddev` a picture also moves the logits of its group, and that
+    counts with it, as in StyleGAN2 (Karras et al. 2020). Runs in float32 whatever the
     surrounding autocast: the second-order weight gradients of bfloat16 convolutions are silently
     50 % and more off on CPUs with AMX.
 
     Args:
-        discriminator: images -> logits; must not mix pictures of a batch (no batch norm).
-        images: (N, C, H, W) in [-1, 1].
+        discriminator: (N, C, H, W) -> logits (N,) or (N, 1); no batch norm, with which a picture's gradient depends on
+            all others (`GANConfig` refuses it), and its weights in float32.
+        images: (N, C, H, W) in [-1, 1], any float.
 
     Returns:
         Scalar, differentiable with respect to the discriminator's parameters.

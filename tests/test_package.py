@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,27 @@ def in_the_machine_s_encoding(path):
 
 def test_text_is_never_in_the_machine_s_own_encoding():
     assert not [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES for line in in_the_machine_s_encoding(path)]
+
+
+def exists(name):
+    """Whether a dotted name is a module or something in one."""
+    try:
+        pkgutil.resolve_name(name)
+        return True
+    except (ImportError, AttributeError):
+        return False
+
+
+def test_what_docstrings_and_comments_name_exists():
+    scripts = sorted((ROOT / "gan").rglob("*.js"))
+    texts = {path: path.read_text(encoding="utf-8") for path in [*SOURCES, *scripts]}
+    names = {path: set(re.findall(r"`(gan(?:\.\w+)+)`", text)) for path, text in texts.items()}
+    assert not [
+        f"{path.relative_to(ROOT)}: {name}" for path, found in names.items() for name in found if not exists(name)
+    ]
+    files = {path.name for path in (ROOT / "gan").rglob("*.*")}
+    said = {path: set(re.findall(r"[\w-]+\.(?:js|css)\b", text)) for path, text in texts.items()}
+    assert not [f"{path.relative_to(ROOT)}: {name}" for path, found in said.items() for name in found - files]
 
 
 @pytest.mark.parametrize("name", ["app.py", "train.py"])

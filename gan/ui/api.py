@@ -40,10 +40,10 @@ def build(library: Library) -> None:
             directions: name of a direction, as /directions lists them, to how far the face is moved that way, -3 to
                 3, for example {"Smile": 2, "SeFa 1": -0.5}; at most 64.
             latent: an own z in the place of the seed's: its numbers as float16, little-endian, in base64url, as the
-                page's links have them. Truncation multiplies it too.
+                page's links have them. Truncation does with it what it does with a seed's.
 
         Returns:
-            A PNG whose metadata holds the arguments: dropped into the page, it restores them.
+            A PNG whose metadata holds all arguments but scale: dropped into the page, it restores them.
         """
         face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
         pixels = draw(library, face).pixels
@@ -66,7 +66,13 @@ def build(library: Library) -> None:
         return to_image(image_grid(pixels, columns))
 
     def models() -> list[dict]:
-        """List the models: name, size in pixels, colour channels, numbers in z, what is wrong with it if anything."""
+        """List the models.
+
+        Returns:
+            For each its name, whether it is in training, and what is wrong with it (null for nothing); where its
+            config can be read also its size in pixels, colour channels, numbers in z, where the recipe comes from,
+            and what it was trained on.
+        """
         return [
             {"name": entry.name, "in_training": entry.in_training, "problem": entry.problem}
             | (

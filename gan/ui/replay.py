@@ -27,7 +27,7 @@ _NONE = ""
 _NOTHING = ("no other run", _NONE)
 
 
-def build(library: Library, face: gr.Textbox) -> None:
+def build(library: Library, face: gr.Component) -> None:
     """Lay out the tab and wire it.
 
     Args:
@@ -99,7 +99,8 @@ def _endpoint(server: ReplayServer) -> None:
 
         Returns:
             The sheet, 8 x 8 pictures of the seeds 0 to 63 row by row, and the numbers at that moment: images_seen,
-            epoch, seconds, losses, D(x), D(G(z)), diversity, and how many sheets the run has.
+            epoch, seconds, losses, D(x), D(G(z)), diversity (null where not measured); the sheet's number, how many
+            there are, and how many images the run has seen.
         """
         return server.moment(model, step)
 
@@ -107,7 +108,7 @@ def _endpoint(server: ReplayServer) -> None:
 
 
 def _first(entries: list[Entry], face: str) -> str | None:
-    """For a visitor who has chosen nothing: the run that draws the face in Explore, else the first whole one."""
+    """For a visitor who has chosen nothing: what draws the face in Explore, else the first whole run, else any."""
     try:
         named = [entry.name for entry in entries if entry.name == Face.from_json(face).model]
     except FaceError:

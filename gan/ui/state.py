@@ -140,7 +140,7 @@ class Face:
 
         Args:
             config: the model's.
-            vectors: what each direction's value 1 adds, (z_dim,); `gan.ui.edits.latent` gathers them.
+            vectors: what each direction's value 1 adds, (z_dim,); `gan.ui.drawing.latent` gathers them.
 
         Raises:
             FaceError: a direction that is not in `vectors`, an own latent of another length than the model's, or
@@ -186,9 +186,10 @@ class Face:
 
     @classmethod
     def from_query(cls, values: Mapping[str, str], default: Face) -> Face:
-        """The reverse of `to_query`, from parsed parameters; what is missing comes from `default`.
+        """The reverse of `to_query`, from parsed parameters.
 
-        A link that names another model or seed than `default` starts without default's changes.
+        Model, seed and truncation that a link does not give come from `default`. Changes do not: what a link does not
+        move is at 0. Without any parameter of ours it is `default` itself.
 
         Raises:
             FaceError: a value that cannot be read or is out of range.
