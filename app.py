@@ -17,22 +17,25 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would 
 import argparse
 import importlib.util
 import os
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
+
+# isort: split
 import gradio as gr
 
-from gan.ui import api, explore, frames, morph, photo, replay
+from gan.ui import api, explore, frames, limits, morph, photo, replay
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
+from gan.ui.places import later
 from gan.ui.tab import STATIC, guard, static
 from gan.ui.theme import theme
 
 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
-    with gr.Blocks(title="GAN Faces", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with gr.Blocks(title="GAN Faces", analytics_enabled=False) as page:
         script = static("remembering.js", "tabs.js")
         gr.HTML(frames.HEADER, elem_id="header", js_on_load=script, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
@@ -46,7 +49,7 @@ def build(library: Library) -> gr.Blocks:
                 replay.build(library, face)
         api.build(library)
     guard(page)
-    page.queue(max_size=64)  # of calls that wait; what the page itself does is answered without waiting
+    limits.queue(page)
     return page
 
 
@@ -63,6 +66,7 @@ def launch(page: gr.Blocks, **options: object) -> str:
         favicon_path=STATIC / "favicon.svg",
         footer_links=["api", "settings"],
         run_history=False,  # it would keep every frame of every drag in the visitor's browser
+        **limits.options(),
         mcp_server=importlib.util.find_spec("mcp") is not None,
         **options,
     )
@@ -94,8 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         share=options.share or None,  # None leaves it to GRADIO_SHARE
         prevent_thread_lock=True,
     )
-    # While nobody waits for it: loading and first use of the model that the first visitor will see.
-    threading.Thread(target=explore.Explore(library).warm_up, daemon=True).start()
+    later(explore.Explore(library).warm_up)  # what the first visitor will see is loaded and used while nobody waits
     page.block_thread()
 
 

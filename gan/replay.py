@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gan import run
 from gan.models import Generator
 from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.run import RunError
-from gan.sampling import generate, image_grid
+from gan.sampling import generate, image_grid, truncation_of
 
 LOSSES = ("loss_g", "loss_d")
 SCORES = ("d_real", "d_fake")
@@ -177,7 +177,9 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return np.where(n > 0, (sums[high] - sums[low]) / np.maximum(n, 1), math.nan)
 
 
-def film_strip(folder: Path, replay: Replay, z: torch.Tensor, truncation: float = 1.0) -> tuple[np.ndarray, list[int]]:
+def film_strip(
+    folder: Path, replay: Replay, z: torch.Tensor, truncation: float = 1.0, pause: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray, list[int]]:
     """One latent vector drawn by every snapshot of a run, in a row.
 
     Args:
@@ -185,6 +187,7 @@ def film_strip(folder: Path, replay: Replay, z: torch.Tensor, truncation: float 
         replay: of that folder; its `snapshots` are drawn.
         z: (1, z_dim) float32.
         truncation: psi, see `gan.sampling.generate`.
+        pause: is called between pieces of the work.
 
     Returns:
         (H, n * W, C) uint8, and for each of the n pictures its images seen. Damaged snapshots are left out.
@@ -200,6 +203,10 @@ def film_strip(folder: Path, replay: Replay, z: torch.Tensor, truncation: float 
             run.load_weights(Path(folder) / "snapshots" / f"{number:04d}.safetensors", generator)
         except RunError:
             continue
+        pause()
+        if truncation != 1:
+            for _ in truncation_of(generator).measure(torch.tensor([truncation])):
+                pause()
         pictures.append(generate(generator, z, truncation=truncation)[0])
         moments.append(images_seen)
     if not pictures:

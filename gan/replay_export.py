@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,20 @@ _LABELS = {"loss_g": "G loss", "loss_d": "D loss", "d_real": "D(x), real", "d_fa
 _MARGIN, _CAPTION, _PLOT = 16, 44, 190  # pixels of a film's frame
 
 
-def film(replays: Sequence[Replay], format: str = "gif", *, logarithmic: bool = True) -> bytes:
+def film(
+    replays: Sequence[Replay],
+    format: str = "gif",
+    *,
+    logarithmic: bool = True,
+    pause: Callable[[], None] = lambda: None,
+) -> bytes:
     """The replay of one run, or of two side by side, aligned by images seen.
 
     Args:
         replays: one or two, at least one with a sample sheet.
         format: of `gan.animation.formats()`.
         logarithmic: the curves' time axis.
+        pause: is called between two frames.
 
     Returns:
         The file: a frame per sample sheet, at most `MAX_FRAMES`, `FRAME_SECONDS` each.
@@ -53,7 +60,7 @@ def film(replays: Sequence[Replay], format: str = "gif", *, logarithmic: bool = 
     if not moments:
         raise ExportError("there is no sample sheet to make a film of: wait for the run's first one")
     chosen = np.linspace(0, len(moments) - 1, min(MAX_FRAMES, len(moments))).round().astype(int)
-    frames = _frames(replays, [moments[index] for index in chosen], logarithmic)
+    frames = _frames(replays, [moments[index] for index in chosen], logarithmic, pause)
     return encode(frames, len(chosen), format, FRAME_SECONDS, last_seconds=LAST_SECONDS, dither=False)
 
 
@@ -163,7 +170,9 @@ class _Curves:
                     )
 
 
-def _frames(replays: Sequence[Replay], moments: Sequence[int], logarithmic: bool) -> Iterator[Image.Image]:
+def _frames(
+    replays: Sequence[Replay], moments: Sequence[int], logarithmic: bool, pause: Callable[[], None]
+) -> Iterator[Image.Image]:
     width = len(replays) * (SIDE + _MARGIN) + _MARGIN
     height = _MARGIN + SIDE + _CAPTION + _PLOT
     curves = _Curves(replays, (width - 2 * _MARGIN, _PLOT - _MARGIN), 100, _DARK, logarithmic)
@@ -181,6 +190,7 @@ def _frames(replays: Sequence[Replay], moments: Sequence[int], logarithmic: bool
             x, shift = x + _MARGIN, _MARGIN + SIDE + _CAPTION
             draw.line([(x, top + shift), (x, bottom + shift)], fill=_DARK["cursor"], width=2)
         yield frame
+        pause()
 
 
 def _write_caption(draw: ImageDraw.ImageDraw, replay: Replay, images_seen: int, left: int) -> None:

@@ -157,11 +157,12 @@ def generate(
     for part, part_psi in zip(z.split(batch_size), psi.expand(len(z)).split(batch_size), strict=True):
         part, part_psi = part.to(device), part_psi.to(device)
         plain = bool((part_psi == 1).all())
-        pictures.append(to_uint8(generator(part) if plain else _truncation(generator)(part, part_psi)))
+        pictures.append(to_uint8(generator(part) if plain else truncation_of(generator)(part, part_psi)))
     return np.concatenate(pictures)
 
 
-def _truncation(generator: Generator) -> Truncation:
+def truncation_of(generator: Generator) -> Truncation:
+    """What `generate` draws a generator's truncated pictures with; what it has measured is remembered."""
     if generator not in _truncations:
         device = next(generator.parameters()).device
         _truncations[generator] = Truncation(generator, even_latents(generator.config, _AVERAGED).to(device))

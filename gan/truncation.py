@@ -11,11 +11,12 @@ the mean and spread that it has without truncation.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from gan.models import Generator, GrownPicture, Residual
+from gan.models import Generator, GrownPicture, Layers, Residual
 
 MOST = 2.0  # psi
 _COARSE = 16  # pixels: the side of the largest activations that are pulled; the mean of finer ones is a blur
@@ -26,25 +27,40 @@ _GAIN = 4.0  # at most, up or down: a channel that hardly varies in the typical 
 class Truncation:
     """Draws a generator's pictures at any truncation.
 
-    Each truncation that is measured takes as long as drawing `z` does, the first time that it is needed.
+    Each truncation that is measured takes as long as drawing `z` does, the first time that it is needed; so does the
+    very first measurement, of what there is without truncation.
 
     Args:
         generator: in eval mode, folded or not; it must not change afterwards.
         z: (n, z_dim) latents to average over, on the generator's device.
     """
 
-    @torch.inference_mode()
     def __init__(self, generator: Generator, z: Tensor) -> None:
         self._stem, self._z = generator.stem, z
         self._first, *self._others = _parts(generator)
         self._means: list[Tensor] = []  # after each part but the last, per pixel
         self._moments: list[tuple[Tensor, Tensor]] = []  # there, per channel
         self._corrections: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        x = self._stem(z)
-        for part in (self._first, *self._others[:-1]):
-            x = part(x, z)
-            self._means.append(x.mean(dim=0))
-            self._moments.append(_moments(x))
+
+    @property
+    def averaged(self) -> int:
+        """n, the latents that are drawn for each measurement."""
+        return len(self._z)
+
+    def unmeasured(self, psi: Tensor) -> int:
+        """How many times `z` has to be drawn before pictures at psi (N,) can be."""
+        return (not self._means) + len(_levels(psi) - self._corrections.keys())
+
+    def measure(self, psi: Tensor) -> Iterator[None]:
+        """Measure what is not yet, a layer at a time, so that whoever waits may do something else between them.
+
+        Args:
+            psi: as of `__call__`, which measures whatever was not before.
+        """
+        if not self._means:
+            yield from self._measure_plain()
+        for level in sorted(_levels(psi) - self._corrections.keys()):
+            yield from self._measure(level)
 
     @torch.inference_mode()
     def __call__(self, z: Tensor, psi: Tensor) -> Tensor:
@@ -57,11 +73,13 @@ class Truncation:
         Returns:
             images: (N, C, H, W) in [-1, 1].
         """
+        for _ in self.measure(psi):
+            pass
         below = (psi / _STEP).floor().long()
         share = _wide(psi / _STEP - below)
         x = self._first(self._stem(z), z)
         for site, part in enumerate(self._others):
-            ends = [[self._correction(level)[site] for level in (below + up).tolist()] for up in (0, 1)]
+            ends = [[self._corrections[level][site] for level in (below + up).tolist()] for up in (0, 1)]
             gain, shift = (
                 torch.lerp(*(torch.stack([pair[kind] for pair in end]) for end in ends), share) for kind in (0, 1)
             )
@@ -72,23 +90,52 @@ class Truncation:
         mean = self._means[site]
         return mean + psi * (x - mean) if site == 0 or mean.shape[-1] <= _COARSE else x
 
-    def _correction(self, level: int) -> list[tuple[Tensor, Tensor]]:
+    def _measure_plain(self) -> Iterator[None]:
+        """Means and moments of all sites without truncation."""
+        means, moments = [], []
+        with torch.inference_mode():
+            x = self._stem(self._z)
+        for part in (self._first, *self._others[:-1]):
+            x = yield from _by_layers(part, x, self._z)
+            with torch.inference_mode():
+                means.append(x.mean(dim=0))
+                moments.append(_moments(x))
+        self._moments, self._means = moments, means
+
+    def _measure(self, level: int) -> Iterator[None]:
         """For each site the gain and shift (C, 1, 1) that bring its channels back, at psi = level * `_STEP`."""
-        if level not in self._corrections:
-            psi, found = level * _STEP, []
-            x = self._first(self._stem(self._z), self._z)
-            for site, part in enumerate(self._others):
+        psi, found = level * _STEP, []
+        with torch.inference_mode():
+            x = self._stem(self._z)
+        x = yield from _by_layers(self._first, x, self._z)
+        for site, part in enumerate(self._others):
+            with torch.inference_mode():
                 x = self._pulled(x, site, psi)
                 (mean, spread), (own_mean, own_spread) = self._moments[site], _moments(x)
                 gain = (spread / own_spread.clamp_min(1e-12)).clamp(1 / _GAIN, _GAIN)
                 found.append((gain, mean - own_mean * gain))
-                if site + 1 < len(self._others):
-                    x = part(x * gain + found[-1][1], self._z * psi)
-            self._corrections[level] = found
-        return self._corrections[level]
+                x = x * gain + found[-1][1]
+            if site + 1 < len(self._others):
+                x = yield from _by_layers(part, x, self._z * psi)
+        self._corrections[level] = found
 
 
-def _parts(generator: Generator) -> list[nn.Module]:
+def _levels(psi: Tensor) -> set[int]:
+    """Of the measured truncations those that each psi lies between."""
+    below = (psi / _STEP).floor().long().tolist()
+    return {*below, *(level + 1 for level in below)}
+
+
+def _by_layers(part: Layers, x: Tensor, z: Tensor) -> Iterator[None]:
+    """Yields after each layer; returns what the last one gives."""
+    for i in range(len(part)):
+        with torch.inference_mode():  # not over the yield: who waits there may be doing something else
+            x = part[i : i + 1](x, z)
+        yield
+    return x
+
+
+def _parts(generator: Generator) -> list[Layers]:
     """The layers, cut after each upsampling but the last one, whose output is the picture; at least two parts."""
     layers = generator.layers
     kinds = (nn.ConvTranspose2d, Residual, GrownPicture)

@@ -120,10 +120,7 @@ def build(library: Library) -> None:
         count = gr.Slider(1, MAX_FACES, 16, step=1, precision=0, label="count")
         columns = gr.Slider(1, MAX_FACES, 4, step=1, precision=0, label="columns")
         picture = gr.Image(format="png", type="pil", label="picture")
-    limits = dict(concurrency_limit=2, concurrency_id="api")
-    gr.on(
-        [], generate, [model, seed, truncation, offsets, scale, moves, latent], picture, api_name="generate", **limits
-    )
-    gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid", **limits)
-    gr.api(models, api_name="models", **limits)
-    gr.api(directions, api_name="directions", **limits)
+    gr.on([], generate, [model, seed, truncation, offsets, scale, moves, latent], picture, api_name="generate")
+    gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid")
+    gr.api(models, api_name="models")
+    gr.api(directions, api_name="directions")

@@ -18,6 +18,7 @@ from gan.morph import arithmetic, average, enlarged, neighbours
 from gan.sampling import latents
 from gan.ui.drawing import draw_many
 from gan.ui.library import Library
+from gan.ui.places import breathe, locked
 from gan.ui.state import Face, FaceError, encode_latent
 
 FACES = 3  # averaged in each of the three terms, as in the paper
@@ -121,7 +122,7 @@ def example(library: Library, model: str) -> Example:
         gan.run.RunError: no such model, or a broken one.
     """
     generator, data = library.generator(model), library.entry(model).info.data
-    with _finding:
+    with locked(_finding):
         if generator not in _found:
             try:
                 task = task_of(data)
@@ -158,6 +159,7 @@ def _look(generator: Generator, classifier: Classifier, z: Tensor) -> tuple[Tens
     features = []
     with torch.inference_mode():
         for part in pictures.split(32):
+            breathe()
             features.append(classifier.features(part.float() / 127.5 - 1))
         features = torch.cat(features)
         sure = classifier.to_probabilities(classifier.head(features))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import math
-import os
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,17 +21,20 @@ from torch import Tensor
 from gan.directions import equal_strength
 from gan.models import Generator
 from gan.run import RunError
-from gan.sampling import generate, latents
+from gan.sampling import generate, latents, truncation_of
 from gan.ui.library import Library
+from gan.ui.places import breathe, locked, price
 from gan.ui.state import Face, OwnDirection
 
-T = TypeVar("T")
-
 METADATA_KEY = "gan-faces"  # of the PNG text chunk that holds Face.to_json()
-_BATCH = 4  # pictures per turn, so that a slider waits for no more than these
+_BATCH = 4  # pictures at a time, between which sliders and other visitors are let by
 _MOST_OWN = 500  # directions of visitors remembered per model; those in use are soon found again
 _own_steps: weakref.WeakKeyDictionary[Generator, dict[OwnDirection, Tensor]] = weakref.WeakKeyDictionary()
-_TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))  # the other half serves requests
+_OWN_JUDGED = 8  # seeds that an own direction's strength is measured on
+_OWN_DRAWN = 7 * _OWN_JUDGED  # pictures that it takes
+_SWITCH_SECONDS = 0.0005  # after which a thread that computes in Python lets another one go on
+_milliseconds: weakref.WeakKeyDictionary[Generator, float] = weakref.WeakKeyDictionary()  # of one picture
+_measuring = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,25 @@ class Frame:
 
 
 def serve_on_one_thread() -> None:
-    """One inference thread per request: a second one waits, spinning, for a core that serves someone else."""
+    """One inference thread per request: a second one waits, spinning, for a core that serves someone else.
+
+    And short stays of each in the interpreter, which a picture enters a hundred times.
+    """
     torch.set_num_threads(1)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+
+
+def picture_milliseconds(generator: Generator) -> float:
+    """What one of its pictures takes, drawn alone on one core; measured once."""
+    if generator not in _milliseconds:
+        z, took = torch.zeros(1, generator.config.z_dim), []
+        with torch.inference_mode():
+            for _ in range(2):  # the first may be the generator's first
+                started = time.perf_counter()
+                generator(z)
+                took.append((time.perf_counter() - started) * 1000)
+        _milliseconds[generator] = min(took)
+    return _milliseconds[generator]
 
 
 def latent(library: Library, face: Face) -> Tensor:
@@ -74,9 +93,10 @@ def _own_step(generator: Generator, direction: OwnDirection) -> Tensor:
     """
     known = _own_steps.setdefault(generator, {})
     if direction not in known:
+        price(_OWN_DRAWN * picture_milliseconds(generator))
+        breathe()
         has, lacks = (latents(generator.config, seeds).mean(dim=0) for seeds in (direction.has, direction.lacks))
-        with _TURNS:
-            step = equal_strength(generator, has - lacks, seeds=8)
+        step = equal_strength(generator, has - lacks, seeds=_OWN_JUDGED)
         if len(known) >= _MOST_OWN:
             known.clear()
         known[direction] = step
@@ -89,6 +109,7 @@ def draw(library: Library, face: Face) -> Frame:
     Raises:
         gan.run.RunError: no such model, or a broken one.
         gan.ui.state.FaceError: a direction or a dimension that the model does not have.
+        gan.ui.places.Busy: too dear.
     """
     generator = library.generator(face.model)
     try:
@@ -96,38 +117,47 @@ def draw(library: Library, face: Face) -> Frame:
     except RunError:
         discriminator = None
     z = latent(library, face)
-    with _TURNS:
-        started = time.perf_counter()
-        pixels = generate(generator, z, truncation=face.truncation)[0]
-        score = None
-        if discriminator is not None:
-            # The critic judges what is shown: the picture after rounding to 8 bits.
-            picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
-            with torch.inference_mode():
-                picture = picture.to(next(discriminator.parameters()).dtype)
-                score = torch.sigmoid(discriminator(picture)).item()
-                score = score if math.isfinite(score) else None
-        return Frame(pixels, score, (time.perf_counter() - started) * 1000)
+    measure_truncation(generator, torch.tensor([face.truncation]))
+    price(picture_milliseconds(generator))
+    started = time.perf_counter()
+    pixels = generate(generator, z, truncation=face.truncation)[0]
+    score = None
+    if discriminator is not None:
+        # The critic judges what is shown: the picture after rounding to 8 bits.
+        picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.inference_mode():
+            picture = picture.to(next(discriminator.parameters()).dtype)
+            score = torch.sigmoid(discriminator(picture)).item()
+            score = score if math.isfinite(score) else None
+    return Frame(pixels, score, (time.perf_counter() - started) * 1000)
+
+
+def measure_truncation(generator: Generator, psi: Tensor) -> None:
+    """Measure what pictures at psi (N,) need and what nobody has asked for before, a layer at a time."""
+    psi = psi[psi != 1]
+    truncation = truncation_of(generator)
+    if not len(psi) or not (times := truncation.unmeasured(psi)):
+        return
+    price(times * truncation.averaged * picture_milliseconds(generator))
+    with locked(_measuring):  # what another visitor is measuring already is not measured again
+        for _ in truncation.measure(psi):
+            breathe()
 
 
 def draw_many(generator: Generator, z: Tensor, truncation: float | Tensor = 1.0) -> np.ndarray:
-    """z: (N, z_dim), truncation of all or (N,) -> (N, H, W, C) uint8, a few at a time: sliders are answered between."""
+    """z: (N, z_dim), truncation of all or (N,) -> (N, H, W, C) uint8, a few at a time.
+
+    Raises:
+        gan.ui.places.Busy: too dear.
+    """
+    psi = torch.as_tensor(truncation, dtype=torch.float32).expand(len(z))
+    price(len(z) * picture_milliseconds(generator))
+    measure_truncation(generator, psi)
     parts = []
-    for part, psi in zip(z.split(_BATCH), torch.as_tensor(truncation).expand(len(z)).split(_BATCH), strict=True):
-        with _TURNS:
-            parts.append(generate(generator, part, truncation=psi))
+    for part, part_psi in zip(z.split(_BATCH), psi.split(_BATCH), strict=True):
+        breathe()
+        parts.append(generate(generator, part, truncation=part_psi))
     return np.concatenate(parts)
-
-
-def by_turns(work: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in a turn of its own, so that a slider waits for no more than one of them."""
-    end = object()
-    while True:
-        with _TURNS:
-            item = next(work, end)
-        if item is end:
-            return
-        yield item
 
 
 def draw_seeds(library: Library, model: str, seeds: Sequence[int], truncation: float) -> np.ndarray:

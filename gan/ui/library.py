@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -31,12 +32,14 @@ from gan.run import (
     load_generator,
     read_info,
 )
+from gan.ui.places import breathe, locked, price
 
 log = logging.getLogger(__name__)
 
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
 CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
 _FASTER = torch.channels_last  # by a fifth, for one picture at a time on a CPU
+_OPEN_MILLISECONDS, _MEGABYTE_MILLISECONDS = 20.0, 30.0  # of loading a network: for each, and for its size
 _LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
 _MARKS = ("config.json", "model.safetensors", "history.csv")  # any of them makes a folder a model's, whole or not
 
@@ -64,6 +67,7 @@ class Library:
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = [Path(root) for root in roots]
         self._lock = threading.RLock()
+        self._loading: dict[Path, threading.Lock] = {}  # of each file: eight visitors do not load it eight times
         self._checked: dict[Path, tuple[tuple, RunInfo | None, str | None]] = {}
         self._usable: dict[str, Entry] = {}
         self._looked = -_LOOK_SECONDS  # time.monotonic() of the last look
@@ -110,7 +114,10 @@ class Library:
         file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
 
         def load() -> Generator:
-            generator = fold(load_generator(folder, snapshot=snapshot))
+            generator = load_generator(folder, snapshot=snapshot)
+            breathe()
+            generator = fold(generator)
+            breathe()
             generator.to(memory_format=_FASTER)
             with torch.inference_mode():
                 generator(torch.zeros(1, generator.config.z_dim))  # the first call allocates and picks kernels
@@ -158,6 +165,8 @@ class Library:
         key = (_stamp(folder / ENCODER), _stamp(folder / MODEL_FILE))
         known = self._encoders.get(folder)
         if known is None or known[0] != key:
+            price(_load_milliseconds(folder / ENCODER))
+            breathe()
             try:
                 known = key, load_encoder(folder)
             except RunError as error:
@@ -178,19 +187,31 @@ class Library:
     def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
         path = folder / file
         key = (path, _stamp(path), _stamp(folder / "config.json"))
-        with self._lock:  # also while loading, so that eight visitors do not load one file eight times
-            if key not in self._loaded:
-                try:
-                    network = load()
-                except RunError as error:
-                    raise RunError(_without_place(str(error), folder)) from error
+        if network := self._known(key):
+            return network
+        price(_load_milliseconds(path))
+        with self._lock:
+            loading = self._loading.setdefault(path, threading.Lock())
+        with locked(loading):
+            if network := self._known(key):  # another visitor wanted it too
+                return network
+            try:
+                network = load()
+            except RunError as error:
+                raise RunError(_without_place(str(error), folder)) from error
+            with self._lock:
                 for old in [k for k in self._loaded if k[0] == path]:
                     del self._loaded[old]
                 self._loaded[key] = network
                 while len(self._loaded) > 1 and sum(map(_bytes, self._loaded.values())) > CACHE_BYTES:
                     self._loaded.popitem(last=False)
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
+            return network
+
+    def _known(self, key: tuple) -> nn.Module | None:
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
 
 
 def _model_folders(root: Path) -> list[Path]:
@@ -250,6 +271,13 @@ def _stamp(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except OSError:
         return None
+
+
+def _load_milliseconds(path: Path) -> float:
+    """What loading a file of weights takes, about."""
+    with contextlib.suppress(OSError):
+        return _OPEN_MILLISECONDS + _MEGABYTE_MILLISECONDS * path.stat().st_size / 1e6
+    return 0.0
 
 
 def _bytes(network: nn.Module) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
@@ -28,7 +28,6 @@ from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 SCRIPTS = (
     "asking.js", "remembering.js", "opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js",
 )  # fmt: skip
-_FILMS = dict(concurrency_limit=1, concurrency_id="films")  # the other core is for sliders
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -74,9 +73,9 @@ def build(library: Library, face: gr.Component) -> None:
             message["problem"] = frames.NO_MODEL.replace("`", "")
         return gr.Dropdown(names, value=model), message
 
-    def make(event: gr.EventData) -> Iterator[dict]:
+    async def make(event: gr.EventData) -> AsyncIterator[dict]:
         """A film as a file, its progress first; ends early when the visitor gives up or leaves."""
-        for told in telling(server.make_film)(detail(event, "asked")):
+        async for told in telling(server.make_film)(detail(event, "asked")):
             yield {"film": told | {"number": detail(event, "number")}}
 
     viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
@@ -84,7 +83,7 @@ def build(library: Library, face: gr.Component) -> None:
     viewer.explored(
         lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **PRIVATE
     )
-    making = viewer.make(make, None, viewer, show_progress="hidden", api_visibility="private", **_FILMS)
+    making = viewer.make(make, None, viewer, show_progress="hidden", api_visibility="private")
     tell_failure(making, viewer)
     viewer.give_up(None, cancels=[making], **PRIVATE)
     _endpoints(server)
@@ -155,8 +154,8 @@ def _endpoints(server: MorphServer) -> None:
         image = Image.open(io.BytesIO(server.equation(sum_)))
         return image, json.loads(image.text[METADATA_KEY])
 
-    gr.on([], morph, [model, seeds, count, fps, way, format_, size, truncation], file, api_name="morph", **_FILMS)
-    gr.on([], add, [model, a, b, c], [picture, state], api_name="arithmetic", **_FILMS)
+    gr.on([], morph, [model, seeds, count, fps, way, format_, size, truncation], file, api_name="morph")
+    gr.on([], add, [model, a, b, c], [picture, state], api_name="arithmetic")
 
 
 def _describe(seeds: gr.JSON, least: int, most: int) -> None:

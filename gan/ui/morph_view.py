@@ -7,9 +7,6 @@ comes from a stranger's browser and is checked and bounded here.
 from __future__ import annotations
 
 import base64
-import functools
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +24,7 @@ from gan.ui import arithmetic
 from gan.ui.arithmetic import Sum
 from gan.ui.drawing import draw_many, latent, picture_uri, png, thumbnail_uri
 from gan.ui.library import Library
+from gan.ui.places import breathe, price
 from gan.ui.state import Face, FaceError
 
 MOST_FACES = 8  # of a morph
@@ -35,7 +33,8 @@ MOST_FPS = 30
 SIDES = (256, 512)  # pixels of a film
 WAYS = ("loop", "back", "once")  # round and round, back and forth, from the first face to the last
 GRID_FACES = 24  # to choose from for the arithmetic
-_DRAWN = 16  # frames at a time, between which a film's progress is told and it may be given up
+_DRAWN = 16  # frames at a time
+_FRAME_MILLISECONDS = {256: 8.0, 512: 25.0}  # of enlarging and encoding one, about
 _TOLD = 0.1  # seconds between two tellings
 _BLOCK = 8  # pixels of a JPEG's: frames of a sheet begin on them, so that none shows in its neighbour
 
@@ -149,23 +148,31 @@ class MorphServer:
             "stops": stops,
         }
 
-    def make_film(self, asked: dict) -> Iterator[dict]:
-        """A morph as a file, its progress first.
+    def make_film(self, asked: dict, tell: Callable[[dict], None]) -> dict:
+        """A morph as a file.
 
         Args:
             asked: as for `morph_film`, and {"format": of `gan.animation.formats()`, "side": of `SIDES`}.
+            tell: is told {"share": 0 to 1} now and then; what it raises ends the work.
 
-        Yields:
-            {"share": 0 to 1} several times, then {"name", "type", "content" in base64} or {"problem"}.
+        Returns:
+            {"name", "type", "content" in base64} or {"problem"}.
         """
+        last = -_TOLD
+
+        def share(done: float) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _TOLD:
+                tell({"share": done})
+                last = time.monotonic()
+
         try:
             film, format, side = _film(asked), str(asked.get("format"))[:20], asked.get("side")
             if side not in SIDES:
                 raise FaceError(f"size {str(side)[:20]}: expected {' or '.join(map(str, SIDES))}")
-            for told in watched(functools.partial(self.write_film, film, format, side)):
-                yield {"share": told} if isinstance(told, float) else _file(film, format, told)
+            return _file(film, format, self.write_film(film, format, side, share))
         except ValueError as error:  # FaceError, RunError and ExportError
-            yield {"problem": str(error)}
+            return {"problem": str(error)}
 
     def write_film(
         self, film: Film, format: str, side: int, tell: Callable[[float], None] = lambda share: None
@@ -176,6 +183,7 @@ class MorphServer:
             tell: is told how much of it is done; what it raises ends it.
         """
         generator = self._library.generator(film.model)
+        price(film.frames * _FRAME_MILLISECONDS[side])
         z, truncation, _ = film.path(self._library)
 
         def frames() -> Iterator[Image.Image]:
@@ -183,6 +191,7 @@ class MorphServer:
             for part, psi in zip(z.split(_DRAWN), truncation.split(_DRAWN), strict=True):
                 for picture in enlarged(draw_many(generator, part, psi), side):
                     tell(done / len(z))
+                    breathe()
                     yield picture
                     done += 1
 
@@ -260,47 +269,6 @@ class MorphServer:
         """A PNG with the state of its result; raises `RunError` and `FaceError`."""
         solved = arithmetic.solve(self._library, sum_)
         return png(arithmetic.picture_equation(solved, names), solved.faces[arithmetic.CENTRE])
-
-
-class _GivenUp(Exception):
-    """Nobody waits for this any more."""
-
-
-def watched(work: Callable[[Callable[[float], None]], bytes]) -> Iterator[float | bytes]:
-    """Do work in a thread of its own: yields the shares that it tells now and then, and its result at the end.
-
-    Args:
-        work: is given a function to tell its progress to. When the iterator is closed, that raises, which ends it.
-
-    Raises:
-        Exception: what `work` raised.
-    """
-    told: queue.SimpleQueue[float | bytes | Exception] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def tell(share: float) -> None:
-        if given_up.is_set():
-            raise _GivenUp
-        told.put(share)
-
-    def run() -> None:
-        try:
-            told.put(work(tell))
-        except Exception as error:
-            told.put(error)
-
-    threading.Thread(target=run, daemon=True, name="film").start()
-    last = -_TOLD
-    try:
-        while isinstance(item := told.get(), float):
-            if time.monotonic() - last >= _TOLD:
-                yield item
-                last = time.monotonic()
-        if isinstance(item, Exception):
-            raise item
-        yield item
-    finally:
-        given_up.set()
 
 
 def _film(asked: dict) -> Film:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gradio as gr
@@ -20,7 +20,8 @@ from gan.projection import STEPS
 from gan.ui import frames
 from gan.ui.drawing import png
 from gan.ui.library import Library
-from gan.ui.photo_view import AT_ONCE, MOST_STEPS, PhotoServer
+from gan.ui.photo_view import MOST_STEPS, OPENING_MILLISECONDS, PhotoServer
+from gan.ui.places import price
 from gan.ui.state import Face, FaceError
 from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 
@@ -68,16 +69,14 @@ def build(library: Library, face: gr.Component) -> None:
         config = known.info.config
         return {"model": model, "size": config.image_size, "faces": config.channels == 3}
 
-    def find(event: gr.EventData) -> Iterator[dict]:
+    async def find(event: gr.EventData) -> AsyncIterator[dict]:
         """A search, told a few times a second; ends early when the visitor gives up or leaves."""
-        for told in telling(server.find_face)(detail(event, "asked")):
+        async for told in telling(server.find_face)(detail(event, "asked")):
             yield {"search": told | {"number": detail(event, "number")}}
 
     viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
     model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **PRIVATE)
-    searching = viewer.find(
-        find, None, viewer, concurrency_limit=8 * AT_ONCE, concurrency_id="photos", **(PRIVATE | {"queue": True})
-    )
+    searching = viewer.find(find, None, viewer, **(PRIVATE | {"queue": True}))
     tell_failure(searching, viewer)
     viewer.give_up(None, cancels=[searching], **PRIVATE)
     _endpoint(server)
@@ -108,6 +107,7 @@ def _endpoint(server: PhotoServer) -> None:
             {"state": its model and latent vector, "psnr": dB against the photo at the model's size, "psnr_guess": of
             the encoder's guess, "feature_distance" and "feature_distance_guess": in the classifier's features}.
         """
+        price(OPENING_MILLISECONDS)  # before the file goes: what is found to be dear begins anew
         path = Path(photo) if photo else None
         try:
             content = path.read_bytes() if path else b""
@@ -124,10 +124,7 @@ def _endpoint(server: PhotoServer) -> None:
             "feature_distance_guess": round(result.begin.feature_distance, 4),
         }
 
-    gr.on(
-        [], project, [model, file, steps], [picture, found], api_name="project", concurrency_limit=AT_ONCE,
-        concurrency_id="project",
-    )  # fmt: skip
+    gr.on([], project, [model, file, steps], [picture, found], api_name="project")
 
 
 def _model_of(face: str) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,17 +22,18 @@ from gan.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.projection import STEPS, Errors, Moment, descend, errors
 from gan.run import RunError
 from gan.sampling import to_uint8
-from gan.ui.drawing import by_turns, data_uri, picture_uri
+from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri
 from gan.ui.library import Library
+from gan.ui.places import at_turns, breathe, price
 from gan.ui.state import Face, FaceError, encode_latent
 
-AT_ONCE = 2  # searches; others wait
 MOST_STEPS = 300  # of one search
-_ASKED_AGAIN = 0.5  # seconds between two looks at whether it is one's turn
-_MOST_WAITING = 60.0  # seconds
 _TOLD = 0.15  # seconds between two tellings
-_WAITING = "Other photos are being looked for just now: yours is next in a moment."
-_BUSY = "Too many photos are being looked for just now: try again in a minute."
+_STEP_PICTURES = 4  # pictures that a step costs: there, back, and the classifier's look at it
+OPENING_MILLISECONDS = (
+    600.0  # of decoding a photo of the most pixels: dear, so that only one at a time takes their memory
+)
+_PREPARE_MILLISECONDS = 300.0  # of the classifier and the first guess
 _NO_ENCODER = "This model has no encoder of its own, so the search begins at the nearest of 64 random faces."
 
 
@@ -66,8 +66,6 @@ class PhotoServer:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._places = threading.BoundedSemaphore(AT_ONCE)
-        self._opening = threading.BoundedSemaphore(1)  # a picture of many pixels takes much memory
 
     def photo_open(self, asked: dict) -> dict:
         """A picture that the browser cannot decode, as one that it can.
@@ -80,43 +78,37 @@ class PhotoServer:
         """
         try:
             content = _content(asked.get("content"))
-            with self._opening:
-                return {"picture": data_uri(open_photo(content), "jpeg", quality=92, subsampling=0)}
+            price(OPENING_MILLISECONDS)
+            return {"picture": data_uri(open_photo(content), "jpeg", quality=92, subsampling=0)}
         except PhotoError as error:
             return {"problem": str(error)}
 
-    def find_face(self, asked: dict) -> Iterator[dict]:
-        """The search for a picture's latent vector, told a few times a second; closing it ends it.
+    def find_face(self, asked: dict, tell: Callable[[dict], None]) -> dict:
+        """The search for a picture's latent vector.
 
         Args:
             asked: {"model", "content": the cropped picture's file in base64}.
+            tell: is told the moment a few times a second; what it raises ends the work.
 
-        Yields:
-            {"waiting": a sentence} while others are served; then {"step", "steps", "picture": URI of the best up to
-            now, "target": URI of what the model is shown, "psnr": dB at the beginning and after each step,
-            "features": likewise, the distance, "state": the best as `Face.to_json` writes it, "note": a sentence or
-            ""}; or {"problem"}.
+        Returns:
+            The last moment: {"step", "steps", "picture": URI of the best up to now, "target": URI of what the model is
+            shown, "psnr": dB at the beginning and after each step, "features": likewise, the distance, "state": the
+            best as `Face.to_json` writes it, "note": a sentence or ""}; or {"problem"}.
         """
         try:
-            search = self._prepare(str(asked.get("model"))[:200], _content(asked.get("content")))
-            for _ in self._wait():
-                yield {"waiting": _WAITING}
-        except (PhotoError, RunError, ClassifierError) as error:
-            yield {"problem": str(error)}
-            return
-        try:
+            price(OPENING_MILLISECONDS)
+            search = self._prepare(str(asked.get("model"))[:200], _content(asked.get("content")), STEPS)
             history: list[Errors] = []
             told = 0.0
-            for moment in by_turns(search.descend(STEPS)):
+            for moment in at_turns(search.descend(STEPS)):
                 history.append(errors(moment))
                 now = time.monotonic()
-                if moment.step in (0, STEPS) or now - told >= _TOLD:
+                if moment.step == 0 or (moment.step < STEPS and now - told >= _TOLD):
                     told = now
-                    yield self._telling(search, moment, history)
-        except FaceError as error:
-            yield {"problem": str(error)}
-        finally:
-            self._places.release()
+                    tell(self._telling(search, moment, history))
+            return self._telling(search, moment, history)
+        except (PhotoError, RunError, ClassifierError, FaceError) as error:
+            return {"problem": str(error)}
 
     def project(self, model: str, content: bytes, steps: int = STEPS) -> Found:
         """The end of a search, for scripts.
@@ -126,39 +118,29 @@ class PhotoServer:
             steps: 0 to `MOST_STEPS`.
 
         Raises:
-            PhotoError: a picture that cannot be used, or too many others for too long.
+            PhotoError: a picture that cannot be used.
             gan.run.RunError: no such model, or a broken one.
             gan.classifier.ClassifierError: the classifier cannot be loaded.
         """
-        search = self._prepare(model, content)
-        for _ in self._wait():
+        search = self._prepare(model, content, steps)
+        moments = at_turns(search.descend(steps))
+        begin = end = next(moments)
+        for end in moments:  # noqa: B007
             pass
-        try:
-            moments = by_turns(search.descend(steps))
-            begin = end = next(moments)
-            for end in moments:  # noqa: B007
-                pass
-        finally:
-            self._places.release()
         return Found(_face(search, end), to_uint8(end.images)[0], errors(begin), errors(end))
 
-    def _prepare(self, model: str, content: bytes) -> _Search:
+    def _prepare(self, model: str, content: bytes, steps: int) -> _Search:
+        price(_PREPARE_MILLISECONDS)
         generator = self._library.generator(model)
-        with self._opening:
-            target = fitted(open_photo(content), generator.config)
+        price(steps * _STEP_PICTURES * picture_milliseconds(generator))
+        target = fitted(open_photo(content), generator.config)
+        breathe()
         try:
             encoder = self._library.encoder(model)
         except RunError:
             encoder = None
+        breathe()
         return _Search(model, target, generator, encoder, classifier_for(generator.config))
-
-    def _wait(self) -> Iterator[None]:
-        """Takes a place; yields while there is none. Raises `PhotoError` when that takes too long."""
-        until = time.monotonic() + _MOST_WAITING
-        while not self._places.acquire(timeout=_ASKED_AGAIN):
-            if time.monotonic() > until:
-                raise PhotoError(_BUSY)
-            yield
 
     def _telling(self, search: _Search, moment: Moment, history: list[Errors]) -> dict:
         return {

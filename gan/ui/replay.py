@@ -104,7 +104,7 @@ def _endpoint(server: ReplayServer) -> None:
         """
         return server.moment(model, step)
 
-    button.click(replay, [model, step], [sheet, numbers], api_name="replay", concurrency_limit=2)
+    button.click(replay, [model, step], [sheet, numbers], api_name="replay")
 
 
 def _first(entries: list[Entry], face: str) -> str | None:

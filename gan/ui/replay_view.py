@@ -7,11 +7,10 @@ and what takes long is done once for all and one at a time.
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +21,20 @@ from gan.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smoo
 from gan.run import RunError
 from gan.ui.drawing import latent, thumbnail_uri
 from gan.ui.library import Entry, Library
+from gan.ui.places import breathe, locked, price
 from gan.ui.state import Face, FaceError
 
 MAX_ANSWER_BYTES = 4 * 2**20  # of sheets in one answer; the browser asks again for the rest
 MAX_FILE_BYTES = 16 * 2**20  # of one file that is sent on as it is
-MAX_WAITING = 4  # films and strips at a time; each holds one of the server's threads
+# What they take, about: a film, a picture of the curves, reading a run, and of a strip each snapshot, as it is and
+# truncated, for which a snapshot draws many pictures.
+_FILM_MILLISECONDS, _PNG_MILLISECONDS, _RUN_MILLISECONDS, _SNAPSHOT_MILLISECONDS = (
+    8000.0,
+    1500.0,
+    120.0,
+    (100.0, 1200.0),
+)
+_making = threading.Lock()  # what another visitor has made already is not made again
 _COLUMNS = (*CURVES, "diversity")
 _TYPES = {"gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4", "png": "image/png", "csv": "text/csv"}
 
@@ -36,8 +44,6 @@ class ReplayServer:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._turn = threading.Lock()
-        self._places = threading.BoundedSemaphore(MAX_WAITING)
 
     def replay_run(self, asked: dict) -> dict:
         """All numbers of a run, and which sheets it has.
@@ -56,6 +62,7 @@ class ReplayServer:
         stamp = f"{entry.in_training} {entry.problem} {parts}"
         if asked.get("stamp") == stamp:
             return {"stamp": stamp, "unchanged": True}
+        price(_RUN_MILLISECONDS)
         replay = load_replay(entry.folder, entry.name)
         problem = " ".join(filter(None, (entry.problem, replay.problem)))
         return {"stamp": stamp, "problem": problem, "training": entry.in_training, **_describe(replay)}
@@ -132,9 +139,11 @@ class ReplayServer:
             if shown is None:
                 raise RunError("There is no face yet: choose one in Explore first.")
             z, about = self._latent(shown, entry)
+            price(_RUN_MILLISECONDS)
             replay = load_replay(entry.folder, entry.name)
             newest = tuple(_stamp(path) for path in run.snapshots(entry.folder).values())
-            with self._one_at_a_time():
+            price(len(replay.snapshots) * _SNAPSHOT_MILLISECONDS[shown.truncation != 1])
+            with locked(_making):
                 film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest)
         except (RunError, FaceError) as error:
             return {"run": name, "problem": str(error)}
@@ -148,6 +157,7 @@ class ReplayServer:
         """
         from gan.replay_export import open_sheet
 
+        price(_RUN_MILLISECONDS)
         replay = load_replay(self._entry({"name": name}).folder, name)
         sheet = replay.nearest_sheet(step)
         if sheet is None:
@@ -164,17 +174,6 @@ class ReplayServer:
             "run_images_seen": replay.images_seen,
         }
         return open_sheet(sheet.path), numbers
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """For films and strips, so that sliders are answered meanwhile; raises `RunError` where too many wait."""
-        if not self._places.acquire(blocking=False):
-            raise RunError("The server is busy with films for others: try again in a moment.")
-        try:
-            with self._turn:
-                yield
-        finally:
-            self._places.release()
 
     def _entry(self, asked: dict) -> Entry:
         """The run, also a broken one: what there is of it can still be looked at."""
@@ -207,7 +206,8 @@ class ReplayServer:
             return content
         runs = tuple((entry.folder, entry.name) for entry in entries)
         stamps = tuple((_stamp(folder / "history.csv"), _stamp(folder / "samples")) for folder, _ in runs)
-        with self._one_at_a_time():
+        price(_PNG_MILLISECONDS if kind == "png" else _FILM_MILLISECONDS)
+        with locked(_making):
             return _export(runs, stamps, kind, logarithmic)
 
 
@@ -218,7 +218,7 @@ def _export(runs: tuple[tuple[Path, str], ...], stamps: tuple, kind: str, logari
     replays = [load_replay(folder, name) for folder, name in runs]
     if kind == "png":
         return curves_png(replays, logarithmic=logarithmic)
-    return film(replays, kind, logarithmic=logarithmic)
+    return film(replays, kind, logarithmic=logarithmic, pause=breathe)
 
 
 @functools.lru_cache(maxsize=16)
@@ -227,7 +227,7 @@ def _film_strip(
 ) -> tuple[str, list[int]]:
     import torch
 
-    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]), truncation)
+    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]), truncation, pause=breathe)
     return thumbnail_uri(film), moments
 
 

@@ -3,10 +3,12 @@
 An error of ours (`OURS`) is told as it is: it is a sentence for the visitor. Anything else that is raised goes into
 the log as a traceback under a short reference, and the visitor is told one sentence with that reference.
 
-    server_functions=[function(server.replay_run)]      what the browser's scripts may ask: dict in, dict out
-    for told in telling(server.find_face)(asked): ...   work that tells how far it is: dict in, dicts out
-    viewer.find(find, ..., **PRIVATE)                   an event of a viewer
-    guard(page)                                         once, at the end: all events and endpoints of a page
+    server_functions=[function(server.replay_run)]            what the browser's scripts may ask: dict in, dict out
+    async for told in telling(server.find_face)(asked): ...   work that tells how far it is: dict in, dicts out
+    viewer.find(find, ..., **PRIVATE)                         an event of a viewer
+    guard(page)                                               once, at the end: all events and endpoints of a page
+
+All of it is done in one of the two places of `gan.ui.places`.
 """
 
 from __future__ import annotations
@@ -16,22 +18,25 @@ import functools
 import inspect
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from gan.animation import ExportError
 from gan.classifier import ClassifierError
 from gan.photo import PhotoError
 from gan.run import RunError
+from gan.ui import limits, places
 from gan.ui.state import FaceError
 
 STATIC = Path(__file__).parent / "static"
 # Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
 # knows a dropdown's choices from the session, and after a restart of the server every session is a new one.
 PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibility="private")
-OURS = (ClassifierError, ExportError, FaceError, PhotoError, RunError)
+OURS = (places.Busy, ClassifierError, ExportError, FaceError, PhotoError, RunError)
+WAITING = "The server works for others just now: yours is next in a moment."
 _log = logging.getLogger(__name__)
 
 
@@ -44,8 +49,8 @@ def sentence(error: Exception) -> str:
     return f"Something unforeseen went wrong on the server: try again, or report it with the reference {reference}."
 
 
-def function(method: Callable[[dict], dict]) -> Callable[[object], dict]:
-    """A plain function that a browser may call, and that always answers.
+def function(method: Callable[[dict], dict]) -> Callable[[object], Awaitable[dict]]:
+    """A coroutine function that a browser may call, and that always answers.
 
     Gradio marks such functions, and a bound method cannot be marked.
 
@@ -53,29 +58,39 @@ def function(method: Callable[[dict], dict]) -> Callable[[object], dict]:
         method: is given a dict, {} where the browser sent something else; returns a dict.
 
     Returns:
-        A function that returns what `method` does, or {"problem": a sentence} in the place of what it raises.
+        A function whose coroutine returns what `method` does, or {"problem": a sentence} in the place of what it
+        raises. It is done in one of the two places.
     """
 
     @functools.wraps(method)
-    def answer(asked: object) -> dict:
+    async def answer(asked: object) -> dict:
         try:
-            return method(_dict(asked))
+            return await places.run(*_caller(), lambda: method(_dict(asked)))
         except Exception as error:
             return {"problem": sentence(error)}
 
     return answer
 
 
-def telling(method: Callable[[dict], Iterator[dict]]) -> Callable[[object], Iterator[dict]]:
-    """As `function`, for work that yields dicts: the last of them is {"problem": a sentence} where it raises.
+def telling(method: Callable[[dict, Callable[[dict], None]], dict]) -> Callable[[object], AsyncIterator[dict]]:
+    """As `function`, for dear work that tells how far it is.
 
-    Closing the iterator closes that of `method`.
+    Args:
+        method: is given a dict and whom to tell dicts; returns the last.
+
+    Returns:
+        A function whose asynchronous iterator yields {"waiting": a sentence} until the work begins, then what it
+        tells, and at last what it returns, or {"problem": a sentence} where it raises. Closing it ends the work.
     """
 
     @functools.wraps(method)
-    def tell(asked: object) -> Iterator[dict]:
+    async def tell(asked: object) -> AsyncIterator[dict]:
+        visitor, gone = _caller()
         try:
-            yield from method(_dict(asked))
+            told = places.run_telling(visitor, gone, functools.partial(method, _dict(asked)), {"waiting": WAITING})
+            async with contextlib.aclosing(told):
+                async for item in told:
+                    yield item
         except Exception as error:
             yield {"problem": sentence(error)}
 
@@ -101,22 +116,36 @@ def static(*names: str) -> str:
 
 
 def guard(page: gr.Blocks) -> None:
-    """Let every event and endpoint of a page raise nothing but `gr.Error`, with one sentence."""
+    """Let every event and endpoint of a page be done in one of the two places, and raise nothing but `gr.Error`."""
     for event in page.fns.values():
         if event.fn:
             event.fn = _guarded(event.fn)
 
 
 def _guarded(handler: Callable) -> Callable:
-    if not inspect.isgeneratorfunction(handler):
-        return _sentences()(handler)
+    if inspect.isasyncgenfunction(handler):  # which asks for its place itself
+
+        @functools.wraps(handler)
+        async def tell(*arguments: object, **named: object) -> AsyncIterator:
+            with _sentences():
+                async for item in handler(*arguments, **named):
+                    yield item
+
+        return tell
 
     @functools.wraps(handler)
-    def tell(*arguments: object, **named: object) -> Iterator:
+    async def answer(*arguments: object, **named: object) -> object:
         with _sentences():
-            yield from handler(*arguments, **named)
+            return await places.run(*_caller(), functools.partial(handler, *arguments, **named))
 
-    return tell
+    return answer
+
+
+def _caller() -> tuple[places.Visitor, Callable[[], bool]]:
+    """Who asks, and whether nobody waits for the answer any more."""
+    return limits.caller(
+        LocalContext.request.get(None), LocalContext.blocks_config.get(None), LocalContext.event_id.get(None)
+    )
 
 
 @contextlib.contextmanager

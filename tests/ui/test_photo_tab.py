@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
-import tempfile
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,14 +23,13 @@ from tiny_classifiers import install, tiny_classifier
 from gan import run
 from gan.encoder_training import Recipe, encode_for_run
 from gan.models import Generator
-from gan.photo import PhotoError
 from gan.projection import STEPS, project
 from gan.run import RunError, load_generator
 from gan.sampling import generate, sample
 from gan.ui import photo, photo_view
 from gan.ui.drawing import latent
 from gan.ui.library import Library
-from gan.ui.photo_view import AT_ONCE, PhotoServer
+from gan.ui.photo_view import PhotoServer
 from gan.ui.state import Face
 
 
@@ -64,6 +62,13 @@ def asked(image, model="tiny"):
     return {"model": model, "content": base64.b64encode(packed(image)).decode()}
 
 
+def search(server, asked):
+    """All that is told of a search, its end last."""
+    told = []
+    told.append(server.find_face(asked, told.append))
+    return told
+
+
 def shown(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
 
@@ -71,7 +76,7 @@ def shown(uri):
 def test_a_search_tells_its_way(server, library, monkeypatch):
     monkeypatch.setattr(photo_view, "_TOLD", 0.0)
     picture = face_picture(library)
-    told = list(server.find_face(asked(picture)))
+    told = search(server, asked(picture))
     json.dumps(told, allow_nan=False)
     assert [message["step"] for message in told] == list(range(STEPS + 1))
     assert [len(message["psnr"]) for message in told] == list(range(1, STEPS + 2))
@@ -83,7 +88,7 @@ def test_a_search_tells_its_way(server, library, monkeypatch):
 
 def test_explore_gets_what_was_found(server, library):
     picture = face_picture(library)
-    end = list(server.find_face(asked(picture)))[-1]
+    end = search(server, asked(picture))[-1]
     face = Face.from_json(end["state"])
     assert face.model == "tiny" and face.latent
     drawn = generate(library.generator("tiny"), latent(library, face))[0]
@@ -94,11 +99,11 @@ def test_explore_gets_what_was_found(server, library):
 
 def test_a_few_tellings_a_second_are_enough(server, library, monkeypatch):
     monkeypatch.setattr(photo_view, "_TOLD", 1e9)
-    assert [told["step"] for told in server.find_face(asked(face_picture(library)))] == [0, STEPS]
+    assert [told["step"] for told in search(server, asked(face_picture(library)))] == [0, STEPS]
 
 
 def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, tiny_run, monkeypatch):
-    first = next(server.find_face(asked(face_picture(library), "plain")))
+    first = search(server, asked(face_picture(library), "plain"))[0]
     assert "no encoder" in first["note"]
     stale = library.entry("tiny").folder / run.MODEL_FILE
     content = stale.read_bytes()
@@ -106,7 +111,7 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
         run.save_weights(stale, Generator(run.read_info(stale.parent).config))
         with pytest.raises(RunError, match="belongs to generator"):
             library.encoder("tiny")
-        assert "no encoder" in next(server.find_face(asked(face_picture(library))))["note"]
+        assert "no encoder" in search(server, asked(face_picture(library)))[0]["note"]
     finally:
         stale.write_bytes(content)
     assert library.encoder("tiny").facts["images_seen"] == 640
@@ -126,43 +131,10 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
         ({"content": base64.b64encode(packed(Image.new("RGB", (1, 1)))).decode()}, "1 x 1 pixels"),
     ],
 )
-def test_what_cannot_be_used_is_said_and_takes_no_place(server, library, wanted, said):
-    for _ in range(AT_ONCE + 1):
-        told = list(server.find_face(asked(face_picture(library)) | wanted))
-        assert len(told) == 1 and said in told[0]["problem"]
-        assert str(library.roots[0].parent) not in told[0]["problem"]
-    assert next(server.find_face(asked(face_picture(library))))["step"] == 0
-
-
-def test_others_wait_until_a_place_is_free(server, library, monkeypatch):
-    monkeypatch.setattr(photo_view, "_ASKED_AGAIN", 0.01)
-    searches = [server.find_face(asked(face_picture(library))) for _ in range(AT_ONCE + 1)]
-    for search in searches[:AT_ONCE]:
-        assert next(search)["step"] == 0
-    assert next(searches[-1]) == {"waiting": photo_view._WAITING}
-    searches[0].close()  # its visitor left
-    assert next(searches[-1])["step"] == 0
-    list(searches[1])  # and another one's is finished
-    assert next(server.find_face(asked(face_picture(library))))["step"] == 0
-
-
-def test_nobody_waits_for_ever(server, library, monkeypatch):
-    monkeypatch.setattr(photo_view, "_ASKED_AGAIN", 0.01)
-    monkeypatch.setattr(photo_view, "_MOST_WAITING", 0.05)
-    held = [server.find_face(asked(face_picture(library))) for _ in range(AT_ONCE)]
-    for search in held:
-        next(search)
-    assert "Too many photos" in list(server.find_face(asked(face_picture(library))))[-1]["problem"]
-    with pytest.raises(PhotoError, match="Too many photos"):
-        server.project("tiny", packed(face_picture(library)))
-
-
-def test_a_slider_is_answered_between_two_steps(server, library):
-    search = server.find_face(asked(face_picture(library)))
-    next(search)
-    answered = threading.Event()
-    threading.Thread(target=lambda: (photo_view.by_turns(iter([0])).__next__(), answered.set())).start()
-    assert answered.wait(5)
+def test_what_cannot_be_used_is_said(server, library, wanted, said):
+    (told,) = search(server, asked(face_picture(library)) | wanted)
+    assert said in told["problem"]
+    assert str(library.roots[0].parent) not in told["problem"]
 
 
 def test_a_file_that_the_browser_cannot_open_comes_back_as_one_that_it_can(server):
@@ -207,7 +179,7 @@ def client(library):
 
 
 def files_like(content):
-    cache = Path(tempfile.gettempdir()) / "gradio"
+    cache = Path(os.environ["GRADIO_TEMP_DIR"])
     files = [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size == len(content)]
     return [path for path in files if path.read_bytes() == content]
 

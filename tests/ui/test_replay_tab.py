@@ -186,16 +186,6 @@ def test_downloads_that_cannot_be_made_are_refused_in_words(server, asked, sente
     assert sentence in server.replay_download(asked)["problem"]
 
 
-def test_when_too_many_wait_for_films_the_next_one_is_sent_away(server):
-    with server._one_at_a_time():
-        while server._places.acquire(blocking=False):
-            pass
-        answer = server.replay_download({"runs": ["tiny"], "kind": "png"})
-        assert "busy with films for others" in answer["problem"]
-        assert "busy with films for others" in server.strip(Face("tiny").to_json(), "tiny")["problem"]
-    downloaded(server, "png", "tiny")  # a place is free again
-
-
 # ---- this face through the epochs -----------------------------------------------------------------------------------
 
 

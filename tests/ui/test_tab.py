@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
 import logging
 import re
+import threading
+import time
 
 import gradio as gr
 import pytest
@@ -26,9 +30,22 @@ def refused(asked):
     raise RunError("there is no model 'x'")
 
 
-def broken_later(asked):
-    yield {"share": 0.5}
+def broken_later(asked, tell):
+    tell({"share": 0.5})
     raise ZeroDivisionError("inner detail")
+
+
+def answered(function_, asked):
+    return asyncio.run(function_(asked))
+
+
+def told(function_, asked) -> list[dict]:
+    """All that a function of `telling` tells, but for its waiting."""
+
+    async def listen():
+        return [item async for item in function_(asked) if "waiting" not in item]
+
+    return asyncio.run(listen())
 
 
 def told_of(sentence: str, caplog) -> str:
@@ -45,59 +62,67 @@ def log(caplog):
 
 
 def test_a_browser_is_told_one_sentence_and_the_log_a_traceback(caplog):
-    told = told_of(function(broken)({})["problem"], caplog)
-    assert "Traceback" in told and "KeyError: 'inner detail'" in told and "in broken" in told
-    share, end = telling(broken_later)({})
+    log = told_of(answered(function(broken), {})["problem"], caplog)
+    assert "Traceback" in log and "KeyError: 'inner detail'" in log and "in broken" in log
+    share, end = told(telling(broken_later), {})
     assert share == {"share": 0.5}
     assert "ZeroDivisionError" in told_of(end["problem"], caplog)
 
 
 def test_our_own_errors_stay_as_they_are(caplog):
-    assert function(refused)({}) == {"problem": "there is no model 'x'"}
+    assert answered(function(refused), {}) == {"problem": "there is no model 'x'"}
     assert not caplog.records
 
 
 @pytest.mark.parametrize("given", NOT_DICTS)
 def test_what_is_no_dict_is_an_empty_one(given):
-    assert function(lambda asked: {"given": asked})(given) == {"given": {}}
-    assert list(telling(lambda asked: iter([asked]))(given)) == [{}]
+    assert answered(function(lambda asked: {"given": asked}), given) == {"given": {}}
+    assert told(telling(lambda asked, tell: {"given": asked}), given) == [{"given": {}}]
 
 
 def test_who_gives_up_ends_the_work():
-    ended = []
+    ended = threading.Event()
 
-    def work(asked):
+    def work(asked, tell):
         try:
-            yield {}
-            yield {}
+            while True:
+                tell({})
+                time.sleep(0.001)
         finally:
-            ended.append(True)
+            ended.set()
 
-    told = telling(work)({})
-    next(told)
-    told.close()
-    assert ended
+    async def leave():
+        async with contextlib.aclosing(telling(work)({})) as told:
+            async for item in told:
+                if "waiting" not in item:
+                    break
+
+    asyncio.run(leave())
+    assert ended.wait(5)
 
 
 def test_events_and_endpoints_raise_sentences_only(caplog):
+    async def later(asked):
+        async for item in telling(broken_later)(asked):
+            yield item
+        raise KeyError("inner detail")
+
     with gr.Blocks() as page:
         button = gr.Button()
-        for handler in (broken, refused, broken_later):
+        for handler in (broken, refused, later):
             button.click(handler, button)
     guard(page)
     one, two, three = (event.fn for event in page.fns.values())
     with pytest.raises(gr.Error) as error:
-        one(None)
+        answered(one, None)
     assert "KeyError" in told_of(error.value.message, caplog)
     with pytest.raises(gr.Error) as error:
-        two(None)
+        answered(two, None)
     assert error.value.message == "there is no model 'x'"
-    assert inspect.isgeneratorfunction(three)  # as Gradio asks
-    told = three(None)
-    assert next(told) == {"share": 0.5}
+    assert inspect.isasyncgenfunction(three)  # as Gradio asks
     with pytest.raises(gr.Error) as error:
-        next(told)
-    assert "ZeroDivisionError" in told_of(error.value.message, caplog)
+        told(three, None)
+    assert "KeyError" in told_of(error.value.message, caplog)
 
 
 def test_no_function_of_the_page_lets_anything_else_out(monkeypatch, tmp_path, caplog):
@@ -111,15 +136,16 @@ def test_no_function_of_the_page_lets_anything_else_out(monkeypatch, tmp_path, c
     assert {"move", "morph_film", "photo_open", "replay_run"} <= {function.__name__ for function in functions}
     for asked in ({}, *NOT_DICTS):
         for function_ in functions:
-            assert isinstance(function_(asked), dict)
+            assert isinstance(answered(function_, asked), dict)
     for event in page.fns.values():
         if not event.fn:
             continue
         arguments = [None] * len(inspect.signature(event.fn).parameters)
         try:
-            told = event.fn(*arguments)
-            if inspect.isgenerator(told):
-                list(told)
+            if inspect.isasyncgenfunction(event.fn):
+                told(event.fn, *arguments)
+            else:
+                asyncio.run(event.fn(*arguments))
         except gr.Error as error:
             assert "inner detail" not in error.message
     assert any("KeyError" in (record.exc_text or "") for record in caplog.records)

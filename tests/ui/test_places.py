@@ -1,0 +1,243 @@
+"""Where work is done: nobody pays for another visitor, and each gets a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import pytest
+
+from gan.ui import places
+from gan.ui.places import Busy, GivenUp, Visitor, breathe, later, locked, price, run, run_telling
+
+ANN, BOB, EVE = Visitor("1.1.1.1", "ann"), Visitor("1.1.1.1", "bob"), Visitor("2.2.2.2", "eve")
+DEAR = places.QUICK + 1
+SECONDS = 10  # that anything here may take
+
+
+def stays() -> bool:
+    return False
+
+
+def go(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, SECONDS))
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """Both lines and the turn, anew; and without the wish to let sliders by, unless a test has it."""
+    quick, slow = places._Line(2, of_one=2, waiting=4), places._Line(6, of_one=2, waiting=4)
+    monkeypatch.setattr(places, "_QUICK", quick)
+    monkeypatch.setattr(places, "_SLOW", slow)
+    monkeypatch.setattr(places, "_turn", places._Turn())
+    monkeypatch.setattr(places, "_PIECE", 0.0)
+    return quick, slow
+
+
+@pytest.fixture
+def held(lines):
+    """A job that computes in the slow place until it is let go."""
+    begun, end = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        assert end.wait(SECONDS)
+
+    future = later(work)
+    assert begun.wait(SECONDS)
+    yield end
+    end.set()
+    future.result(SECONDS)
+
+
+def test_cheap_work_is_done_while_dear_work_is(lines, held):
+    assert go(run(ANN, stays, lambda: price(places.QUICK) or "drawn")) == "drawn"
+
+
+def test_what_turns_out_to_be_dear_begins_anew_in_the_slow_place(lines):
+    seen = []
+
+    def work():
+        seen.append(threading.current_thread())
+        price(DEAR)
+        return len(seen)
+
+    assert go(run(ANN, stays, work)) == 2
+    assert seen[0] is not seen[1]
+
+
+def test_a_price_that_nobody_may_ask_is_refused_before_the_work(lines):
+    done = []
+    with pytest.raises(Busy, match="more than 60 s"):
+        go(run(ANN, stays, lambda: price(places.MOST + 1) or done.append(1)))
+    assert not done
+
+
+def test_errors_arrive_from_both_places(lines):
+    with pytest.raises(ZeroDivisionError):
+        go(run(ANN, stays, lambda: 1 // 0))
+    with pytest.raises(ZeroDivisionError):
+        go(run(ANN, stays, lambda: price(DEAR) or 1 // 0))
+
+
+def test_each_visitor_has_a_limited_number_of_places_in_line(lines, held):
+    async def crowd():
+        waiting = [asyncio.create_task(run(ANN, stays, lambda: price(DEAR) or 1)) for _ in range(40)]
+        await asyncio.sleep(0.2)
+        refused = [task.exception() for task in waiting if task.done()]
+        other = asyncio.create_task(run(BOB, stays, lambda: price(DEAR) or "other's"))
+        await asyncio.sleep(0.1)
+        assert not other.done()
+        held.set()
+        return refused, await other, await asyncio.gather(*waiting, return_exceptions=True)
+
+    refused, other, all_ = go(crowd())
+    assert other == "other's"
+    assert all(isinstance(error, Busy) and "of your requests wait" in str(error) for error in refused)
+    assert 4 <= all_.count(1) <= 2 + 4 and all_.count(1) == 40 - len(refused)  # begun, and in line
+
+
+@pytest.mark.parametrize("late", [BOB, EVE])
+def test_a_newcomer_is_served_before_the_second_of_somebody_who_asks_for_much(lines, late):
+    order = []
+
+    def work(who, pieces):
+        for _ in range(pieces):
+            breathe()
+            time.sleep(0.005)
+        order.append(who)
+
+    async def crowd():
+        many = [asyncio.create_task(run(ANN, stays, lambda: price(DEAR) or work("ann", 20))) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        await run(late, stays, lambda: price(DEAR) or work("late", 4))
+        await asyncio.gather(*many)
+
+    go(crowd())
+    assert order.index("late") <= 1 and order.count("ann") == 5
+
+
+def test_only_one_job_of_the_slow_place_computes_at_a_time(lines):
+    computing, most = [], []
+
+    def work():
+        price(DEAR)
+        for _ in range(10):
+            breathe()
+            computing.append(1)
+            most.append(len(computing))
+            time.sleep(0.001)
+            computing.pop()
+
+    async def crowd():
+        await asyncio.gather(*(run(Visitor("1", str(i)), stays, work) for i in range(5)))
+
+    go(crowd())
+    assert len(most) >= 50 and max(most) == 1
+
+
+def test_dear_work_gives_most_of_the_time_to_sliders(lines, monkeypatch):
+    pieces = []
+    busy = threading.Event()
+
+    def slides():
+        busy.set()
+        time.sleep(0.5)
+
+    def work():
+        price(DEAR)
+        while busy.is_set():
+            breathe()
+            began = time.monotonic()
+            time.sleep(0.01)
+            pieces.append(time.monotonic() - began)
+
+    async def both():
+        sliding = asyncio.create_task(run(ANN, stays, slides))
+        await asyncio.to_thread(busy.wait, SECONDS)
+        film = asyncio.create_task(run(EVE, stays, work))
+        await sliding
+        computed = sum(pieces)
+        busy.clear()
+        await film
+        return computed
+
+    assert 0.02 < go(both()) < 0.25  # of half a second; a quarter is its share, with room for a slow machine
+
+
+def test_who_waits_for_a_lock_lets_its_holder_go_on(lines):
+    lock, order = threading.Lock(), []
+
+    def work(name):
+        price(DEAR)
+        with locked(lock):
+            for _ in range(5):
+                order.append(name)
+                breathe()
+
+    async def both():
+        await asyncio.gather(run(ANN, stays, lambda: work("a")), run(EVE, stays, lambda: work("b")))
+
+    go(both())
+    assert sorted(order) in (order, order[::-1]) and len(order) == 10
+
+
+def test_work_that_nobody_waits_for_ends(lines):
+    gone, pieces = threading.Event(), []
+
+    def work():
+        price(DEAR)
+        while True:
+            pieces.append(1)
+            breathe()
+            time.sleep(0.001)
+
+    async def leave():
+        task = asyncio.create_task(run(ANN, gone.is_set, work))
+        await asyncio.sleep(0.05)
+        assert pieces
+        gone.set()
+        await task
+
+    with pytest.raises(GivenUp):
+        go(leave())
+    assert not lines[1].busy
+
+
+def test_what_nobody_waits_for_does_not_begin(lines, held):
+    begun = []
+
+    async def leave():
+        task = asyncio.create_task(run(ANN, stays, lambda: price(DEAR) or begun.append(1)))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        held.set()
+        await run(ANN, stays, lambda: price(DEAR))
+
+    go(leave())
+    assert not begun
+
+
+def test_who_must_wait_is_told_so_and_then_how_far_it_is(lines, held, monkeypatch):
+    monkeypatch.setattr(places, "_WAITS", 0.02)
+
+    async def listen():
+        told = []
+        async for item in run_telling(ANN, stays, lambda tell: tell(0.5) or "end", "waiting"):
+            told.append(item)
+            held.set()
+        return told
+
+    told = go(listen())
+    assert told[0] == "waiting" and [item for item in told if item != "waiting"] == [0.5, "end"]
+
+
+def test_outside_of_both_places_nothing_is_dear():
+    price(10 * places.MOST)
+    breathe()
+    with locked(threading.Lock()):
+        pass
