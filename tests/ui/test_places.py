@@ -28,7 +28,7 @@ def go(coroutine):
 @pytest.fixture
 def lines(monkeypatch):
     """Both lines and the turn, anew; and without the wish to let sliders by, unless a test has it."""
-    quick, slow = places._Line(2, of_one=2, waiting=4), places._Line(6, of_one=2, waiting=4)
+    quick, slow = places._Line(2, of_one=2, waiting=40), places._Line(6, of_one=2, waiting=4)
     monkeypatch.setattr(places, "_QUICK", quick)
     monkeypatch.setattr(places, "_SLOW", slow)
     monkeypatch.setattr(places, "_turn", places._Turn())
