@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import numpy as np
 from gan.config import GANConfig
 from gan.training import train
 from gan.ui.library import Library
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ def serve(library: Library) -> Iterator[Site]:
         yield Site(url.rstrip("/"), library)
     finally:
         page.close(verbose=False)
+
+
+def chromium() -> str | None:
+    """The path of a Chromium, None where there is none."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def free_port() -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from serving import Site, make_models, serve
-
-CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from serving import BROWSER_OPTIONS, BROWSERS, Site, chromium, make_models, serve
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +20,17 @@ def site(tmp_path_factory, tiny_config, pictures, tiny_run) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium; skips without one, and fails where CI promises one."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CANDIDATES)), None)
+    path = chromium()
     if path is None:
-        reason = f"no browser: expected one of {', '.join(CANDIDATES)} on the path, or its path in CHROMIUM"
+        reason = f"no browser: expected one of {', '.join(BROWSERS)} on the path, or its path in CHROMIUM"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=path, args=BROWSER_OPTIONS)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="session")

@@ -225,3 +225,10 @@ def test_enlarging_repeats_or_smooths(library):
     assert np.array_equal(big, pixels.repeat(4, 0).repeat(4, 1))
     assert enlarge(to_image(pixels), 1, True).size == (16, 16)
     assert enlarge(to_image(pixels[:, :, :1]), 2, True).mode == "L"
+
+
+@pytest.mark.parametrize("answer", [float("nan"), float("inf")])
+def test_a_critic_that_is_no_number_takes_no_face_away(tab, monkeypatch, answer):
+    monkeypatch.setattr(torch, "sigmoid", lambda x: torch.full_like(x, answer))
+    stage = move(tab, Face("small", 8))
+    assert "<img" in stage and "no critic that could judge" in stage

@@ -196,10 +196,10 @@ async function drawSheet() {
   if (faces.length < 2) return show(null);
   const asked = { faces: faces.map((face) => face.face), frames: frames(), way: way, fps: fps() };
   const answer = await request("morph_film", asked, find(".message"));
-  if (answer.unanswered) return sheet || show(null); // the last film stays
-  const picture = answer.sheet && (await createImageBitmap(await (await fetch(answer.sheet)).blob()));
-  if (!changed) show(picture ? { ...answer, picture: picture } : null);
-  else picture?.close();
+  if (answer.problem) return sheet || show(null); // the last film stays
+  const picture = await createImageBitmap(await (await fetch(answer.sheet)).blob());
+  if (changed) picture.close();
+  else show({ ...answer, picture: picture });
 }
 
 function show(fresh) {

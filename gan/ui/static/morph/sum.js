@@ -27,8 +27,12 @@ async function solve() {
   solving = true;
   while (unsolved) {
     unsolved = false;
-    const answer = await request("arithmetic_solve", { model: model, terms: terms }, find(".sum-message"));
-    if (!unsolved && !answer.unanswered) solved = answer.problem ? null : answer;
+    const asked = { model: model, terms: terms.map((term) => [...term]) };
+    const answer = await request("arithmetic_solve", asked, find(".sum-message"));
+    if (unsolved) continue;
+    if (!answer.problem) solved = { ...answer, asked: asked };
+    else if (solved?.asked.model === model) terms = solved.asked.terms.map((term) => [...term]); // the last one stays
+    else solved = null;
   }
   solving = false;
   rememberMorph();
