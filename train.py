@@ -21,7 +21,7 @@ from gan.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.classifier import task_of
 from gan.config import FIELDS, HIGHEST, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
 from gan.data import DataError, describe_sources, load_images
-from gan.distributed import process_group
+from gan.distributed import LostProcessError, process_group
 from gan.files import remove_leftovers
 from gan.machine import (
     MachineError,
@@ -57,7 +57,7 @@ fields for --set (default preset's values):
 
 
 # Errors whose message is written for the person at the command line.
-TOLD = (ConfigError, DataError, TrainingError, MachineError, CheckpointError, run.RunError)
+TOLD = (ConfigError, DataError, TrainingError, MachineError, CheckpointError, LostProcessError, run.RunError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     """Train, and make what a trained folder has beside its weights; returns the exit status."""
-    with process_group() as (rank, world_size):
+    with process_group(options.device) as (rank, world_size):
         if rank > 0:
             logging.disable(logging.WARNING)  # rank 0 says it
         outcome, out = start(options, rank, world_size)
@@ -216,10 +216,9 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     for name in ("epochs", "batch_size", "seed"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    if options.preset is None and start_from is not None:
-        config = run.read_info(start_from).config
-    else:
-        config = get_preset("faces64" if options.preset is None else options.preset)
+    config = PRESETS["faces64"] if start_from is None else run.read_info(start_from).config
+    if options.preset is not None:
+        config = get_preset(options.preset)
     if options.grow:
         config = config.grown()
     return config.replace(**changes)

@@ -3,31 +3,114 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 import os
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.distributed as dist
 
+BEAT = 2.0  # seconds between the signs of life that each process gives
+SILENCE = 30.0  # seconds without one, after which a process counts as lost
+
+
+class LostProcessError(RuntimeError):
+    """Another process of this training is gone; the message says so, and what to do."""
+
 
 @contextlib.contextmanager
-def process_group() -> Iterator[tuple[int, int]]:
-    """Join the group that torchrun announced, nccl on GPUs and gloo on CPUs.
+def process_group(device: str = "auto") -> Iterator[tuple[int, int]]:
+    """Join the group that torchrun announced: nccl where the training is on GPUs, else gloo.
+
+    A process that stops without ending, or whose machine is gone, would be waited for for many minutes, in calls that
+    nothing can interrupt: where one gives no sign of life for `SILENCE` seconds, this process says so and ends.
+
+    Args:
+        device: as for `gan.training.train`.
 
     Yields:
         rank, world_size; (0, 1) outside torchrun.
+
+    Raises:
+        LostProcessError: the connection to another process broke.
     """
     if "WORLD_SIZE" not in os.environ:
         yield 0, 1
         return
-    if torch.cuda.is_available():
+    cuda = torch.cuda.is_available() and (device == "auto" or device.startswith("cuda"))
+    if cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    store, rank, world_size = next(dist.rendezvous("env://"))
+    dist.init_process_group("nccl" if cuda else "gloo", store=store, rank=rank, world_size=world_size)
+    # Its own connection: one that waits for an answer keeps others waiting.
+    pulse = _Pulse(store.clone(), rank, world_size, _leave)
+    pulse.start()
     try:
-        yield dist.get_rank(), dist.get_world_size()
+        yield rank, world_size
+    except RuntimeError as error:
+        if world_size > 1 and _is_broken_connection(error):
+            reason = " ".join(str(error).split())[-120:]
+            raise LostProcessError(
+                f"process {rank} of {world_size} lost the connection to another one ({reason}): look for what that one "
+                "says; the last checkpoint is whole, go on with --resume"
+            ) from error
+        raise
     finally:
+        pulse.stop()
         dist.destroy_process_group()
+
+
+class _Pulse(threading.Thread):
+    """Gives signs of life through the store that torchrun holds, and watches for those of the others.
+
+    A process that computes, reads or writes for long still gives them; one that is stopped or dead does not.
+    """
+
+    def __init__(self, store: dist.Store, rank: int, world_size: int, lost: Callable[[str], None]) -> None:
+        super().__init__(daemon=True)
+        self._store, self._rank, self._world_size, self._lost = store, rank, world_size, lost
+        self._end = threading.Event()
+        store.set_timeout(datetime.timedelta(seconds=SILENCE))
+
+    def run(self) -> None:
+        others = [rank for rank in range(self._world_size) if rank != self._rank]
+        seen = {rank: (-1, time.monotonic()) for rank in others}
+        try:
+            while not self._end.wait(BEAT):
+                self._store.add(f"pulse/{self._rank}", 1)
+                for rank in others:
+                    beats, now = self._store.add(f"pulse/{rank}", 0), time.monotonic()
+                    if beats != seen[rank][0]:
+                        seen[rank] = beats, now
+                    elif now - seen[rank][1] > SILENCE and not self._store.add(f"left/{rank}", 0):
+                        self._lost(
+                            f"process {rank} of {self._world_size} gave no sign of life for {SILENCE:.0f} seconds"
+                        )
+                        return
+        except RuntimeError:  # the store's, or its time
+            if not self._end.is_set():
+                self._lost("the process that holds the others together (torchrun) is gone")
+
+    def stop(self) -> None:
+        """Say goodbye: this process ends because it is done."""
+        self._end.set()
+        with contextlib.suppress(RuntimeError):  # then there is nobody to say it to
+            self._store.add(f"left/{self._rank}", 1)
+
+
+def _leave(what: str) -> None:
+    # The main thread waits in a call of torch's that no exception reaches.
+    print(f"{what}, so this one ends: the last checkpoint is whole, go on with --resume", file=sys.stderr, flush=True)
+    os._exit(2)
+
+
+def _is_broken_connection(error: RuntimeError) -> bool:
+    told = ("gloo", "nccl", "connection", "peer", "socket")
+    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in told)
 
 
 def any_rank(flag: bool, device: torch.device) -> bool:

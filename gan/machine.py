@@ -51,7 +51,7 @@ def pick_device(device: str) -> torch.device:
         picked = torch.device(device)
         torch.zeros(1, device=picked).tolist()  # "meta" makes tensors, but none that hold anything
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise MachineError(f"device {device[:40]!r} cannot be used here ({reason}): try --device cpu") from error
     return torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else picked
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import reprlib
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from gan.photo import FORMATS
 NAMED_SOURCES = ("mnist", "mnist-test", "celeba", "drawn")
 MNIST_FILES = {"mnist": "train-images-idx3-ubyte", "mnist-test": "t10k-images-idx3-ubyte"}
 DEFAULT_DRAWN_FACES = 10_000
+MOST_DRAWN_FACES = 10_000_000  # a day's work to draw, and 123 GB at 64x64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_ZIP_MEMBER_BYTES = 256 * 2**20  # a picture this big is a mistake or an attack
 
@@ -89,8 +91,11 @@ def resolve(source: str, image_size: int, channels: int, data_root: Path, cache:
 
 def _drawn(source: str, image_size: int, channels: int) -> Source:
     count = source.partition(":")[2] if ":" in source else str(DEFAULT_DRAWN_FACES)
-    if not (count.isascii() and count.isdigit() and int(count) > 0):
-        raise DataError(f"{source!r} does not say how many faces to draw; expected for example drawn:5000")
+    if not (count.isascii() and count.isdigit() and len(count) < 16 and 0 < int(count) <= MOST_DRAWN_FACES):
+        raise DataError(
+            f"{reprlib.repr(source)} does not say how many faces to draw; expected for example drawn:5000, and "
+            f"{MOST_DRAWN_FACES:,} at most"
+        )
 
     def pictures(_: ExitStack) -> list[Picture]:
         return [Picture(f"drawn/{i}", partial(_draw, i, image_size, channels)) for i in range(int(count))]

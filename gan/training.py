@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -315,6 +316,11 @@ def check_out(out: Path, overwrite: bool) -> None:
     """Make sure, before anything is made, that a new training may write to `out`; raises `TrainingError`."""
     if out.exists() and not out.is_dir():
         raise TrainingError(f"{out} is a file: choose another --out")
+    try:
+        with tempfile.TemporaryFile(dir=next(place for place in (out, *out.parents) if place.exists())):
+            pass
+    except OSError as error:
+        raise TrainingError(f"{out} cannot be written to ({error.strerror}): choose another --out") from error
     if not run.is_run(out):
         if out.exists() and not run.is_begun_only(out):
             raise TrainingError(f"{out} holds other files and no model: choose another --out")

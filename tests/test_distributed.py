@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 import train as command
-from gan import run
+from gan import distributed, run
 from gan.checkpoint import load_checkpoint
 from gan.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
 
@@ -116,6 +117,30 @@ def test_train_py_under_torchrun(tmp_path, monkeypatch):
     assert result.stdout.count("finished: 120 images seen") == 1  # one rank speaks
     assert [row["images_seen"] for row in run.read_history(out)] == [0, 32, 64, 80, 96, 120]
     assert not torch.equal(load_file(out / "model.safetensors")["stem.weight"], before["stem.weight"])
+
+
+def test_a_process_that_gives_no_sign_of_life_is_told_and_one_that_left_is_not(monkeypatch):
+    monkeypatch.setattr(distributed, "BEAT", 0.01)
+    monkeypatch.setattr(distributed, "SILENCE", 0.3)
+    store, told = torch.distributed.HashStore(), []
+    pulses = [distributed._Pulse(store, rank, 3, told.append) for rank in range(3)]
+    for pulse in pulses:
+        pulse.start()
+    pulses[2].stop()  # done, and said so
+    time.sleep(0.6)
+    assert told == []
+    pulses[1]._end.set()  # stopped, without a word
+    pulses[1].join()
+    pulses[0].join(timeout=10)
+    assert told == ["process 1 of 3 gave no sign of life for 0 seconds"]
+    assert store.add("left/0", 0) == 0
+
+
+def test_a_broken_connection_is_a_sentence():
+    """What gloo says when a peer has died, and an error that is none of the connection's."""
+    told = "[../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:31"
+    assert distributed._is_broken_connection(RuntimeError(told))
+    assert not distributed._is_broken_connection(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_without_torchrun_everything_is_one_process(monkeypatch):
