@@ -16,8 +16,9 @@ from pathlib import Path
 
 from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
-from gan.files import read_text, write_text
+from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
 from gan.metrics.figures import FIGURES
+from gan.metrics.protocol import FILE as METRICS_FILE
 from gan.metrics.protocol import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
@@ -47,15 +48,28 @@ def write_card(folder: Path) -> None:
         gan.run.RunError, gan.metrics.MetricError: a damaged folder or metrics.json.
     """
     folder = Path(folder)
+    try:
+        text = _card(folder)
+    except (KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError) as error:
+        raise MetricError(
+            f"{folder / METRICS_FILE} lacks what a card is written from ({type(error).__name__} {error}): "
+            "measure again with --save"
+        ) from error
+    write_text(folder / "README.md", text)
+
+
+def _card(folder: Path) -> str:
     info = run.read_info(folder)
     config = info.config
     history = run.read_history(folder)
     if not history:
         raise run.RunError(f"{folder} has no history.csv to write a card from: train it first")
-    last = history[-1]
+    last = {"epoch": 0.0, "seconds": 0.0} | {key: v for key, v in history[-1].items() if v is not None}
     sheets = run.samples(folder)
+    if not sheets:
+        raise run.RunError(f"{folder} has no sample sheet to show on a card: train it first")
     sources = f"{info.start.data if info.start else ''} + {info.data}".lower()  # whose terms all hold
-    text = f"""---
+    return f"""---
 {_licence(sources)}
 library_name: pytorch
 pipeline_tag: unconditional-image-generation
@@ -100,7 +114,6 @@ Meant for learning how GANs work, for play, and for research that the terms belo
 A small network for learning and play. It knows only pictures like those it was trained on, cropped as they were,
 and its pictures are of nobody. Not for identification, nor for judging or impersonating people.
 """
-    write_text(folder / "README.md", text)
 
 
 def _shown(folder: Path) -> str:
@@ -335,8 +348,12 @@ The latent vector nearest to a picture: an encoder's guess, then gradient steps.
 
 
 def _notes(folder: Path) -> str:
-    path = folder / NOTES_FILE
-    return read_text(path).strip() + "\n\n" if path.is_file() else ""
+    try:
+        return read_inside(folder, NOTES_FILE, MOST_JSON_BYTES).decode("utf-8-sig").strip() + "\n\n"
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise run.RunError(f"{folder / NOTES_FILE} cannot be read ({reason(error)}): mend or remove it") from error
 
 
 def _terms(sources: str) -> str:

@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import sys
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from gan.config import GANConfig
+from gan.config import MOST_LAYERS, GANConfig
+from gan.files import MOST_TENSOR_BYTES, read_inside, read_tensors, reason
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "classifiers"
 TASKS = ("celeba", "mnist")
 FORMAT_VERSION = 1
+FACTS = "classifier"  # key of the file's metadata
 SURE = 0.9  # a digit that gets a higher probability than this counts as recognised
 
 
@@ -127,28 +126,37 @@ def classifier_for(config: GANConfig) -> Classifier:
 def read_classifier(path: str | Path) -> Classifier:
     """Read a classifier's file, as `gan.classifier_training` writes it; raises `ClassifierError`."""
     path = Path(path)
-    try:
-        content = path.read_bytes()
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["classifier"])
+
+    def made(facts: dict) -> Classifier:
         if facts["format_version"] > FORMAT_VERSION:
             raise ClassifierError(f"{path} has format {facts['format_version']}: update the code to read it")
-        classifier = Classifier(
-            tuple(facts["labels"]),
-            facts["image_size"],
-            facts["channels"],
-            widths=tuple(facts["widths"]),
-            strides=tuple(facts["strides"]),
-            exclusive=facts["exclusive"],
-        )
-        classifier.load_state_dict(load(content))  # float16 in the file becomes float32
+        if len(facts["widths"]) > MOST_LAYERS:
+            raise ClassifierError(f"{path} describes more than {MOST_LAYERS} layers: copy it again, or train it again")
+        with torch.device("meta"):
+            return Classifier(
+                tuple(facts["labels"]),
+                facts["image_size"],
+                facts["channels"],
+                widths=tuple(facts["widths"]),
+                strides=tuple(facts["strides"]),
+                exclusive=facts["exclusive"],
+            )
+
+    def shapes(facts: dict) -> list[dict[str, torch.Size]]:
+        return [{name: tensor.shape for name, tensor in made(facts).state_dict().items()}]
+
+    try:
+        weights, facts = read_tensors(path.parent, path.name, shapes, key=FACTS)
+        classifier = made(facts)
         classifier.figures = facts["figures"]
+        classifier.hash = hashlib.sha256(read_inside(path.parent, path.name, MOST_TENSOR_BYTES)).hexdigest()[:12]
     except FileNotFoundError:
         raise ClassifierError(f"{path} is missing: python -m gan.classifier --help says how to train it") from None
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError, RuntimeError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise ClassifierError(f"{path} cannot be loaded ({reason}): copy it again, or train it again") from error
-    classifier.hash = hashlib.sha256(content).hexdigest()[:12]
+    except ClassifierError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        raise ClassifierError(f"{path} cannot be loaded ({reason(error)}): copy it again, or train it again") from error
+    classifier.load_state_dict(weights, assign=True)
     classifier.to(memory_format=torch.channels_last)
     return classifier.eval().requires_grad_(False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -28,9 +26,9 @@ from gan.annotations import (
     read_digits,
     read_partition,
 )
-from gan.classifier import FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
+from gan.classifier import FACTS, FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
 from gan.data import describe_sources, epoch_order, load_images, make_batch, picture_names
-from gan.files import atomic_path
+from gan.files import save_tensors
 from gan.machine import MachineError, pick_bf16, pick_device
 from gan.sources import DataError
 
@@ -197,9 +195,7 @@ def save_classifier(classifier: Classifier, path: Path, figures: dict) -> Classi
         "figures": figures,
     }
     tensors = {name: tensor.half().contiguous() for name, tensor in classifier.state_dict().items()}
-    with atomic_path(path) as temporary:
-        # One entry: the order of several changes from file to file, and with it the hash.
-        save_file(tensors, temporary, {"classifier": json.dumps(facts)})
+    save_tensors(path, tensors, facts, key=FACTS)
     return read_classifier(path)
 
 

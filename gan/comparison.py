@@ -90,7 +90,8 @@ def _read(folder: Path) -> _Model:
     current = {size: result for size, result in measured.items() if is_current(folder, result)}
     if len(current) < len(measured) or not measured:
         log.warning("%s: no figures of its present weights; python -m gan.metrics %s --save", folder.name, folder)
-    return _Model(folder, run.read_info(folder), history[-1], current)
+    last = {"seconds": 0.0} | {column: value for column, value in history[-1].items() if value is not None}
+    return _Model(folder, run.read_info(folder), last, current)
 
 
 def _table(models: Sequence[_Model], beside: Path) -> str:

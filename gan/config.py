@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from gan.losses import LOSSES
 
 HIGHEST = 10**12  # that a whole number may be: far above all that makes sense, and far below where arithmetic ends
+MOST_LAYERS = 64  # of each network: more than any size needs, and each takes time to build
+MOST_CHANNELS = 65_536  # of a layer
+_MOST_WORDS = 300  # characters of a text
 
 
 class ConfigError(ValueError):
@@ -136,7 +139,7 @@ class GANConfig:
         """A copy with some fields changed; raises `ConfigError` for an unknown field or a bad value."""
         for name in changes:
             if name not in FIELDS:
-                raise ConfigError(f"unknown field {name!r}{suggest(name, FIELDS)} (see --help for the list)")
+                raise ConfigError(f"unknown field {name[:80]!r}{suggest(name[:80], FIELDS)} (see --help for the list)")
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict:
@@ -209,11 +212,15 @@ def _check_types(config: GANConfig) -> None:
             fits = isinstance(value, tuple) and all(type(v) is int and v > 0 for v in value)
             fits = fits and bool(value or name == "grown_channels")
         elif kind is float:
-            fits = type(value) in (int, float)
+            fits = type(value) in (int, float) and abs(value) < 1e300  # neither NaN nor infinite
+        elif kind is str:
+            fits = type(value) is str and len(value) <= _MOST_WORDS
         else:
             fits = type(value) is kind
         if not fits:
-            wanted = "a tuple of positive whole numbers" if isinstance(kind, types.GenericAlias) else kind.__name__
+            wanted = {str: f"a text of at most {_MOST_WORDS} characters", float: "a finite number"}.get(
+                kind, "a tuple of positive whole numbers" if isinstance(kind, types.GenericAlias) else kind.__name__
+            )
             raise ConfigError(f"{name}={reprlib.repr(value)}: expected {wanted}")
         numbers = value if type(value) is tuple else () if kind is str else (value,)
         if any(number > HIGHEST for number in numbers):
@@ -272,6 +279,9 @@ def _check_values(config: GANConfig) -> None:
             f"{side}_strides",
             f"as many strides as {side}_multipliers",
         )
+        expect(len(strides) <= MOST_LAYERS, f"{side}_strides", f"at most {MOST_LAYERS} layers")
+        widest = config.base_channels * max(getattr(config, f"{side}_multipliers"))
+        expect(widest <= MOST_CHANNELS, "base_channels", f"at most {MOST_CHANNELS} channels with {side}_multipliers")
         if config.kernel_size == 4:
             sizes = _sizes_inwards(config.base_size, strides if side == "d" else strides[::-1])
             even = all(size % 2 == 0 for size in sizes[:-1]) and all(s == 2 for s in strides)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import math
 import sys
@@ -27,14 +26,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gan import run
 from gan.attributes import Effect, find_attributes
 from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
-from gan.files import atomic_path
+from gan.files import read_tensors, reason, save_tensors
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
 
@@ -45,7 +42,9 @@ FILE = "directions.safetensors"
 FORMAT_VERSION = 1
 PRINCIPAL = 16  # of each kind
 ATTRIBUTE, SEFA, GANSPACE = KINDS = ("attribute", "sefa", "ganspace")
-_FACTS = "directions"  # the only key of the file's metadata: safetensors writes several in any order
+_FACTS = "directions"  # key of the file's metadata
+_MOST = 256  # directions in a file
+_MOST_NAME = 60  # characters
 _SEEN = 2048  # pictures whose activations GANSpace looks at
 _JUDGED = 24  # seeds that a slider's strength is measured on
 _ROUNDS = 3  # of correcting a slider's strength
@@ -80,30 +79,42 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
     """
     folder = run.local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
-    path = folder / FILE
-    if not path.is_file():
-        raise run.RunError(f"{path} is missing: `python -m gan.directions {folder}` finds the directions")
-    again = f"run `python -m gan.directions {folder}` again"
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})[_FACTS])
-            vectors = file.get_tensor("vectors").float()
+    path, again = folder / FILE, f"run `python -m gan.directions {folder}` again"
+
+    def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if (version := facts["format_version"]) > FORMAT_VERSION:
             raise run.RunError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}: update it")
-        if facts["generator"] != run.weights_hash(folder):
-            raise run.RunError(f"{path} belongs to other weights than the folder now holds: {again}")
-        found = [
-            Direction(known["name"], known["kind"], vector, known["effect"] and Effect(**known["effect"]))
-            for known, vector in zip(facts["directions"], vectors, strict=True)
-        ]
+        return [{"vectors": torch.Size((len(facts["directions"]), z_dim))}]
+
+    try:
+        tensors, facts = read_tensors(folder, FILE, shapes, key=_FACTS)
+        found = [_direction(*pair) for pair in zip(facts["directions"][:_MOST], tensors["vectors"], strict=False)]
+        generator = facts["generator"]
+    except FileNotFoundError:
+        raise run.RunError(f"{path} is missing: `python -m gan.directions {folder}` finds the directions") from None
     except run.RunError:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise run.RunError(f"{path} cannot be loaded ({reason}): {again}") from error
-    if vectors.shape[1] != z_dim or not vectors.isfinite().all():
-        raise run.RunError(f"{path} does not fit a model with {z_dim} numbers in z: {again}")
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise run.RunError(f"{path} cannot be loaded ({reason(error)}): {again}") from error
+    if generator != run.weights_hash(folder):
+        raise run.RunError(f"{path} belongs to other weights than the folder now holds: {again}")
     return {direction.name: direction for direction in found}
+
+
+def _direction(known: dict, vector: Tensor) -> Direction:
+    """What a file says of a direction; raises KeyError, TypeError or ValueError where that makes no sense."""
+    name, kind, effect = known["name"], known["kind"], known["effect"]
+    if not isinstance(name, str) or not 1 <= len(name) <= _MOST_NAME or not name.isprintable() or kind not in KINDS:
+        raise ValueError("a direction without a name or kind of ours")
+    if effect is None:
+        return Direction(name, kind, vector)
+    effect = Effect(**effect)
+    numbers = (effect.low, effect.middle, effect.high, effect.side_change, effect.faces)
+    if not all(type(number) in (int, float) and abs(number) < 1e9 for number in numbers):
+        raise ValueError(f"{name} has measurements that are no numbers")
+    if not isinstance(effect.side, str) or len(effect.side) > _MOST_NAME:
+        raise ValueError(f"{name} has a side effect without a name")
+    return Direction(name, kind, vector, effect)
 
 
 def save_directions(
@@ -124,8 +135,7 @@ def save_directions(
         ],
     }
     vectors = torch.stack([direction.vector for direction in directions]).half().contiguous()
-    with atomic_path(folder / FILE) as path:
-        save_file({"vectors": vectors}, path, {_FACTS: json.dumps(facts)})
+    save_tensors(folder / FILE, {"vectors": vectors}, facts, key=_FACTS)
 
 
 def find_directions(generator: Generator, classifier: Classifier | None = None) -> list[Direction]:

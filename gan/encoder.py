@@ -8,17 +8,15 @@ encoder.safetensors (`gan.encoder_training`). No other data is needed. `gan.proj
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gan import run
 from gan.config import GANConfig
+from gan.files import read_tensors, reason, save_tensors
 
 FILE = "encoder.safetensors"
 FORMAT_VERSION = 1
@@ -64,23 +62,29 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
             before model.safetensors was last written.
     """
     folder = run.local_folder(folder_or_hub_id)
-    encoder = Encoder(run.read_info(folder).config)
+    config = run.read_info(folder).config
     path, again = folder / FILE, f"`python -m gan.encoder {folder}` trains one"
-    if not path.is_file():
-        raise run.RunError(f"{path} is missing: {again}")
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
+
+    def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
             raise run.RunError(f"{path} has format {facts['format_version']}: update the code to read it")
-        if facts["generator"] != run.weights_hash(folder):
-            raise run.RunError(
-                f"{path} belongs to generator {facts['generator']}, and the folder now holds another one: {again} anew"
-            )
-        encoder.load_state_dict(load_file(path))
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError, RuntimeError, OSError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise run.RunError(f"{path} cannot be loaded ({reason}): {again} anew") from error
+        return [run.shapes_of(Encoder, config)]
+
+    try:
+        weights, facts = read_tensors(folder, FILE, shapes)
+        generator = facts["generator"]
+    except FileNotFoundError:
+        raise run.RunError(f"{path} is missing: {again}") from None
+    except run.RunError:
+        raise
+    except (KeyError, ValueError, OSError) as error:
+        raise run.RunError(f"{path} cannot be loaded ({reason(error)}): {again} anew") from error
+    if generator != run.weights_hash(folder):
+        raise run.RunError(
+            f"{path} belongs to generator {str(generator)[:12]}, and the folder now holds another one: {again} anew"
+        )
+    encoder = Encoder(config)
+    encoder.load_state_dict(weights)
     encoder.facts = facts
     return encoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
@@ -88,7 +92,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
 def save_encoder(folder: Path, encoder: Encoder) -> None:
     """Write an encoder to its generator's folder, weights in float16, `encoder.facts` in the metadata."""
     facts = {"format_version": FORMAT_VERSION, **encoder.facts}
-    run.save_tensors(Path(folder) / FILE, run.packed_weights(encoder), facts)
+    save_tensors(Path(folder) / FILE, run.packed_weights(encoder), facts)
 
 
 if __name__ == "__main__":

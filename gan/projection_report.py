@@ -19,7 +19,7 @@ from gan import run
 from gan.classifier import Classifier, ClassifierError, classifier_for
 from gan.data import describe_sources, make_batch
 from gan.encoder import Encoder, load_encoder
-from gan.files import read_text, write_text
+from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics.real import features_of, load_split
 from gan.models import Generator
 from gan.projection import MAX_STEPS, STEPS, Moment, descend
@@ -143,7 +143,7 @@ def report(figures: dict) -> str:
 def table(folder: Path) -> str:
     """`report` of what was measured and saved in a folder; "" where nothing was, or of other weights."""
     try:
-        figures = json.loads(read_text(Path(folder) / FILE))
+        figures = parse_json(read_inside(folder, FILE, MOST_JSON_BYTES))
         return report(figures) if figures["generator"] == run.weights_hash(folder) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""

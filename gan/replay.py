@@ -7,7 +7,6 @@ missing or damaged: what is there is shown, and `Replay.problem` says in one sen
 from __future__ import annotations
 
 import bisect
-import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 
 from gan import run
-from gan.models import Generator
 from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.run import RunError
 from gan.sampling import generate, image_grid, truncation_of
@@ -28,6 +26,7 @@ CURVES = LOSSES + SCORES
 MAX_SHEETS = 96  # of a replay: more than a viewer can tell apart, and 512x512 each in a browser's memory
 MAX_ROWS = 1200  # about one per pixel of a wide screen
 MAX_SNAPSHOTS = 48  # of a film strip
+MAX_EVENTS = 200  # of a replay
 _MAX_EVENT = 300  # characters of an event's text
 
 
@@ -112,11 +111,9 @@ def load_replay(folder: Path, name: str = "") -> Replay:
     """
     folder = Path(folder)
     try:
-        history = [_without_nan(row) for row in run.read_history(folder) if row.get("images_seen") is not None]
-    except (OSError, csv.Error, UnicodeError) as error:
-        history, problem = [], f"history.csv of {folder.name} cannot be read ({type(error).__name__}): restore it"
-    else:
-        problem = None
+        history, problem = [_without_nan(row) for row in run.read_history(folder)], None
+    except RunError as error:
+        history, problem = [], str(error)
     history.sort(key=lambda row: row["images_seen"])
     files = run.samples(folder)
     sheets = _sheets(history, files)
@@ -128,11 +125,12 @@ def load_replay(folder: Path, name: str = "") -> Replay:
     rows = [row for row in history if any(row.get(column) is not None for column in CURVES)]
     kept = run.snapshots(folder)
     snapshots = [(row["snapshot"], row["images_seen"]) for row in history if row.get("snapshot") in kept]
+    events = [Event(row["images_seen"], row["event"][:_MAX_EVENT]) for row in history if row.get("event")]
     return Replay(
         name or folder.name,
         tuple(_spread(sheets, [sheet.images_seen for sheet in sheets], MAX_SHEETS)),
         tuple(rows),
-        tuple(Event(row["images_seen"], str(row["event"])[:_MAX_EVENT]) for row in history if row.get("event")),
+        tuple(_spread(events, [event.images_seen for event in events], MAX_EVENTS)),
         tuple(_spread(snapshots, [images for _, images in snapshots], MAX_SNAPSHOTS)),
         problem,
     )
@@ -195,12 +193,10 @@ def film_strip(
     Raises:
         RunError: the run has no snapshot that can be drawn.
     """
-    config = run.read_info(folder).config
     pictures, moments = [], []
     for number, images_seen in replay.snapshots:
-        generator = Generator(config).eval().requires_grad_(False)  # its own: averages over it are remembered
         try:
-            run.load_weights(Path(folder) / "snapshots" / f"{number:04d}.safetensors", generator)
+            generator = run.load_generator(folder, snapshot=number)
         except RunError:
             continue
         pause()

@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from gan.animation import ExportError, encode
+from gan.files import reason
 from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
-from gan.run import RunError
+from gan.run import RunError, read_sheet
 
 SIDE = 512  # pixels of a sheet in a film; smaller sheets are enlarged by a whole number first
 MAX_FRAMES = 120
@@ -223,13 +224,12 @@ class _SheetPictures:
 
 def open_sheet(path: Path) -> Image.Image:
     """A sample sheet, RGB, at its own size; raises `RunError` where it is damaged or gone."""
+    content = io.BytesIO(read_sheet(path))
     try:
-        with Image.open(path) as picture:
+        with Image.open(content, formats=("WEBP",)) as picture:
             return picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RunError(
-            f"{Path(path).name} cannot be read ({type(error).__name__}): train again, or leave it out"
-        ) from error
+        raise RunError(f"{path.name} cannot be read ({reason(error)}): train again, or leave it out") from error
 
 
 def enlarge(picture: Image.Image, side: int) -> Image.Image:

@@ -13,6 +13,9 @@
     README.md                  model card
 
 The columns `sample` and `snapshot` of the history say at how many images each was made.
+
+A folder may be damaged, or a stranger's. Its files are read as `gan.files` does it: nothing in them is run, no link is
+followed out of the folder (but those of the Hugging Face Hub's cache), and what cannot be used is a `RunError`.
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ import contextlib
 import csv
 import dataclasses
 import errno
+import functools
 import hashlib
 import io
 import json
+import math
 import os
 import platform
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -36,12 +41,24 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout  # comes with torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from gan.config import ConfigError, GANConfig
-from gan.files import atomic_path, is_leftover, read_text, remove_leftovers, write_text
+from gan.files import (
+    MOST_JSON_BYTES,
+    MOST_TENSOR_BYTES,
+    atomic_path,
+    is_leftover,
+    parse_json,
+    read_facts,
+    read_inside,
+    read_tensors,
+    read_text,
+    reason,
+    remove_leftovers,
+    save_tensors,
+    write_text,
+)
 from gan.machine import is_alive, this_process
 from gan.models import Discriminator, Generator
 from gan.sampling import image_grid
@@ -53,6 +70,13 @@ STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
 TRAINING, STOPPED, FINISHED = "training", "stopped", "finished"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
+MOST_SHEET_BYTES = 16 * 2**20
+MOST_SHEET_SIDE = SAMPLE_COLUMNS * 1024  # pixels: of the largest pictures that a model may draw
+MOST_HISTORY_BYTES = 64 * 2**20
+MOST_ROWS = 50_000  # of a history that are read: 80 million images at 50 steps of 32 from row to row
+_MOST_NUMBERED = 20_000  # files of one kind that are looked at
+_MOST_IMAGES, _MOST_MEASURED = 10**12, 1e30  # beyond these a number of the history is damage
+_MOST_WORDS = 10_000  # characters of a text in config.json
 HISTORY_COLUMNS = (
     "images_seen",  # real pictures shown to the discriminator
     "epoch",  # passes over the data, with fraction
@@ -103,7 +127,7 @@ class RunInfo:
 
 def is_run(folder: Path) -> bool:
     """Whether the folder holds a model, finished or in training."""
-    return (Path(folder) / "config.json").is_file()
+    return os.path.isfile(Path(folder) / "config.json")
 
 
 def is_begun_only(folder: Path) -> bool:
@@ -154,7 +178,7 @@ def write_state(folder: Path, state: str) -> None:
 def read_state(folder: Path) -> dict | None:
     """What state.json says: "state", and of the process "host", "pid", "start"; None where there is none or damaged."""
     try:
-        content = json.loads(read_text(Path(folder) / STATE_FILE))
+        content = parse_json(read_inside(folder, STATE_FILE, MOST_JSON_BYTES))
         kinds = {"state": str, "host": str, "pid": int, "start": (int, float)}
         return content if all(isinstance(content[name], kind) for name, kind in kinds.items()) else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -212,24 +236,50 @@ def read_info(folder: Path) -> RunInfo:
     """Read config.json; raises `RunError` where it is missing, damaged or of a newer format."""
     path = Path(folder) / "config.json"
     try:
-        content = json.loads(read_text(path))
-        written = content["format_version"]
+        content = parse_json(read_inside(folder, "config.json", MOST_JSON_BYTES))
+        written = _typed(content["format_version"], int, "format_version")
         if written > FORMAT_VERSION:
             raise RunError(f"{path} has format {written}, this version reads up to {FORMAT_VERSION}: update the code")
+        config = GANConfig.from_dict(content["config"])
+        libraries = _typed(content["libraries"], dict, "libraries")
         return RunInfo(
-            GANConfig.from_dict(content["config"]),
-            content["data"]["sources"],
-            content["data"]["images"],
-            content["libraries"],
-            content.get("machine", "a machine not recorded"),  # by older versions
-            Start(**content["start"]) if "start" in content else None,
+            config,
+            _typed(content["data"]["sources"], str, "data.sources"),
+            _typed(content["data"]["images"], int, "data.images"),
+            {name: _typed(library, str, f"libraries.{name[:80]}") for name, library in libraries.items()},
+            _typed(content.get("machine", "a machine not recorded"), str, "machine"),  # by older versions
+            _start(content["start"]) if "start" in content else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({reason(error)}): restore it or train again") from error
     except ConfigError as error:
         raise RunError(f"{path} cannot be used: {error}") from error
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}): restore it or train again") from error
+    except RunError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        said = f"{type(error).__name__}: {reason(error)}"
+        raise RunError(f"{path} is damaged ({said}): restore it or train again") from error
+
+
+def _start(content: dict) -> Start:
+    kinds = {"model": str, "data": str, "images_seen": int, "epoch": float, "continued": bool}
+    return Start(**{name: _typed(value, kinds.get(name, str), f"start.{name}") for name, value in content.items()})
+
+
+def _typed(value: object, kind: type, name: str) -> object:
+    """A value of config.json, when it is of the right type and no larger than one can be; else raises `TypeError`."""
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if kind is int:
+        fits = fits and 0 <= value <= _MOST_IMAGES
+    elif kind is float:
+        fits = fits and abs(value) < _MOST_MEASURED
+    elif kind is str:
+        fits = fits and len(value) <= _MOST_WORDS
+    if not fits:
+        raise TypeError(f"{name} is no {kind.__name__}, or one out of range")
+    return value
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -245,26 +295,20 @@ def packed_weights(network: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def save_tensors(
-    path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, float | int | str] | None = None
-) -> None:
-    """Write tensors as safetensors, with facts about them in the file's metadata."""
-    # One entry: the order of several changes from file to file. Written by Python, whose errors say what the disk said.
-    content = save(tensors, {"facts": json.dumps(facts)} if facts else None)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-
-
 def best_facts(folder: Path) -> dict | None:
     """What best.safetensors says of itself: "images_seen", "metric", "value"; None where there is no such file."""
     path = Path(folder) / BEST_FILE
-    if not path.is_file():
-        return None
     try:
-        with safe_open(path, "pt") as file:
-            return json.loads(file.metadata()["facts"])
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read ({error}): delete it, training writes it again") from error
+        facts = read_facts(folder, BEST_FILE)
+        return {
+            "images_seen": _typed(facts["images_seen"], int, "images_seen"),
+            "metric": _typed(facts["metric"], str, "metric"),
+            "value": _typed(facts["value"], float, "value"),
+        }
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read ({reason(error)}): delete it, training writes it again") from error
 
 
 def images_seen(folder: Path, *, best: bool = False) -> int | None:
@@ -277,24 +321,81 @@ def images_seen(folder: Path, *, best: bool = False) -> int | None:
 
 
 def weights_hash(folder: Path, *, best: bool = False) -> str:
-    """The SHA-256 of model.safetensors, or of best.safetensors: its first 12 hexadecimal digits; raises `RunError`."""
-    path = Path(folder) / (BEST_FILE if best else MODEL_FILE)
+    """First 12 hexadecimal digits of the SHA-256 of model.safetensors, or of best.safetensors; raises `RunError`."""
+    file = BEST_FILE if best else MODEL_FILE
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(read_inside(folder, file, MOST_TENSOR_BYTES)).hexdigest()[:12]
     except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}): copy it again, or train again") from error
+        raise _unreadable(Path(folder) / file, error) from error
 
 
-def load_weights(path: Path, network: nn.Module) -> None:
-    """Fill a network from `save_weights`' file; raises `RunError` where it is missing, damaged or does not fit."""
-    path = Path(path)
-    if not path.is_file():
-        raise RunError(f"{path} is missing: a run in training writes it with its first sample sheet")
+def read_weights(folder: Path, file: str, kind: type[Generator] | type[Discriminator]) -> dict[str, Tensor]:
+    """The weights and buffers that `save_weights` wrote to a file of a model folder, as the folder's config has them.
+
+    Args:
+        file: like `MODEL_FILE`.
+        kind: of network.
+
+    Returns:
+        Its state, numbers in float32, all of them finite.
+
+    Raises:
+        RunError: missing, damaged, or of another config than the folder's.
+    """
+    return _read_weights(folder, file, kind, read_info(folder).config)
+
+
+def load_weights(folder: Path, file: str, network: Generator | Discriminator) -> None:
+    """Fill a network from a file of a model folder; raises `RunError` as `read_weights`, and where it does not fit."""
+    weights = read_weights(folder, file, type(network))
     try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(f"{path} cannot be loaded ({reason}): is it whole, and of this folder's config?") from error
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RunError(
+            f"{Path(folder) / file} does not fit this network ({reason(error)}): give a config of the same shape"
+        ) from error
+
+
+def _read_weights(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module], config: GANConfig) -> dict:
+    may_hold = [shapes_of(kind, config)]
+    if config.g_modulated:  # a run that was begun with a plain model has that one's snapshots
+        may_hold.append(shapes_of(kind, config.replace(g_modulated=False)))
+    try:
+        return read_tensors(folder, file, lambda _: may_hold)[0]
+    except (OSError, ValueError) as error:
+        raise _unreadable(Path(folder) / file, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return RunError(f"{path} is missing: a run in training writes it with its first sample sheet")
+    return RunError(f"{path} cannot be read ({reason(error)}): copy it again, or train again")
+
+
+@functools.lru_cache(maxsize=64)
+def shapes_of(kind: Callable[[GANConfig], nn.Module], config: GANConfig) -> dict[str, torch.Size]:
+    """Names and shapes of a network's weights and buffers, without making any of them."""
+    spectral = kind is Discriminator and config.d_norm == "spectral"
+    with torch.device("meta"):  # where spectral norm would load all of PyTorch's compiler
+        network = kind(config.replace(d_norm="none") if spectral else config)
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if not spectral:
+        return shapes
+    plain = {name: shape for name, shape in shapes.items() if not name.endswith(".weight")}
+    for name in shapes.keys() - plain.keys():
+        at, shape = f"{name.removesuffix('weight')}parametrizations.weight", shapes[name]
+        plain[f"{at}.original"] = shape
+        plain[f"{at}.0._u"], plain[f"{at}.0._v"] = shape[:1], torch.Size([shape[1:].numel()])
+    return plain
+
+
+def _load(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module]) -> nn.Module:
+    """A network out of a model folder, in eval mode, without gradients."""
+    config = read_info(folder).config
+    weights = _read_weights(folder, file, kind, config)  # before a network of that config takes any memory
+    network = kind(config)
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
 
 
 def load_generator(
@@ -316,12 +417,10 @@ def load_generator(
         RunError: no such folder or repository, or a damaged file.
     """
     folder = local_folder(folder_or_hub_id)
-    generator = Generator(read_info(folder).config)
-    file = BEST_FILE if best else MODEL_FILE if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
-    if best and not (folder / file).is_file():
-        raise RunError(f"{folder / file} is missing: only a run whose config sets metric_interval writes it")
-    load_weights(folder / file, generator)
-    return generator.eval().requires_grad_(False).to(device)
+    if best and not os.path.lexists(folder / BEST_FILE):
+        raise RunError(f"{folder / BEST_FILE} is missing: only a run whose config sets metric_interval writes it")
+    file = BEST_FILE if best else MODEL_FILE if snapshot is None else snapshot_file(snapshot)
+    return _load(folder, file, Generator).to(device)
 
 
 def load_hashed(folder: str | Path, *, best: bool = False, device: str = "cpu") -> tuple[Generator, str]:
@@ -337,9 +436,7 @@ def load_hashed(folder: str | Path, *, best: bool = False, device: str = "cpu") 
 
 def load_discriminator(folder: str | Path, *, device: str = "cpu") -> Discriminator:
     """The critic of a model folder, in eval mode, without gradients; raises `RunError`."""
-    discriminator = Discriminator(read_info(Path(folder)).config)
-    load_weights(Path(folder) / CRITIC_FILE, discriminator)
-    return discriminator.eval().requires_grad_(False).to(device)
+    return _load(Path(folder), CRITIC_FILE, Discriminator).to(device)
 
 
 def save_sample(folder: Path, index: int, images: np.ndarray) -> None:
@@ -352,7 +449,12 @@ def save_sample(folder: Path, index: int, images: np.ndarray) -> None:
 
 def save_snapshot(folder: Path, index: int, generator: Generator) -> None:
     """Write generator snapshot `index`."""
-    save_weights(Path(folder) / "snapshots" / f"{index:04d}.safetensors", generator)
+    save_weights(Path(folder) / snapshot_file(index), generator)
+
+
+def snapshot_file(index: int) -> str:
+    """Name of a generator snapshot's file in its folder."""
+    return f"snapshots/{index:04d}.safetensors"
 
 
 def samples(folder: Path) -> dict[int, Path]:
@@ -365,11 +467,40 @@ def snapshots(folder: Path) -> dict[int, Path]:
     return _numbered(Path(folder) / "snapshots", ".safetensors")
 
 
+def read_sheet(path: Path, most: int = MOST_SHEET_BYTES) -> bytes:
+    """The file of a sample sheet: a whole WebP of at most `MOST_SHEET_SIDE` pixels a side.
+
+    Args:
+        path: one of `samples`.
+        most: bytes.
+
+    Raises:
+        RunError: it is gone, damaged, or no sheet.
+    """
+    path = Path(path)
+    try:
+        content = read_inside(path.parent.parent, f"{path.parent.name}/{path.name}", most)
+        if content[:4] + content[8:12] != b"RIFFWEBP" or int.from_bytes(content[4:8], "little") + 8 > len(content):
+            raise ValueError("no whole WebP")
+        with Image.open(io.BytesIO(content), formats=("WEBP",)) as picture:
+            if max(picture.size) > MOST_SHEET_SIDE:
+                raise ValueError(f"{picture.width} x {picture.height} pixels, more than {MOST_SHEET_SIDE} a side")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path.name} cannot be read ({reason(error)}): train again, or leave it out") from error
+    return content
+
+
 def copy_replay(source: Path, folder: Path) -> None:
     """Copy a run's sample sheets and snapshots into another folder that has none."""
-    for kind in ("samples", "snapshots"):
-        if (Path(source) / kind).is_dir():
-            shutil.copytree(Path(source) / kind, Path(folder) / kind)
+    for files in (samples(source), snapshots(source)):
+        for path in files.values():
+            name = f"{path.parent.name}/{path.name}"
+            try:
+                content = read_inside(source, name, MOST_TENSOR_BYTES)
+            except OSError as error:
+                raise RunError(f"{path} cannot be copied ({reason(error)}): remove it") from error
+            with atomic_path(Path(folder) / name) as temporary:
+                temporary.write_bytes(content)
 
 
 def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
@@ -378,6 +509,8 @@ def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
     A row that the disk does not take whole is taken back; raises OSError.
     """
     path = Path(folder) / "history.csv"
+    if "event" in row:
+        row = row | {"event": " ".join(str(row["event"]).split())}  # a row is a line
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     size = path.stat().st_size if path.exists() else 0
@@ -397,20 +530,53 @@ def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
 def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:
     """The rows of history.csv: numbers as float, `images_seen`, `sample`, `snapshot` as int, empty as None.
 
-    A last row that a crash cut short is left out; no file is an empty history.
+    A row that is damaged, or that a crash cut short, is left out; no file is an empty history. Of one with more than
+    `MOST_ROWS` rows, so many are read: evenly chosen ones of those with a sheet, a snapshot or an event, as many of
+    the others, and the last.
+
+    Raises:
+        RunError: it is no regular file of the folder, or has more than `MOST_HISTORY_BYTES`.
     """
-    path = Path(folder) / "history.csv"
-    if not path.exists():
+    try:
+        text = read_inside(folder, "history.csv", MOST_HISTORY_BYTES).decode("utf-8-sig", "replace")
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    with open(path, encoding="utf-8-sig", newline="", errors="replace") as file:
-        rows = list(csv.DictReader(file))
-    parsed = []
-    for row in rows:
-        try:
-            parsed.append({key: _parse_cell(key, row[key]) for key in row if key is not None})
-        except (ValueError, KeyError, TypeError):
-            continue
-    return parsed
+    except OSError as error:
+        raise RunError(
+            f"history.csv of {Path(folder).name} cannot be read ({reason(error)}): restore it, or delete it"
+        ) from error
+    head, *lines = text.replace("\r", "").split("\n")
+    columns = head.split(",")
+    rows = (_parse_row(columns, line) for line in _thinned(columns, lines))
+    return [row for row in rows if row is not None]
+
+
+def _thinned(columns: Sequence[str], lines: Sequence[str]) -> Sequence[str]:
+    if len(lines) <= MOST_ROWS + 1:  # the last one is what follows the last line's end
+        return lines
+    telling = [columns.index(name) for name in ("sample", "snapshot", "event") if name in columns]
+    kept = {len(lines) - 2, len(lines) - 1}
+    parts: tuple[list[int], list[int]] = [], []
+    for number, line in enumerate(lines):
+        cells = line.split(",", len(columns))
+        parts[any(cells[at : at + 1] not in ([], [""]) for at in telling)].append(number)
+    for part in parts:
+        kept.update(part[:: -(-len(part) * 2 // MOST_ROWS) or 1])
+    return [lines[number] for number in sorted(kept)]
+
+
+def _parse_row(columns: Sequence[str], line: str) -> dict[str, float | int | str | None] | None:
+    """A line of history.csv, for the columns that are known today; None where it is no whole row."""
+    try:
+        cells = next(csv.reader([line]), []) if '"' in line else line.split(",")
+        if len(cells) != len(columns):
+            return None
+        row = {
+            name: _parse_cell(name, text) for name, text in zip(columns, cells, strict=True) if name in HISTORY_COLUMNS
+        }
+    except (ValueError, csv.Error):
+        return None
+    return row if row.get("images_seen") is not None else None
 
 
 def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) -> None:
@@ -452,18 +618,28 @@ def _describe(device: torch.device) -> str:
     return f"{threads} CPU core{'s' * (threads != 1)} ({platform.machine()})"
 
 
-def _parse_cell(column: str, text: str | None) -> float | int | str | None:
-    if text is None:
-        raise ValueError("a row cut short")
+def _parse_cell(column: str, text: str) -> float | int | str | None:
     if text == "":
         return None
     if column == "event":
         return text
-    return int(text) if column in ("images_seen", "sample", "snapshot") else float(text)
+    if column in ("images_seen", "sample", "snapshot"):
+        if not 0 <= (number := int(text)) <= _MOST_IMAGES:
+            raise ValueError(f"{column} out of range")
+        return number
+    return value if abs(value := float(text)) < _MOST_MEASURED else math.nan
 
 
 def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
-    return {int(path.stem): path for path in sorted(folder.glob(f"*{suffix}")) if path.stem.isdigit()}
+    """Files whose names are numbers as we write them: four ASCII digits or more."""
+    try:
+        with os.scandir(folder) as found:
+            names = {entry.name for entry, _ in zip(found, range(_MOST_NUMBERED), strict=False)}
+    except OSError:  # none there, or no folder
+        return {}
+    numbers = sorted(int(name[: -len(suffix)]) for name in names if re.fullmatch(rf"[0-9]{{4,9}}{suffix}", name))
+    files = {number: f"{number:04d}{suffix}" for number in numbers}
+    return {number: folder / name for number, name in files.items() if name in names}
 
 
 def local_folder(folder_or_hub_id: str | Path) -> Path:

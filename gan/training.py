@@ -249,7 +249,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, image
     try:
         for file, filled in networks.items():
             for network in filled:
-                run.load_weights(folder / file, network)
+                run.load_weights(folder, file, network)
     except run.RunError as error:
         raise TrainingError(
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "

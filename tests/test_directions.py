@@ -317,8 +317,8 @@ def damage(folder: Path, vectors: torch.Tensor | None = None, **changes) -> None
     [
         (lambda folder: (folder / FILE).unlink(), r"missing: `python -m gan\.directions .*` finds"),
         (lambda folder: (folder / FILE).write_bytes(b"x" * 40), "cannot be loaded"),
-        (lambda folder: damage(folder, vectors=torch.zeros(2, 9)), "does not fit a model with 8 numbers in z"),
-        (lambda folder: damage(folder, vectors=torch.full((2, 8), torch.nan)), "does not fit"),
+        (lambda folder: damage(folder, vectors=torch.zeros(2, 9)), "other layers, or of other sizes"),
+        (lambda folder: damage(folder, vectors=torch.full((2, 8), torch.nan)), "NaN or infinite"),
         (lambda folder: damage(folder, vectors=torch.zeros(3, 8)), "cannot be loaded"),
         (lambda folder: damage(folder, directions=[{"name": "a"}] * 2), "cannot be loaded"),
         (lambda folder: damage(folder, format_version=2), "format 2, this version reads up to 1"),

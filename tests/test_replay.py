@@ -107,7 +107,7 @@ def test_a_folder_without_history_or_sheets_says_what_is_missing(tmp_path):
 
 def test_a_history_that_cannot_be_read_is_a_sentence(tmp_path):
     (tmp_path / "history.csv").mkdir()
-    assert re.search(r"history.csv of .* cannot be read \(IsADirectoryError\)", load_replay(tmp_path).problem)
+    assert re.search(r"history.csv of .* cannot be read \(it is no file but a folder", load_replay(tmp_path).problem)
 
 
 def test_a_row_that_is_half_written_and_values_that_are_no_number_are_left_out(tmp_path):

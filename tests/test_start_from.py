@@ -172,4 +172,4 @@ def test_what_cannot_be_started_from_is_refused(run_copy, config, pictures, tmp_
 def test_the_critic_must_fit_too(run_copy, config, pictures, tmp_path):
     other = Discriminator(config.replace(d_multipliers=(1, 3)))
     run.save_weights(run_copy / "discriminator.safetensors", other)
-    refused("discriminator.safetensors cannot be loaded", config, pictures, tmp_path / "out", start_from=run_copy)
+    refused("discriminator.safetensors cannot be read", config, pictures, tmp_path / "out", start_from=run_copy)

@@ -17,7 +17,7 @@ from torch import Tensor
 from gan import run
 from gan.classifier import SURE, Classifier, load_classifier, task_of
 from gan.data import describe_sources
-from gan.files import read_text, write_text
+from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics import inception
 from gan.metrics.distances import (
     KERNEL_SUBSET_SIZE,
@@ -29,6 +29,7 @@ from gan.metrics.distances import (
     precision_recall,
 )
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
+from gan.metrics.figures import FIGURES
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.real import Split, cached_features, features_of, load_split, reduced
 from gan.models import fold
@@ -293,15 +294,29 @@ def read_metrics(folder: str | Path) -> dict[str, dict]:
     """
     path = Path(folder) / FILE
     try:
-        content = json.loads(read_text(path))
+        content = parse_json(read_inside(folder, FILE, MOST_JSON_BYTES))
         if content["format_version"] > FORMAT_VERSION:
             raise MetricError(f"{path} has format {content['format_version']}: update the code to read it")
-        return dict(sorted(content["results"].items(), key=lambda item: -int(item[0])))
+        results = {str(int(size)): _result(found) for size, found in content["results"].items()}
+        return dict(sorted(results.items(), key=lambda item: -int(item[0])))
     except FileNotFoundError:
         return {}
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except MetricError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{path} is damaged ({type(error).__name__})"
         raise MetricError(f"{reason}: delete it, and measure again with --save") from error
+
+
+def _result(found: dict) -> dict:
+    """A result of metrics.json; raises TypeError or AttributeError for one whose parts are of other kinds."""
+    for figures in (found.get("generated", {}), found.get("real", {})):
+        for figure in FIGURES:
+            if figure.key in figures and type(figures[figure.key]) not in (int, float):
+                raise TypeError(f"{figure.key} is no number")
+    if not isinstance(found["weights"], str):
+        raise TypeError("weights is no text")
+    return found
 
 
 def save_metrics(folder: str | Path, result: dict) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import threading
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from gan.config import GANConfig
 from gan.directions import FILE as DIRECTIONS
 from gan.directions import Direction, load_directions
 from gan.encoder import FILE as ENCODER
@@ -31,7 +32,10 @@ from gan.run import (
     load_discriminator,
     load_generator,
     read_info,
+    read_weights,
+    snapshot_file,
 )
+from gan.sampling import latents
 from gan.ui.places import breathe, locked, price
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
 _FASTER = torch.channels_last  # by a fifth, for one picture at a time on a CPU
 _OPEN_MILLISECONDS, _MEGABYTE_MILLISECONDS = 20.0, 30.0  # of loading a network: for each, and for its size
 _LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
+MOST_MULTIPLICATIONS = 5e9  # for one picture or one judgement: about a second
+MOST_MAP = 2**22  # numbers of one picture in one layer: averages for the truncation take 64 pictures at a time
 _MARKS = ("config.json", "model.safetensors", "history.csv")  # any of them makes a folder a model's, whole or not
 
 
@@ -58,7 +64,9 @@ class Entry:
 class Library:
     """The models of `roots`: folders of model folders, or model folders themselves.
 
-    Safe to use from many threads. Loaded networks are shared: they are in eval mode and must not be changed.
+    Safe to use from many threads. Loaded networks are shared: they are in eval mode and must not be changed. A folder
+    may be damaged or hostile: `gan.run` reads it, and what it costs is bounded. Folders, and `roots`, may be links;
+    files in them that lead out of them are not followed.
 
     Args:
         roots: the first one's models go by their own name, the others' by `root/name`. A root need not exist.
@@ -68,26 +76,39 @@ class Library:
         self.roots = [Path(root) for root in roots]
         self._lock = threading.RLock()
         self._loading: dict[Path, threading.Lock] = {}  # of each file: eight visitors do not load it eight times
+        self._looking = threading.Lock()
+        self._listed: list[Entry] | None = None
         self._checked: dict[Path, tuple[tuple, RunInfo | None, str | None]] = {}
         self._usable: dict[str, Entry] = {}
         self._looked = -_LOOK_SECONDS  # time.monotonic() of the last look
         self._loaded: OrderedDict[tuple, nn.Module] = OrderedDict()
+        self._refused: dict[Path, tuple[tuple, str]] = {}  # files that cannot be used: not read again for each frame
         self._directions: dict[Path, tuple[tuple, dict[str, Direction]]] = {}
         self._encoders: dict[Path, tuple[tuple, Encoder | RunError]] = {}
 
     def entries(self) -> list[Entry]:
-        """All models, in the order of the roots, then by name; unchanged files are not read again."""
-        found: dict[str, Entry] = {}
-        for number, root in enumerate(self.roots):
-            for folder in _model_folders(root):
-                name = folder.name if number == 0 or folder == root else f"{root.name}/{folder.name}"
-                while name in found:  # two roots of one name
-                    name += "'"
-                info, problem = self._check(folder)
-                found[name] = Entry(name, folder, problem, problem is None and _in_training(folder), info)
-        self._usable = {name: entry for name, entry in found.items() if not entry.problem}
-        self._looked = time.monotonic()
-        return list(found.values())
+        """All models, in the order of the roots, then by name; unchanged files are not read again.
+
+        While one thread looks, at a slow disk perhaps, the others get what was found before.
+        """
+        if not self._looking.acquire(blocking=self._listed is None):
+            return list(self._listed)
+        try:
+            found: dict[str, Entry] = {}
+            for number, root in enumerate(self.roots):
+                for folder in _model_folders(root):
+                    name = folder.name if number == 0 or folder == root else f"{root.name}/{folder.name}"
+                    name = os.fsencode(name).decode("utf-8", "replace")  # a name may be no text
+                    while name in found:  # two roots of one name
+                        name += "'"
+                    info, problem = self._check(folder)
+                    found[name] = Entry(name, folder, problem, problem is None and _in_training(folder), info)
+            self._listed = list(found.values())
+            self._usable = {name: entry for name, entry in found.items() if not entry.problem}
+            self._looked = time.monotonic()
+            return list(self._listed)
+        finally:
+            self._looking.release()
 
     def entry(self, name: str) -> Entry:
         """The usable model of that name; raises `RunError` for an unknown or a broken one."""
@@ -111,7 +132,7 @@ class Library:
             RunError: no such model or snapshot, or a damaged file.
         """
         folder = self.entry(name).folder
-        file = "model.safetensors" if snapshot is None else f"snapshots/{snapshot:04d}.safetensors"
+        file = MODEL_FILE if snapshot is None else snapshot_file(snapshot)
 
         def load() -> Generator:
             generator = load_generator(folder, snapshot=snapshot)
@@ -120,8 +141,8 @@ class Library:
             breathe()
             generator.to(memory_format=_FASTER)
             with torch.inference_mode():
-                generator(torch.zeros(1, generator.config.z_dim))  # the first call allocates and picks kernels
-            return generator
+                picture = generator(latents(generator.config, [0]))  # the first call allocates and picks kernels
+            return _sound(generator, picture, folder / file)
 
         return self._load(folder, file, load)
 
@@ -132,11 +153,16 @@ class Library:
         """
         folder = self.entry(name).folder
         dtype = torch.bfloat16 if computes_bf16(torch.device("cpu")) else torch.float32
-        return self._load(
-            folder,
-            CRITIC_FILE,
-            lambda: fold(load_discriminator(folder)).to(dtype=dtype, memory_format=_FASTER),
-        )
+
+        def load() -> Discriminator:
+            config = read_info(folder).config
+            _affordable(config, critic=True)
+            critic = fold(load_discriminator(folder)).to(dtype=dtype, memory_format=_FASTER)
+            with torch.inference_mode():
+                grey = torch.zeros(1, config.channels, config.image_size, config.image_size, dtype=dtype)
+                return _sound(critic, critic(grey), folder / CRITIC_FILE)
+
+        return self._load(folder, CRITIC_FILE, load)
 
     def directions(self, name: str) -> dict[str, Direction]:
         """The directions of a model, by name; none where they are not found yet, their file is damaged, or the
@@ -178,17 +204,19 @@ class Library:
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
         stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))
-        with self._lock:
-            if folder not in self._checked or self._checked[folder][0] != stamp:
-                info, problem = _examine(folder)
-                self._checked[folder] = (stamp, info, problem and _without_place(problem, folder))
-            return self._checked[folder][1:]
+        if folder not in self._checked or self._checked[folder][0] != stamp:
+            info, problem = _examine(folder)
+            self._checked[folder] = (stamp, info, problem and _without_place(problem, folder))
+        return self._checked[folder][1:]
 
     def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
         path = folder / file
         key = (path, _stamp(path), _stamp(folder / "config.json"))
         if network := self._known(key):
             return network
+        known, said = self._refused.get(path, (None, ""))
+        if known == key:
+            raise RunError(said)
         price(_load_milliseconds(path))
         with self._lock:
             loading = self._loading.setdefault(path, threading.Lock())
@@ -198,7 +226,8 @@ class Library:
             try:
                 network = load()
             except RunError as error:
-                raise RunError(_without_place(str(error), folder)) from error
+                self._refused[path] = key, _without_place(str(error), folder)
+                raise RunError(self._refused[path][1]) from error
             with self._lock:
                 for old in [k for k in self._loaded if k[0] == path]:
                     del self._loaded[old]
@@ -215,34 +244,55 @@ class Library:
 
 
 def _model_folders(root: Path) -> list[Path]:
-    if any((root / mark).is_file() for mark in _MARKS):
+    if any(os.path.isfile(root / mark) for mark in _MARKS):
         return [root]
     try:
-        folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        folders = sorted(path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith("."))
     except OSError:  # not there, or not ours to read
         return []
-    return [folder for folder in folders if any((folder / mark).is_file() for mark in _MARKS)]
+    return [folder for folder in folders if any(os.path.lexists(folder / mark) for mark in _MARKS)]
 
 
 def _examine(folder: Path) -> tuple[RunInfo | None, str | None]:
-    """What config.json says, and what is wrong with the folder, without reading the weights themselves."""
+    """What config.json says, and what is wrong with the folder."""
     info = None
     try:
         info = read_info(folder)
-        path = folder / "model.safetensors"
-        if not path.is_file():
-            raise RunError(f"{path} is missing: a run in training writes it with its first sample sheet")
-        with torch.device("meta"):
-            wanted = {name: list(tensor.shape) for name, tensor in Generator(info.config).state_dict().items()}
-        with safe_open(path, "pt") as file:
-            held = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-        if held != wanted:
-            raise RunError(f"{path} holds other layers than config.json describes: is it of this folder?")
+        _affordable(info.config)
+        read_weights(folder, MODEL_FILE, Generator)
     except RunError as error:
         return info, str(error)
-    except (SafetensorError, OSError) as error:
-        return info, f"{path} cannot be read ({' '.join(str(error).split())[:120]}): copy it again, or train again"
     return info, None
+
+
+def _affordable(config: GANConfig, *, critic: bool = False) -> None:
+    """Raises `RunError` for a network that would take a processor too long, whatever its file's size."""
+    kernel, colours, base = config.kernel_size**2, config.channels, config.base_size
+    grown = [(width, max(1, width // 2), base << level) for level, width in enumerate(config.grown_channels)]
+    if critic:
+        widths = [colours, *(config.base_channels * m for m in config.d_multipliers)]
+        sizes, total = config.d_sizes, sum(16 * (colours * width + width**2) * side**2 for width, _, side in grown)
+        convolved, maps = sizes[1:], [width * side**2 for width, _, side in grown]
+    else:
+        widths = [*(config.base_channels * m for m in config.g_multipliers), colours]
+        sizes, total = config.sizes, config.z_dim * widths[0] * config.sizes[0] ** 2
+        total += sum(9 * (width**2 + 4 * finest * (finest + colours)) * side**2 for width, finest, side in grown)
+        convolved, maps = sizes[:-1], [max(width, 4 * finest) * side**2 for width, finest, side in grown]
+    layers = zip(itertools.pairwise(widths), convolved, strict=True)
+    total += sum(before * after * kernel * size**2 for (before, after), size in layers)
+    maps += [width * size**2 for width, size in zip(widths, sizes, strict=True)]
+    if total > MOST_MULTIPLICATIONS or max(maps) > MOST_MAP:
+        raise RunError(
+            f"This model is too large for the page: a picture takes it {total:.1e} multiplications and up to "
+            f"{max(maps):.1e} numbers a layer, and the page takes on {MOST_MULTIPLICATIONS:.1e} and {MOST_MAP:.1e}"
+        )
+
+
+def _sound(network: nn.Module, drawn: torch.Tensor, path: Path) -> nn.Module:
+    """The network, when what it made of a first input is numbers; raises `RunError`."""
+    if not drawn.isfinite().all():
+        raise RunError(f"{path} cannot be used: its numbers overflow when it draws or judges; train again")
+    return network
 
 
 def _without_place(sentence: str, folder: Path) -> str:
@@ -259,18 +309,19 @@ def _in_training(folder: Path) -> bool:
     if (told := is_training(folder)) is not None:
         return told
     written = _stamp(folder / "history.csv")
-    if written is None or not (folder / "checkpoint").is_dir():  # shipped models have no checkpoint
+    if written is None or not os.path.isdir(folder / "checkpoint"):  # shipped models have no checkpoint
         return False
     card = _stamp(folder / "README.md")
-    return (card is None or card < written) and time.time() - written / 1e9 < IN_TRAINING_SECONDS
+    return (card is None or card[0] < written[0]) and time.time() - written[0] / 1e9 < IN_TRAINING_SECONDS
 
 
-def _stamp(path: Path) -> int | None:
-    """Time of the last change, nanoseconds; None where there is no such file."""
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Changes with the file, the time of its last change in nanoseconds first; None where there is none."""
     try:
-        return path.stat().st_mtime_ns
+        status = path.stat()
     except OSError:
         return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _load_milliseconds(path: Path) -> float:

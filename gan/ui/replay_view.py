@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from gan import run
+from gan.files import read_inside, reason
 from gan.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
 from gan.run import RunError
 from gan.ui.drawing import latent, thumbnail_uri
@@ -90,7 +91,7 @@ class ReplayServer:
             if number not in files:
                 continue
             version = _stamp(files[number])
-            content = _small_file(files[number])
+            content = _sheet(files[number])
             size += len(content or b"")
             if answer and size > MAX_ANSWER_BYTES:
                 break
@@ -200,10 +201,10 @@ class ReplayServer:
 
     def _file(self, entries: Sequence[Entry], kind: str, logarithmic: bool) -> bytes:
         if kind == "csv":
-            content = _small_file(entries[0].folder / "history.csv")
-            if not content:
-                raise RunError(f"{entries[0].name} has no history.csv, or one above {MAX_FILE_BYTES >> 20} MB")
-            return content
+            try:
+                return read_inside(entries[0].folder, "history.csv", MAX_FILE_BYTES)
+            except OSError as error:
+                raise RunError(f"{entries[0].name} has no history.csv to send ({reason(error)}).") from error
         runs = tuple((entry.folder, entry.name) for entry in entries)
         stamps = tuple((_stamp(folder / "history.csv"), _stamp(folder / "samples")) for folder, _ in runs)
         price(_PNG_MILLISECONDS if kind == "png" else _FILM_MILLISECONDS)
@@ -260,10 +261,10 @@ def _numbers(values: np.ndarray) -> list[float | None]:
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
 
 
-def _small_file(path: Path) -> bytes | None:
+def _sheet(path: Path) -> bytes | None:
     try:
-        return path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else None
-    except OSError:
+        return run.read_sheet(path, MAX_FILE_BYTES)
+    except RunError:
         return None
 
 
