@@ -10,6 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would 
 import argparse
 import dataclasses
 import logging
+import os
 import reprlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,8 +20,9 @@ from gan import directions, run
 from gan.card import write_card
 from gan.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.classifier import task_of
-from gan.config import FIELDS, HIGHEST, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
-from gan.data import DataError, describe_sources, load_images
+from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
+from gan.data import DataError, load_data
+from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
 from gan.distributed import LostProcessError, process_group
 from gan.files import remove_leftovers
 from gan.machine import (
@@ -33,6 +35,7 @@ from gan.machine import (
     stoppable,
 )
 from gan.models import Discriminator, Generator, count_parameters
+from gan.sources import absolute
 from gan.training import Limits, Outcome, TrainingError, check_out, check_size, train
 
 log = logging.getLogger(__name__)
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     """Train, and make what a trained folder has beside its weights; returns the exit status."""
-    with process_group(options.device) as (rank, world_size):
+    with process_group(as_begun(options, begun(options))["device"]) as (rank, world_size):
         if rank > 0:
             logging.disable(logging.WARNING)  # rank 0 says it
         outcome, out = start(options, rank, world_size)
@@ -132,7 +135,7 @@ def finish(out: Path) -> None:
         gan.metrics.MetricError: a damaged metrics.json.
         OSError: the card cannot be written.
     """
-    task = task_of(run.read_info(out).data)
+    task = task_of(run.read_info(out).data.kind)
     with run.at_work(out):
         remove_leftovers(out)
         _find_sliders(out, task)
@@ -158,13 +161,10 @@ def _find_sliders(out: Path, task: str | None) -> None:
 
 def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outcome, Path]:
     """Turn the options into a config, pictures and a folder, and train."""
-    device, start_from = pick_device(options.device), None
-    out = out_of(options)
+    meta, start_from, out = begun(options), None, out_of(options)
     if options.resume:
         config = run.read_info(out).config
-        meta = load_meta(out)
-        sources, data_root = options.data or meta.get("sources"), options.data_root or meta.get("data_root", "data")
-        precision = options.precision or meta.get("precision", "auto")
+        sources = options.data or meta.get("sources")
         if not sources:
             raise TrainingError(f"{out} was not begun by train.py and does not say where its pictures are: give --data")
     else:
@@ -172,27 +172,31 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         config = configure(options, start_from)
         out = out or Path("runs") / config.preset
         check_out(out, options.overwrite)
-        sources, data_root = options.data or [default_data(config)], options.data_root or "data"
-        precision = options.precision or "auto"
-    check_size(config, device)
-    images = load_images(sources, image_size=config.image_size, channels=config.channels, data_root=data_root)
-    if options.resume and len(images) != (before := run.read_info(out).images):
-        raise TrainingError(f"{out} was trained on {before:,} pictures and there are now {len(images):,}: "
-                            "give the same --data to go on exactly")  # fmt: skip
+        sources = options.data or default_data(options.preset, start_from)
+    chosen = as_begun(options, meta)
+    check_size(config, pick_device(chosen["device"]))
+    sources = [absolute(str(source)) for source in sources]
+    if (options.kind or options.terms) and all(map(is_built_in, sources)):
+        raise TrainingError(f"{' '.join(sources)}: what this is, is known: leave out --kind and --terms")
+    images, data = load_data(
+        sources, kind=chosen["kind"], terms=chosen["terms"], image_size=config.image_size, channels=config.channels,
+        data_root=chosen["data_root"],
+    )  # fmt: skip
     outcome = train(
         config,
         images,
         out,
-        data=describe_sources(sources),
-        limits=Limits(options.epochs or config.epochs, options.max_images, options.max_minutes),
-        device=options.device,
-        precision=precision,
+        data=data,
+        limits=Limits(options.epochs or config.epochs, chosen["max_images"], options.max_minutes),
+        device=chosen["device"],
+        precision=chosen["precision"],
         resume=bool(options.resume),
+        new_data=options.new_data,
         start_from=start_from,
         overwrite=options.overwrite,
-        sample_every=options.sample_every,
-        save_minutes=options.save_minutes,
-        meta={"sources": list(map(str, sources)), "data_root": str(data_root), "precision": precision},
+        sample_every=chosen["sample_every"],
+        save_minutes=chosen["save_minutes"],
+        meta={"sources": sources, **chosen},
         rank=rank,
         world_size=world_size,
     )
@@ -224,9 +228,45 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     return config.replace(**changes)
 
 
-def default_data(config: GANConfig) -> str:
-    """What a preset trains on when --data is not given."""
-    return "mnist" if "mnist" in config.preset else "celeba"
+def begun(options: argparse.Namespace) -> dict:
+    """What a run that is resumed says of its beginning; {} for a new one.
+
+    Raises:
+        gan.run.RunError, gan.checkpoint.CheckpointError: no run that can be resumed.
+    """
+    if not options.resume:
+        return {}
+    run.read_info(out_of(options))
+    return load_meta(out_of(options))
+
+
+def as_begun(options: argparse.Namespace, meta: dict) -> dict:
+    """The options, and for a resumed run those that it began with (`meta` of its checkpoint) where none are given."""
+    usual = {
+        "data_root": "data", "kind": UNKNOWN, "terms": "", "device": "auto", "precision": "auto", "max_images": None,
+        "sample_every": None, "save_minutes": 5.0,
+    }  # fmt: skip
+    given = {name: getattr(options, name) for name in usual if getattr(options, name) is not None}
+    if options.epochs is not None:
+        meta = meta | {"max_images": None}  # another limit takes the place of the old ones
+    if options.new_data:
+        meta = meta | {"kind": UNKNOWN, "terms": ""}  # these were of the pictures before
+    chosen = usual | {name: meta[name] for name in usual if name in meta} | given
+    return chosen | {"data_root": os.path.abspath(Path(chosen["data_root"]).expanduser())}
+
+
+def default_data(preset: str | None, start_from: Path | None = None) -> list[str]:
+    """What is trained on when --data is not given: what the model to start from was, or else what the preset's were.
+
+    Raises:
+        TrainingError: the model to start from was trained on pictures of which only its owner knows where they are.
+    """
+    if preset is None and start_from is not None:
+        data = run.read_info(start_from).data
+        if not all(part.is_built_in for part in data.parts):
+            raise TrainingError(f"{start_from} was trained on {data.words}: give --data, these pictures or others")
+        return [part.source for part in data.parts]
+    return [PRESET_DATA.get(preset, "celeba")]
 
 
 def preset_table() -> str:
@@ -255,6 +295,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--data", nargs="+", type=_named("source"), metavar="SOURCE",
         help="one or more of: mnist, celeba (downloaded when absent), drawn or drawn:N (made on the spot), "
         "a folder of pictures, a zip of pictures (default: mnist for the mnist presets, else celeba)")  # fmt: skip
+    add("--kind", choices=KINDS, help="what folders and zips show: what named sliders and figures go by")
+    add("--terms", type=_terms, metavar="TEXT",
+        help="under which terms folders and zips stand: celeba, mnist, or a sentence of your own")  # fmt: skip
     add("--data-root", type=_named("folder"), metavar="DIR", help="where mnist and celeba are or go (default: data)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable")
     add("--batch-size", type=_positive(int), help="pictures per step, over all processes")
@@ -269,24 +312,22 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="with --start-from: pictures of twice the size, new levels on the model's own",
     )
-    add(
-        "--resume",
-        type=_named("folder"),
-        metavar="DIR",
-        help="go on with the run in this folder: same preset, same data",
-    )
+    add("--resume", type=_named("folder"), metavar="DIR",
+        help="go on with the run in this folder: same preset, same data, same options")  # fmt: skip
+    add("--new-data", action="store_true",
+        help="with --resume: go on with other pictures than before; the card then names both")  # fmt: skip
     add("--overwrite", action="store_true", help="start over where --out already holds a model")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add("--device", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     add("--precision", choices=("auto", "fp32", "bf16"), help="default: auto, bf16 where the processor computes in it")
 
     add = parser.add_argument_group("how long").add_argument
-    add("--epochs", type=_positive(int), help="passes over the data")
+    add("--epochs", type=_positive(int), help="passes over the data; with --resume it lifts the --max-images of before")
     add("--max-images", type=_positive(int), help="stop after so many real pictures seen")
     add("--max-minutes", type=_positive(float), help="stop after so much time, this session")
 
     add = parser.add_argument_group("what it leaves").add_argument
     add("--sample-every", type=_positive(int), metavar="STEPS", help="sample sheets beside the log-spaced ones")
-    add("--save-minutes", type=_positive(float), default=5.0, help="time between checkpoints (default: 5)")
+    add("--save-minutes", type=_positive(float), help="time between checkpoints (default: 5)")
     add("--debug", action="store_true", help="show where in the code an error came from")
 
     options = parser.parse_args(arguments)
@@ -295,9 +336,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
+    elif options.new_data:
+        parser.error("--new-data goes with --resume: a new run takes any --data")
     if options.grow and (not options.start_from or options.preset):
         parser.error("--grow takes a model to grow: give --start-from MODEL, and no --preset")
     return options
+
+
+def _terms(text: str) -> str:
+    terms = " ".join(text.split())
+    if not terms or terms == DRAWN:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected celeba, mnist, or a sentence of your own")
+    return terms
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,6 +9,7 @@ What a person adds to a card goes into notes.md beside it, in Markdown, and is p
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
+from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
 from gan.metrics.figures import FIGURES
 from gan.metrics.protocol import FILE as METRICS_FILE
@@ -29,14 +31,16 @@ _CELEBA_TERMS = (
     "None of its pictures is in this folder; the samples are generated. Its faces are celebrities': mostly young, "
     "light-skinned, made up and smiling, and the model draws what it saw."
 )
-_MNIST_TERMS = "MNIST (LeCun et al.) is usually given as CC BY-SA 3.0."
-_OTHER_TERMS = "The weights stand under the terms of the pictures that they were trained on."
-_DRAWN_TERMS = "The drawn faces are made by this project's own code and free of rights."
-_LICENCES = {
-    "celeba": "license: other\nlicense_name: celeba-non-commercial-research\n"
-    "license_link: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-    "mnist": "license: cc-by-sa-3.0\ndatasets: [ylecun/mnist]",
+_TERMS = {
+    CELEBA: _CELEBA_TERMS,
+    MNIST: "MNIST (LeCun et al.) is usually given as CC BY-SA 3.0.",
+    DRAWN: "The drawn faces are made by this project's own code and free of rights.",
 }
+_CELEBA_LICENCE = (
+    "license: other\nlicense_name: celeba-non-commercial-research\n"
+    "license_link: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+)
+_MNIST_LICENCE = "license: cc-by-sa-3.0\ndatasets: [ylecun/mnist]"
 _RARE, _FREQUENT = 0.5, 1.5  # drawn so many times as often as in the data: worth a sentence
 _LEAST_SHARE = 0.01  # of the data: rarer attributes are within the classifier's errors
 
@@ -68,9 +72,8 @@ def _card(folder: Path) -> str:
     sheets = run.samples(folder)
     if not sheets:
         raise run.RunError(f"{folder} has no sample sheet to show on a card: train it first")
-    sources = f"{info.start.data if info.start else ''} + {info.data}".lower()  # whose terms all hold
     return f"""---
-{_licence(sources)}
+{_licence(info.all_parts)}
 library_name: pytorch
 pipeline_tag: unconditional-image-generation
 tags: [gan, dcgan, gan-faces]
@@ -86,7 +89,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | | |
 |---|---|
 | Preset | `{config.preset}`{_changes(config)} |
-| Data | {info.data}{_part_of_celeba(info)} |
+| Data | {_data(info)} |
 | Real pictures seen | {_seen(info, last)} |
 | Training time | {comparison.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
@@ -103,12 +106,12 @@ betas {config.beta1:g}, {config.beta2:g}, batch {config.batch_size}{_fakes(confi
 from gan import load_generator, sample
 pictures = sample(load_generator("{_shown(folder)}"), seed=0, n=16)
 ```
-To train it again{_from_there(info)}: `{_command(info, last)}`
+To train it again{_from_there(info)}: {_commands(folder, info, last)}
 
 Meant for learning how GANs work, for play, and for research that the terms below allow.
 
 {_figures(folder, info)}{_sliders(folder)}{_photographs(folder)}{_notes(folder)}## Data and terms
-{_terms(sources)}
+{_terms(info.all_parts)}
 
 ## Limits
 A small network for learning and play. It knows only pictures like those it was trained on, cropped as they were,
@@ -120,13 +123,30 @@ def _shown(folder: Path) -> str:
     return folder.name if folder.is_absolute() else folder.as_posix()
 
 
-def _licence(sources: str) -> str:
-    return next((text for name, text in _LICENCES.items() if name in sources), "license: other")
+def _licence(parts: Sequence[SourceRecord]) -> str:
+    """The front matter's licence: the strictest; MNIST's only where nothing else but drawn faces is behind it."""
+    terms = {part.terms for part in parts}
+    if CELEBA in terms:
+        return _CELEBA_LICENCE
+    return _MNIST_LICENCE if MNIST in terms <= {MNIST, DRAWN} else "license: other"
 
 
-def _part_of_celeba(info: run.RunInfo) -> str:
-    part = "celeba" in info.data.lower() and info.images < CELEBA_IMAGES
-    return f": {info.images:,} of CelebA's {CELEBA_IMAGES:,} pictures" if part else ""
+def _data(info: run.RunInfo) -> str:
+    given_up = [
+        f"{_one_line(part.data.words)} ({part.data.images:,} pictures) until {part.images_seen:,} pictures seen"
+        for part in info.earlier
+    ]
+    return "; before: ".join([f"{_one_line(info.data.words)}{_part_of_celeba(info.data)}", *reversed(given_up)])
+
+
+def _part_of_celeba(data: DataRecord) -> str:
+    part = all(part.terms == CELEBA for part in data.parts) and data.images < CELEBA_IMAGES
+    return f": {data.images:,} of CelebA's {CELEBA_IMAGES:,} pictures" if part else ""
+
+
+def _one_line(text: str) -> str:
+    """A name that came from outside, as a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _changes(config: GANConfig) -> str:
@@ -140,15 +160,28 @@ def _changed(config: GANConfig) -> dict[str, object]:
     return {key: v for key, v in config.to_dict().items() if preset[key] != v and key != "metric_interval"}
 
 
+def _commands(folder: Path, info: run.RunInfo, last: dict) -> str:
+    """The line that trains such a model, and one for each change of pictures; paths of zips are the reader's own."""
+    if not info.earlier:
+        return f"`{_command(info, last)}`"
+    # each part ends where the next one begins
+    ends = [*(part.images_seen for part in info.earlier), last["images_seen"]]
+    others = [*(part.data for part in info.earlier[1:]), info.data]
+    begun = dataclasses.replace(info, data=info.earlier[0].data)
+    lines = [_command(begun, last | {"images_seen": ends[0], "epoch": 0})]
+    for data, end in zip(others, ends[1:], strict=True):
+        options = ["--resume", _shown(folder), "--new-data", *_data_options(data), "--max-images", str(end)]
+        lines.append(shlex.join(["python", "train.py", *options]))
+    return ", then ".join(f"`{line}`" for line in lines)
+
+
 def _command(info: run.RunInfo, last: dict) -> str:
-    """The line that trains such a model; the paths of zips and folders are the reader's own."""
     config = info.config
     parts = ["python", "train.py"] + (["--preset", config.preset] if config.preset in PRESETS else [])
     for key, value in _changed(config).items():
         shown = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         parts += ["--set", f"{key}={shown}"]
-    names = {"MNIST": "mnist", "CelebA": "celeba", "drawn faces": "drawn"}
-    parts += ["--data", *(names.get(name, name) for name in info.data.split(" + "))]
+    parts += _data_options(info.data)
     images_seen, epoch = last["images_seen"], last["epoch"]
     if info.start is not None:
         parts += ["--start-from", info.start.model]
@@ -162,16 +195,14 @@ def _command(info: run.RunInfo, last: dict) -> str:
 
 
 def _seen(info: run.RunInfo, last: dict) -> str:
-    own = f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.images:,})"
+    own = f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.data.images:,})"
     if (start := info.start) is None:
         return own
+    before = f"{start.images_seen:,} ({_one_line(start.data.words)}) by the model `{start.model}` that it began with"
     if not start.continued:
-        return f"{own}, after {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began with"
+        return f"{own}, after {before}"
     own, epochs = last["images_seen"] - start.images_seen, last["epoch"] - start.epoch
-    return (
-        f"{last['images_seen']:,}: {start.images_seen:,} ({start.data}) by the model `{start.model}` that it began "
-        f"with, then {own:,} ({epochs:.1f} epochs of {info.images:,})"
-    )
+    return f"{last['images_seen']:,}: {before}, then {own:,} ({epochs:.1f} epochs of {info.data.images:,})"
 
 
 def _from_there(info: run.RunInfo) -> str:
@@ -271,8 +302,18 @@ def _protocol(folder: Path, info: run.RunInfo, measured: dict[str, dict]) -> str
     )
 
 
+def _data_options(data: DataRecord) -> list[str]:
+    """What train.py is to be told of these pictures; SOURCE where an older version did not record it."""
+    told = [part for part in data.parts if not part.is_built_in]
+    options = ["--data", *(part.source or "SOURCE" for part in data.parts)]
+    for option, values in (("--kind", {part.kind for part in told}), ("--terms", {part.terms for part in told})):
+        value = values.pop() if len(values) == 1 else ""
+        options += [option, value] if value not in ("", UNKNOWN) else []
+    return options
+
+
 def _data_words(info: run.RunInfo) -> str:
-    return {"MNIST": "mnist", "CelebA": "celeba"}.get(info.data) or shlex.join(info.data.split(" + "))
+    return shlex.join(part.source or "SOURCE" for part in info.data.parts)
 
 
 def _attributes(result: dict) -> str:
@@ -306,7 +347,8 @@ def _neighbours(folder: Path, info: run.RunInfo, facts: dict) -> str:
     distances, held_out = facts["distances"], facts["held_out"]
     nearer = sum(distance < held_out["p1"] for distance in distances)
     listed = ", ".join(f"{seed}: {distance:.2f}" for seed, distance in zip(facts["seeds"], distances, strict=True))
-    private = " They may not be published with it: CelebA's terms." if "celeba" in info.data.lower() else ""
+    private = any(part.terms == CELEBA for part in info.all_parts)
+    private = " They may not be published with it: CelebA's terms." if private else ""
     return (
         "### Is anything learned by heart?\n"
         f"Distance of a sample to the nearest of {facts['searched']:,} training pictures, in the classifier's "
@@ -356,9 +398,21 @@ def _notes(folder: Path) -> str:
         raise run.RunError(f"{folder / NOTES_FILE} cannot be read ({reason(error)}): mend or remove it") from error
 
 
-def _terms(sources: str) -> str:
-    known = {"celeba": _CELEBA_TERMS, "mnist": _MNIST_TERMS, "drawn": _DRAWN_TERMS}
-    return " ".join(terms for name, terms in known.items() if name in sources) or _OTHER_TERMS
+def _terms(parts: Sequence[SourceRecord]) -> str:
+    """The terms of all pictures behind the weights; where nobody recorded them, the card asks for them."""
+    recorded = {part.terms for part in parts}
+    texts = [text for name, text in _TERMS.items() if name in recorded]
+    texts += [
+        f"{_one_line(part.name)}: {' '.join(part.terms.split())}" for part in parts if part.terms not in ("", *_TERMS)
+    ]
+    unknown = dict.fromkeys(_one_line(part.name) for part in parts if not part.terms)
+    if unknown:
+        texts.append(
+            f"The weights stand under the terms of the pictures that they were trained on, and of {', '.join(unknown)} "
+            f"nobody recorded them: find out before you pass the model on, and write them into {NOTES_FILE} here (or "
+            "give train.py --terms)."
+        )
+    return " ".join(texts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

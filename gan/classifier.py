@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from gan.config import MOST_LAYERS, GANConfig
+from gan.data_record import DIGITS, FACES
 from gan.files import MOST_TENSOR_BYTES, read_inside, read_tensors, reason
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "classifiers"
@@ -113,9 +114,9 @@ def load_classifier(task: str) -> Classifier:
     return _load_once(FOLDER / f"{task}.safetensors")
 
 
-def task_of(data: str) -> str | None:
-    """The classifier for pictures from these sources, by their names: "celeba", "mnist", or None for any others."""
-    return next((task for task in TASKS if task in data.lower()), None)
+def task_of(kind: str) -> str | None:
+    """The classifier that knows pictures of a kind (`gan.data_record`): "celeba", "mnist", or None."""
+    return {FACES: "celeba", DIGITS: "mnist"}.get(kind)
 
 
 def classifier_for(config: GANConfig) -> Classifier:

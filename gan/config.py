@@ -489,3 +489,6 @@ PRESETS: dict[str, GANConfig] = {
         ),
     )
 }
+
+# What a preset is trained on where nothing else is asked for; celeba where it is not listed.
+PRESET_DATA = {"smooth-mnist28": "mnist", "dlnd-mnist28": "mnist"}

@@ -25,8 +25,9 @@ from filelock import FileLock  # comes with torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from gan.data_record import UNKNOWN, DataRecord, identity_of
 from gan.photo import centre_square, to_mode
-from gan.sources import NAMED_SOURCES, DataError, Picture, Source, resolve
+from gan.sources import NAMED_SOURCES, DataError, Picture, Source, record_of, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,20 @@ def load_images(
         ) from error
 
 
+def load_data(
+    sources: Sequence[str], *, kind: str = UNKNOWN, terms: str = "", **options: object
+) -> tuple[np.ndarray, DataRecord]:
+    """`load_images`, and the record of what was read.
+
+    Args:
+        kind, terms: the user's word for sources that do not know themselves (`gan.data_record`).
+        sources, options: as for `load_images`.
+    """
+    images = load_images(sources, **options)
+    parts = tuple(record_of(str(source), kind, terms) for source in sources)
+    return images, DataRecord(parts, len(images), identity_of(images))
+
+
 def picture_names(
     sources: Sequence[str], *, data_root: str | os.PathLike = "data", cache_dir: str | os.PathLike | None = None
 ) -> list[str]:
@@ -112,14 +127,9 @@ def picture_names(
         return [PurePosixPath(picture.name).name for source in resolved for picture in source.pictures(stack)]
 
 
-def describe_sources(sources: Sequence[str], n_images: int | None = None) -> str:
-    """Where pictures came from, without folders of this machine: "faces-a.zip + faces-b.zip (59,893 images)"."""
-    shown = {"mnist": "MNIST", "mnist-test": "MNIST test set", "celeba": "CelebA"}
-    names = []
-    for source in [sources] if isinstance(sources, str) else map(str, sources):
-        drawn_name = source == "drawn" or source.startswith("drawn:")
-        names.append("drawn faces" if drawn_name else shown.get(source) or Path(source).resolve().name)
-    return " + ".join(names) + (f" ({n_images:,} images)" if n_images is not None else "")
+def describe_sources(sources: Sequence[str]) -> str:
+    """Where pictures come from, without folders of this machine: "faces-a.zip + CelebA"."""
+    return DataRecord(tuple(map(record_of, sources))).words
 
 
 def epoch_order(

@@ -230,7 +230,7 @@ def find_for_run(folder: Path) -> list[Direction]:
     """
     folder = Path(folder)
     generator, weights = run.load_hashed(folder)
-    task = task_of(run.read_info(folder).data)
+    task = task_of(run.read_info(folder).data.kind)
     classifier = load_classifier(task) if task else None
     if classifier and classifier.channels != generator.config.channels:  # CelebA in grey
         classifier = None

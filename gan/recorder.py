@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Recorder:
         step: optimisation steps taken.
         problem: what the disk said when it last refused something; "" since all that was to be written is written.
         seconds: of training, over all sessions.
+        epoch_shift: what a change of pictures adds to steps / steps_per_epoch.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Recorder:
         self._next_sample, self._next_snapshot = FIRST_SAMPLE_IMAGES, FIRST_SNAPSHOT_IMAGES
         self._sums, self._counted = torch.zeros(5), 0
         self._images_before, self._epochs_before = 0, 0.0  # of the run that this one began with
+        self._changes = 0  # how often the pictures were changed for others
+        self.epoch_shift = 0.0  # epochs seen of the pictures before, less those that as many steps of these would be
         self._seconds_before, self._started = 0.0, time.monotonic()
 
     @property
@@ -194,12 +198,27 @@ class Recorder:
         if self.writes:
             run.rewind(self.folder, self._rows, self._samples, self._snapshots)
             self._save_weights(trainer)  # what the page shows is what training goes on from
+        self._write_best()
+
+    def change_pictures(self, trainer: Trainer, pictures: Sequence[tuple[str, int]]) -> None:
+        """Note each change to other pictures that the restored state does not know of yet.
+
+        Args:
+            pictures: what the run was trained on, one after the other, in words, and how many they were.
+        """
+        for (before, n_before), (after, n_after) in list(pairwise(pictures))[self._changes :]:
+            steps_before, steps_after = (n // self.config.batch_size for n in (n_before, n_after))
+            self.epoch_shift += self.step / steps_before - self.step / steps_after
+            self._changes += 1
+            self._best = None  # measured against the pictures before
             self._write_best()
+            self.note(f"other pictures from here on: {after} ({n_after:,}), no longer {before} ({n_before:,})")
+            self.save(trainer)
 
     def _position(self) -> dict:
         return {
             "images_seen": self.images_seen,
-            "epoch": self._epochs_before + self.step / self.steps_per_epoch,
+            "epoch": self._epochs_before + self.epoch_shift + self.step / self.steps_per_epoch,
             "seconds": round(self.seconds, 2),
         }
 
@@ -263,6 +282,8 @@ class Recorder:
 
     def _write_best(self) -> None:
         """Write best.safetensors as the state says, which each checkpoint holds: going back brings it back."""
+        if not self.writes:
+            return
         path = self.folder / run.BEST_FILE
         if self._best is None:
             path.unlink(missing_ok=True)
@@ -298,7 +319,7 @@ class Recorder:
 
 _COUNTERS = (
     "step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted",
-    "_images_before", "_epochs_before",
+    "_images_before", "_epochs_before", "_changes", "epoch_shift",
 )  # fmt: skip
 
 

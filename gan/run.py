@@ -1,6 +1,6 @@
 """A model folder: config, weights, history, samples and snapshots. Training writes it, the app reads it.
 
-    config.json                the GANConfig, library versions, data source, format version, the model begun with
+    config.json                the GANConfig, library versions, what the pictures are, the model begun with
     model.safetensors          the generator that is shown (averaged where the preset averages), float16
     discriminator.safetensors  for the critic's score, float16
     best.safetensors           the generator that measured best in training, where it is measured, float16
@@ -44,6 +44,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gan.config import ConfigError, GANConfig
+from gan.data_record import DataRecord, SourceRecord
 from gan.files import (
     MOST_JSON_BYTES,
     MOST_TENSOR_BYTES,
@@ -107,10 +108,18 @@ class Start:
     """The model that a training began with, in place of random weights."""
 
     model: str  # its folder's name
-    data: str  # what it was trained on, from its own start on, in words
+    data: DataRecord  # every source that it was trained on, from its own start on
     images_seen: int  # real pictures that it had seen
     epoch: float  # passes over its data
     continued: bool  # whether the history, its images and epochs, goes on from there; else it begins at 0
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Pictures that a run was trained on before it went on with others."""
+
+    data: DataRecord
+    images_seen: int  # real pictures seen when the others came
 
 
 @dataclass(frozen=True)
@@ -118,11 +127,17 @@ class RunInfo:
     """What config.json says beside the config itself."""
 
     config: GANConfig
-    data: str  # the sources in words
-    images: int  # pictures in them
+    data: DataRecord  # the pictures that it is trained on
     libraries: dict[str, str]
     machine: str  # what it was trained on
     start: Start | None = None
+    earlier: tuple[Earlier, ...] = ()  # pictures that were given up for others, in order
+
+    @property
+    def all_parts(self) -> tuple[SourceRecord, ...]:
+        """Every source behind the weights, the first one first: the terms of all of them hold."""
+        records = [*([self.start.data] if self.start else []), *(part.data for part in self.earlier), self.data]
+        return tuple(dict.fromkeys(part for record in records for part in record.parts))
 
 
 def is_run(folder: Path) -> bool:
@@ -200,13 +215,13 @@ def is_ours(folder: Path) -> bool:
 
 
 def write_config(
-    folder: Path, config: GANConfig, data: str, images: int, device: str = "cpu", start: Start | None = None
+    folder: Path, config: GANConfig, data: DataRecord, device: str = "cpu", start: Start | None = None
 ) -> None:
-    """Write config.json; `data` are the sources in words, `images` how many pictures they hold."""
+    """Write config.json."""
     content = {
         "format_version": FORMAT_VERSION,
         "config": config.to_dict(),
-        "data": {"sources": data, "images": images},
+        "data": data.to_dict(),
         "machine": _describe(torch.device(device)),
         "libraries": {
             "python": platform.python_version(),
@@ -215,7 +230,7 @@ def write_config(
         },
     }
     if start is not None:
-        content["start"] = dataclasses.asdict(start)
+        content["start"] = dataclasses.asdict(start) | {"data": start.data.to_dict()}
     _write_json(Path(folder) / "config.json", content)
 
 
@@ -225,6 +240,19 @@ def write_epochs(folder: Path, epochs: int) -> None:
     content = json.loads(read_text(path))
     if content["config"]["epochs"] != epochs:
         content["config"]["epochs"] = epochs
+        _write_json(path, content)
+
+
+def write_data(folder: Path, data: DataRecord, given_up: Earlier | None = None) -> None:
+    """Write into a config.json that `read_info` can read what the pictures are from now on, and those given up."""
+    path = Path(folder) / "config.json"
+    content = json.loads(read_text(path))
+    before = json.dumps(content)
+    content["data"] = data.to_dict()
+    if given_up is not None:
+        earlier = {"data": given_up.data.to_dict(), "images_seen": given_up.images_seen}
+        content["earlier"] = [*content.get("earlier", []), earlier]
+    if json.dumps(content) != before:
         _write_json(path, content)
 
 
@@ -244,11 +272,11 @@ def read_info(folder: Path) -> RunInfo:
         libraries = _typed(content["libraries"], dict, "libraries")
         return RunInfo(
             config,
-            _typed(content["data"]["sources"], str, "data.sources"),
-            _typed(content["data"]["images"], int, "data.images"),
+            _data(content["data"]),
             {name: _typed(library, str, f"libraries.{name[:80]}") for name, library in libraries.items()},
             _typed(content.get("machine", "a machine not recorded"), str, "machine"),  # by older versions
             _start(content["start"]) if "start" in content else None,
+            tuple(map(_earlier, _typed(content.get("earlier", []), list, "earlier"))),
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -264,8 +292,25 @@ def read_info(folder: Path) -> RunInfo:
 
 
 def _start(content: dict) -> Start:
-    kinds = {"model": str, "data": str, "images_seen": int, "epoch": float, "continued": bool}
-    return Start(**{name: _typed(value, kinds.get(name, str), f"start.{name}") for name, value in content.items()})
+    data = content["data"]
+    # a text in older versions
+    record = DataRecord.from_words(_typed(data, str, "start.data")) if isinstance(data, str) else _data(data)
+    kinds = {"model": str, "images_seen": int, "epoch": float, "continued": bool}
+    facts = {name: _typed(value, kinds.get(name, str), f"start.{name}") for name, value in content.items()
+             if name != "data"}  # fmt: skip
+    return Start(data=record, **facts)
+
+
+def _earlier(content: dict) -> Earlier:
+    return Earlier(_data(content["data"]), _typed(content["images_seen"], int, "earlier.images_seen"))
+
+
+def _data(content: dict) -> DataRecord:
+    record = DataRecord.from_dict(content)
+    _typed(record.images, int, "data.images")
+    for text in (record.words, record.identity, *(text for part in record.parts for text in dataclasses.astuple(part))):
+        _typed(text, str, "data")
+    return record
 
 
 def _typed(value: object, kind: type, name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import io
 import os
@@ -23,9 +24,10 @@ from torchvision.datasets.mnist import read_image_file
 from torchvision.datasets.utils import extract_archive
 
 from gan import drawn
+from gan.data_record import BUILT_IN, UNKNOWN, SourceRecord, is_built_in
 from gan.photo import FORMATS
 
-NAMED_SOURCES = ("mnist", "mnist-test", "celeba", "drawn")
+NAMED_SOURCES = tuple(BUILT_IN)
 MNIST_FILES = {"mnist": "train-images-idx3-ubyte", "mnist-test": "t10k-images-idx3-ubyte"}
 DEFAULT_DRAWN_FACES = 10_000
 MOST_DRAWN_FACES = 10_000_000  # a day's work to draw, and 123 GB at 64x64
@@ -61,6 +63,27 @@ class Picture:
 class Source:
     identity: list  # JSON-ready; differs whenever the pictures do
     pictures: Callable[[ExitStack], list[Picture]]  # opened files are closed by the stack
+
+
+def record_of(source: str, kind: str = UNKNOWN, terms: str = "") -> SourceRecord:
+    """What is known of a source before it is read: built-in ones know themselves, of others the user's word counts.
+
+    Args:
+        source: a word on the command line.
+        kind, terms: the user's word, for sources that do not know themselves.
+    """
+    if source in BUILT_IN:
+        return BUILT_IN[source]
+    if source.startswith("drawn:"):
+        return dataclasses.replace(BUILT_IN["drawn"], source=source)
+    name = Path(source).expanduser().resolve().name
+    return SourceRecord(name, f"./{name}" if is_built_in(name) else name, kind, terms)
+
+
+def absolute(source: str) -> str:
+    """A source's word that means the same from every working folder; one that means nothing here stays as it is."""
+    path = Path(source).expanduser()
+    return source if is_built_in(source) or not path.exists() else os.path.abspath(path)
 
 
 def resolve(source: str, image_size: int, channels: int, data_root: Path, cache: Path) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import shutil
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from gan import directions, encoder, run
 from gan.checkpoint import has_checkpoint
 from gan.config import GANConfig
 from gan.data import DataError, epoch_order, make_batch
-from gan.distributed import any_rank
+from gan.data_record import DataRecord, SourceRecord, identity_of
+from gan.distributed import any_rank, from_rank_zero
 from gan.files import remove_leftovers
 from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
 from gan.metrics.monitor import Monitor
@@ -63,11 +65,12 @@ def train(
     images: np.ndarray,
     out: str | Path,
     *,
-    data: str,  # the pictures' sources in words, for config.json and the card
+    data: DataRecord | str,  # what the pictures are; words alone where nothing else is known of them
     limits: Limits | None = None,  # config.epochs where not given
     device: str = "auto",  # "auto" takes cuda, then mps, then cpu
     precision: str = "auto",  # "fp32" or "bf16"; "auto" is bf16 where the processor computes in it
     resume: bool = False,  # go on from the checkpoint in `out`
+    new_data: bool = False,  # where these pictures are not those that `out` was trained on, go on with them
     start_from: str | Path | None = None,  # a model folder whose weights to begin with, fine-tuning it
     overwrite: bool = False,  # start over where `out` already holds a model
     sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
@@ -85,17 +88,17 @@ def train(
         images: (N, image_size, image_size, channels) uint8, from `gan.data.load_images`.
 
     Raises:
-        TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config; weights
-            that became NaN more than `MAX_ROLLBACKS` times; a last checkpoint that could not be written.
+        TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config, or a resumed
+            run; weights that became NaN more than `MAX_ROLLBACKS` times; a last checkpoint that could not be written.
         gan.machine.MachineError: a device or precision that cannot be had.
         gan.run.RunError: another process writes into `out`.
         OSError: the first checkpoint could not be written.
         gan.checkpoint.CheckpointError: nothing whole to resume from.
     """
     out = Path(out)
+    data = _recorded(data, images)
     limits = limits or Limits(config.epochs)
     steps_per_epoch = _steps_per_epoch(config, images, world_size)
-    total_steps = _total_steps(config, limits, steps_per_epoch)
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)
     writes = rank == 0
@@ -103,25 +106,26 @@ def train(
         check_out(out, overwrite)
     trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size)
     # One rank measures while the others wait for it.
-    monitor = Monitor(images, data, bf16=bf16) if config.metric_interval and writes else None
+    monitor = Monitor(images, data.kind, bf16=bf16) if config.metric_interval and writes else None
     recorder = Recorder(
         config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, monitor=monitor,
         writes=writes,
     )  # fmt: skip
-    start = load_start(trainer, start_from, out, data, len(images)) if start_from and not resume else None
+    start = load_start(trainer, start_from, out, data) if start_from and not resume else None
     with ExitStack() as stack:
         if writes:
             stack.enter_context(run.at_work(out))
             if not resume:
                 _claim(out, overwrite)
-                run.write_config(out, config, data, len(images), str(torch_device), start)
-            stack.enter_context(_told(out, recorder, total_steps))
+                run.write_config(out, config, data, str(torch_device), start)
+            stack.enter_context(_told(out, recorder, lambda: _total_steps(config, limits, recorder)))
         if resume:
-            recorder.restore(trainer)
+            _resume(recorder, trainer, data, new_data)
         elif start and start.continued:
             recorder.write_story(start_from, trainer)
         else:
             recorder.write_first(trainer)
+        total_steps = _total_steps(config, limits, recorder)
         if recorder.step >= total_steps:
             log.warning(
                 "%s has already seen %s pictures: give more --epochs or --max-images to go on",
@@ -211,27 +215,27 @@ def _steps(
 
 
 @contextmanager
-def _told(out: Path, recorder: Recorder, total_steps: int) -> Iterator[None]:
+def _told(out: Path, recorder: Recorder, total_steps: Callable[[], int]) -> Iterator[None]:
     """Let state.json say that `out` is in training, and afterwards whether it has got to its end."""
     run.write_state(out, run.TRAINING)
     state = run.STOPPED
     try:
         yield
-        state = run.FINISHED if recorder.step >= total_steps else state
+        state = run.FINISHED if recorder.step >= total_steps() else state
     finally:
         if run.is_ours(out):
             with suppress(OSError):  # this process will be gone soon, which says as much
                 run.write_state(out, state)
 
 
-def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, images: int) -> run.Start:
+def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord) -> run.Start:
     """Fill a trainer's networks from a model folder: both generators with the one it shows, and the critic.
 
     Adam's averages are not in the folder and begin anew. The history goes on where the pictures are the same ones;
     on others it is another story, whose first steps would be lost among the images of the old one.
 
     Args:
-        out, data, images: of the new training: its folder, its pictures' sources in words, and how many they are.
+        out, data: of the new training: its folder, and what its pictures are.
 
     Raises:
         TrainingError: `folder` is `out`, lacks the critic or a history, or has other networks than the trainer.
@@ -255,15 +259,53 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: str, image
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
             "decides a network's shape"
         ) from error
-    seen = [info.start.data] if info.start else []
-    seen += [info.data] if info.data not in seen else []
     return run.Start(
         folder.resolve().name,
-        " + ".join(seen),
+        DataRecord(info.all_parts),
         history[-1]["images_seen"],
         history[-1]["epoch"],
-        continued=(info.data, info.images, info.config.image_size) == (data, images, trainer.config.image_size),
+        continued=info.data.is_same(data) and info.config.image_size == trainer.config.image_size,
     )
+
+
+def _recorded(data: DataRecord | str, images: np.ndarray) -> DataRecord:
+    """The record of the pictures with their number and identity."""
+    if isinstance(data, str):
+        data = DataRecord((SourceRecord(data),))
+    return dataclasses.replace(data, images=len(images), identity=data.identity or identity_of(images))
+
+
+def _resume(recorder: Recorder, trainer: Trainer, data: DataRecord, new_data: bool) -> None:
+    """Go back to the newest checkpoint, on the same pictures, or on others where that is wanted; all ranks call it.
+
+    Raises:
+        TrainingError: other pictures, and not wanted.
+        gan.checkpoint.CheckpointError: nothing whole to resume from.
+    """
+    out, info, problem = recorder.folder, None, None
+    if recorder.writes:
+        info = run.read_info(out)
+        known, same = info.data, data.images == info.data.images
+        if known.identity:
+            same = data.identity == known.identity
+        if not same and not new_data:
+            problem = (
+                f"{out} was trained on other pictures: {known.words} ({known.images:,}) and not these of {data.words} "
+                f"({data.images:,}): give the --data that it was trained on, or --new-data to go on with these"
+            )
+    if problem := from_rank_zero({"problem": problem}, trainer.device)["problem"]:
+        raise TrainingError(problem)
+    recorder.restore(trainer)
+    changes = None
+    if recorder.writes:
+        if same:
+            run.write_data(out, known.told_by(data))
+        else:
+            run.write_data(out, data, run.Earlier(known, recorder.images_seen))
+        info = run.read_info(out)
+        records = [*(part.data for part in info.earlier), info.data]
+        changes = [(record.words, record.images) for record in records]
+    recorder.change_pictures(trainer, from_rank_zero({"changes": changes}, trainer.device)["changes"])
 
 
 def check_size(config: GANConfig, device: torch.device) -> None:
@@ -305,8 +347,8 @@ def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> 
     return len(images) // config.batch_size
 
 
-def _total_steps(config: GANConfig, limits: Limits, steps_per_epoch: int) -> int:
-    steps = limits.epochs * steps_per_epoch
+def _total_steps(config: GANConfig, limits: Limits, recorder: Recorder) -> int:
+    steps = round((limits.epochs - recorder.epoch_shift) * recorder.steps_per_epoch)
     if limits.max_images is not None:
         steps = min(steps, math.ceil(limits.max_images / config.batch_size))
     return steps

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gan.config import GANConfig
+from gan.data_record import BUILT_IN, DataRecord
 from gan.training import train
 from gan.ui.library import Library
 
@@ -36,9 +37,8 @@ class Site:
 def make_models(root: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Library:
     """Fill `root` with weights/small, runs/tiny (a copy of `run`) and runs/broken."""
     small = config.replace(z_dim=20, epochs=8)
-    train(
-        small, pictures, root / "weights" / "small", data="drawn faces", device="cpu", precision="fp32", progress=False
-    )
+    data = DataRecord((BUILT_IN["drawn"],))
+    train(small, pictures, root / "weights" / "small", data=data, device="cpu", precision="fp32", progress=False)
     shutil.copytree(run, root / "runs" / "tiny")
     broken = Path(shutil.copytree(run, root / "runs" / "broken"))
     weights = broken / "model.safetensors"

@@ -10,8 +10,16 @@ import pytest
 from gan import run
 from gan.card import main, write_card
 from gan.config import PRESETS
+from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.metrics.protocol import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
+
+CELEBA, MNIST, DRAWN = (BUILT_IN[name] for name in ("celeba", "mnist", "drawn"))
+
+
+def named(name, **known):
+    return SourceRecord(name, name, **known)
+
 
 ROW = {"images_seen": 123_456, "epoch": 3.25, "seconds": 150.0, "sample": 7}
 
@@ -20,9 +28,9 @@ ROW = {"images_seen": 123_456, "epoch": 3.25, "seconds": 150.0, "sample": 7}
 def card(tmp_path):
     """Writes the card of a made-up run and gives back its text."""
 
-    def write(config, data="CelebA"):
+    def write(config, *parts, start=None):
         folder = tmp_path / "my-faces"
-        run.write_config(folder, config, data, 59_893)
+        run.write_config(folder, config, DataRecord(parts or (BUILT_IN["celeba"],), 59_893), start=start)
         (folder / "history.csv").unlink(missing_ok=True)
         run.append_history(folder, ROW)
         (folder / "samples").mkdir(exist_ok=True)
@@ -91,18 +99,35 @@ def test_changes_to_the_preset_are_told(card):
 
 
 @pytest.mark.parametrize(
-    ("data", "licence", "terms", "not_terms"),
+    ("parts", "licence", "terms", "not_terms"),
     [
-        ("CelebA", "other", ["non-commercial research only"], ["CC BY-SA", "free of rights"]),
-        ("img_align_celeba.zip", "other", ["non-commercial research only"], ["CC BY-SA"]),
-        ("MNIST", "cc-by-sa-3.0", ["CC BY-SA 3.0"], ["non-commercial", "free of rights"]),
-        ("drawn faces", "other", ["free of rights"], ["non-commercial", "CC BY-SA"]),
-        ("CelebA + drawn faces", "other", ["non-commercial research only", "free of rights"], []),
-        ("my-photos", "other", ["under the terms of the pictures"], ["non-commercial", "CC BY-SA", "free of rights"]),
+        ([CELEBA], "other", ["non-commercial research only"], ["CC BY-SA", "free of rights", "nobody recorded"]),
+        ([named("a.zip", terms="celeba")], "other", ["non-commercial research only"], ["CC BY-SA"]),
+        ([MNIST], "cc-by-sa-3.0", ["CC BY-SA 3.0"], ["non-commercial", "free of rights"]),
+        ([DRAWN], "other", ["free of rights"], ["non-commercial", "CC BY-SA"]),
+        ([CELEBA, DRAWN], "other", ["non-commercial research only", "free of rights"], []),
+        ([MNIST, DRAWN], "cc-by-sa-3.0", ["CC BY-SA 3.0", "free of rights"], []),
+        (
+            [named("a.zip", terms="Taken by me, free to use.")],
+            "other",
+            ["a.zip: Taken by me, free to use."],
+            ["nobody recorded"],
+        ),
+        # A name says nothing: not of rights, not of licences.
+        *(
+            (
+                [named(name)],
+                "other",
+                [f"of {name} nobody recorded them"],
+                ["non-commercial", "CC BY-SA", "free of rights"],
+            )
+            for name in ("hand-drawn-portraits", "fashion-mnist", "img_align_celeba.zip", "ukiyo-e + manga")
+        ),
+        ([MNIST, named("x")], "other", ["CC BY-SA 3.0", "of x nobody recorded them"], []),
     ],
 )
-def test_terms_follow_the_data(card, data, licence, terms, not_terms):
-    text = card(PRESETS["smooth-mnist28"], data)
+def test_terms_follow_the_data(card, parts, licence, terms, not_terms):
+    text = card(PRESETS["smooth-mnist28"], *parts)
     assert f"\nlicense: {licence}\n" in text
     assert all(term in text for term in terms)
     assert not any(term in text for term in not_terms)
@@ -229,17 +254,20 @@ def test_what_a_person_adds_outlives_the_card(measured_card):
 def test_the_command_that_trains_it_again(card):
     config = PRESETS["nadim-celeba32"]
     assert "`python train.py --preset nadim-celeba32 --data celeba --max-images 123456`" in card(config)
-    text = card(config.replace(epochs=2, g_multipliers=(2, 2, 1), metric_interval=5), "a b.zip + drawn faces")
+    text = card(config.replace(epochs=2, g_multipliers=(2, 2, 1), metric_interval=5), named("a b.zip"), DRAWN)
     assert "--set g_multipliers=2,2,1 --set epochs=2 --data 'a b.zip' drawn --epochs 3`" in text
+    assert "--data 'ukiyo-e + manga' --kind faces --terms 'My own.' --max" in card(
+        config, named("ukiyo-e + manga", kind="faces", terms="My own.")
+    )
     assert "metric_interval" not in text
-    assert "`python train.py --preset nadim-celeba32 --data mnist`" in card(config.replace(epochs=25), "MNIST").replace(
+    assert "`python train.py --preset nadim-celeba32 --data mnist`" in card(config.replace(epochs=25), MNIST).replace(
         " --max-images 123456", ""
     )
 
 
 def test_celeba_is_told_to_be_a_part(card):
-    assert "59,893 of CelebA's 202,599 pictures" in card(PRESETS["dcgan64"], "celeba64-a.zip")
-    assert "202,599" not in card(PRESETS["dcgan64"], "my-photos")
+    assert "59,893 of CelebA's 202,599 pictures" in card(PRESETS["dcgan64"], named("a.zip", terms="celeba"))
+    assert "202,599" not in card(PRESETS["dcgan64"], CELEBA, named("my-photos"))
 
 
 def test_the_command_writes_cards(run_copy, capsys):

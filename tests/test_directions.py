@@ -13,11 +13,13 @@ import tiny_runs
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tiny_runs import CELEBA, DRAWN
 from torch import nn
 
 from gan import attributes, directions, load_generator, training
 from gan.attributes import FACES, Effect, find_attributes
 from gan.card import write_card
+from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.directions import (
     ATTRIBUTE,
     FILE,
@@ -34,7 +36,7 @@ from gan.directions import (
     table,
 )
 from gan.models import Generator, initialise
-from gan.run import RunError, read_info, save_weights, weights_hash
+from gan.run import RunError, read_info, save_weights, weights_hash, write_data
 from gan.sampling import generate, latents
 from gan.ui.library import Library
 
@@ -347,11 +349,17 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
     assert "no model folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("data, wanted", [("CelebA", "celeba"), ("celeba64-a.zip", "celeba"), ("faces.zip", None)])
-def test_attributes_are_looked_for_where_a_classifier_knows_the_data(run_copy, monkeypatch, data, wanted):
-    config = json.loads((run_copy / "config.json").read_text(encoding="utf-8"))
-    config["data"]["sources"] = data
-    (run_copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [
+        ([BUILT_IN["celeba"]], "celeba"),
+        ([SourceRecord("a.zip", "a.zip", "faces")], "celeba"),
+        ([SourceRecord("celeba64-a.zip", "celeba64-a.zip")], None),  # a name says nothing
+        ([BUILT_IN["celeba"], SourceRecord("a.zip", "a.zip")], None),
+    ],
+)
+def test_attributes_are_looked_for_where_a_classifier_knows_the_data(run_copy, monkeypatch, parts, wanted):
+    write_data(run_copy, DataRecord(tuple(parts), 44))
     asked = []
     monkeypatch.setattr(directions, "load_classifier", lambda task: asked.append(task) or Eye())
     monkeypatch.setattr(directions, "find_attributes", lambda generator, eye: [])
@@ -365,14 +373,14 @@ def test_a_training_ends_with_directions_and_starting_over_removes_them(tmp_path
 
     called = []
     monkeypatch.setattr(directions, "find_for_run", lambda folder: called.append(folder))
-    go(data="drawn faces")
+    go(data=DRAWN)
     assert not called
-    go(data="CelebA", overwrite=True)
+    go(data=CELEBA, overwrite=True)
     assert called == [tmp_path / "run"]
     (tmp_path / "run" / FILE).touch()
     monkeypatch.setattr(training.run, "write_config", lambda *_: pytest.fail("removed by now"))
     with pytest.raises(pytest.fail.Exception):
-        go(data="drawn faces", overwrite=True)
+        go(data=DRAWN, overwrite=True)
     assert not (tmp_path / "run" / FILE).exists()
 
 
@@ -382,7 +390,7 @@ def test_directions_that_fail_cost_no_training(tmp_path, tiny_config, pictures, 
 
     monkeypatch.setattr(directions, "find_for_run", fail)
     with caplog.at_level(logging.WARNING):
-        outcome = tiny_runs.go(tiny_config.replace(epochs=1), pictures, tmp_path / "run", data="CelebA")
+        outcome = tiny_runs.go(tiny_config.replace(epochs=1), pictures, tmp_path / "run", data=CELEBA)
     assert outcome.reason == "finished" and (tmp_path / "run" / "README.md").is_file()
     assert "ArithmeticError: no directions today" in caplog.text
 

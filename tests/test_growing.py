@@ -173,7 +173,7 @@ def test_a_run_begins_with_the_enlarged_pictures_and_another_story(tiny_run, gro
 
 def test_the_same_pictures_in_another_size_do_not_go_on_with_its_replay(tiny_run, grown_config, tmp_path):
     info = run.read_info(tiny_run)
-    start = load_start(Trainer(grown_config, torch.device("cpu")), tiny_run, tmp_path, info.data, info.images)
+    start = load_start(Trainer(grown_config, torch.device("cpu")), tiny_run, tmp_path, info.data)
     assert not start.continued
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny_classifiers import install, tiny_classifier
+from tiny_runs import CELEBA
 
 from gan import run
 from gan.drawn import draw_faces
@@ -105,7 +106,7 @@ def test_features_do_not_depend_on_the_batch():
 
 
 def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
-    judge = Judge([str(faces)])
+    judge = Judge([str(faces)], classifier="celeba")
     result = judge.judge(tiny_run)
     assert set(result["generated"]) == set(result["real"]) == ALWAYS | IN_FEATURES
     assert set(result["attributes"]) == {"Bald", "Smiling", "Wearing_Hat"}
@@ -115,13 +116,13 @@ def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
     assert protocol["extractor"]["hash"] == judge.classifier.hash and protocol["extractor"]["task"] == "celeba"
     assert result["weights"] == run.weights_hash(tiny_run) and result["images_seen"] == 2000
     assert json.loads(json.dumps(result)) == result
-    assert Judge([str(faces)]).judge(tiny_run) == result  # the same again, to the last bit
-    assert Judge([str(faces)], seed=5).judge(tiny_run)["generated"] != result["generated"]
+    assert Judge([str(faces)], classifier="celeba").judge(tiny_run) == result  # the same again, to the last bit
+    assert Judge([str(faces)], classifier="celeba", seed=5).judge(tiny_run)["generated"] != result["generated"]
 
 
 def test_the_real_side_is_training_against_held_out(tiny_run, faces, classifiers):
     """Held-out pictures are half as bright here: the real value must show it."""
-    far = Judge([str(faces)]).judge(tiny_run)["real"]
+    far = Judge([str(faces)], classifier="celeba").judge(tiny_run)["real"]
     near = Judge(["drawn:80"], classifier="celeba").judge(tiny_run)["real"]
     assert far["frechet_distance"] > 5 * near["frechet_distance"] > 0
 
@@ -140,7 +141,7 @@ def test_the_model_saw_the_held_out_pictures(tiny_run):
 
 
 def test_judged_at_a_smaller_size(tiny_run, faces, classifiers):
-    judge = Judge([str(faces)])
+    judge = Judge([str(faces)], classifier="celeba")
     small, own = judge.judge(tiny_run, size=12), judge.judge(tiny_run)
     assert (small["protocol"]["size"], small["protocol"]["model_size"]) == (12, 16)
     assert small["generated"] != own["generated"] and small["real"] != own["real"]
@@ -214,7 +215,7 @@ def test_digits_that_are_sure_and_even():
 
 
 def test_neighbours_find_a_picture_that_was_learned_by_heart(tiny_run, faces, classifiers, monkeypatch):
-    judge = Judge([str(faces)])
+    judge = Judge([str(faces)], classifier="celeba")
     known = load_split([str(faces)], size=16, channels=3).training
     monkeypatch.setattr("gan.metrics.protocol.sample", lambda generator, seed, n: known[30 : 30 + n])
     facts, sheet = judge.neighbours(tiny_run)
@@ -271,6 +272,8 @@ def test_damaged_results_are_told(tmp_path, text):
 
 
 def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_path, capsys):
+    """A zip does not say what its pictures show; the model that is judged by them does."""
+    run.write_data(run_copy, CELEBA)
     sheet = tmp_path / "nearest.webp"
     command = [str(run_copy), "--data", str(faces), "--device", "cpu"]
     report = tmp_path / "report.json"

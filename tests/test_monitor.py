@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from tiny_classifiers import install, tiny_classifier
-from tiny_runs import assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
+from tiny_runs import CELEBA, assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
 
 from gan import run
 from gan.checkpoint import load_checkpoint, load_meta, save_checkpoint
 from gan.classifier import load_classifier
 from gan.config import PRESETS, ConfigError
+from gan.data_record import BUILT_IN, DataRecord
 from gan.metrics import frechet_distance
 from gan.metrics.monitor import IMAGES, Monitor
 from gan.metrics.real import features_of
@@ -46,7 +47,7 @@ def values(folder, column="frechet_distance"):
 
 
 def test_figures_come_into_the_history_when_due(measured, pictures, tmp_path, classifiers):
-    go(measured, pictures, tmp_path / "a", data="celeba.zip")
+    go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert list(values(tmp_path / "a")) == [48, 80, 128, 160]
     assert not values(tmp_path / "a", "sliced_wasserstein") and not values(tmp_path / "a", "sure_share")
     best = run.best_facts(tmp_path / "a")
@@ -57,8 +58,8 @@ def test_figures_come_into_the_history_when_due(measured, pictures, tmp_path, cl
 
 def test_the_last_figure_is_of_the_weights_that_are_left(measured, pictures, tmp_path, classifiers):
     """Worked out again from the folder; its weights are rounded to float16."""
-    go(measured, pictures, tmp_path / "a", data="celeba.zip")
-    monitor = Monitor(pictures, "celeba")
+    go(measured, pictures, tmp_path / "a", data=CELEBA)
+    monitor = Monitor(pictures, "faces")
     generator = run.load_generator(tmp_path / "a")
     expected = frechet_distance(
         features_of(monitor.classifier, pictures), features_of(monitor.classifier, sample(generator, n=64))
@@ -68,8 +69,8 @@ def test_the_last_figure_is_of_the_weights_that_are_left(measured, pictures, tmp
 
 
 def test_training_is_the_same_with_and_without(measured, pictures, tmp_path, classifiers):
-    go(measured, pictures, tmp_path / "with", data="celeba.zip")
-    go(measured.replace(metric_interval=0), pictures, tmp_path / "without", data="celeba.zip")
+    go(measured, pictures, tmp_path / "with", data=CELEBA)
+    go(measured.replace(metric_interval=0), pictures, tmp_path / "without", data=CELEBA)
     a, b = (load_checkpoint(tmp_path / name)[0] for name in ("with", "without"))
     assert_same_tensors(a["trainer"], b["trainer"])
     plain = [{k: v for k, v in row.items() if k not in METRICS} for row in history(tmp_path / "with")]
@@ -79,7 +80,7 @@ def test_training_is_the_same_with_and_without(measured, pictures, tmp_path, cla
 
 def test_measuring_leaves_every_generator_of_randomness_alone(tiny_run, pictures, classifiers):
     generator = run.load_generator(tiny_run)
-    monitors = [Monitor(pictures, data) for data in ("celeba", "drawn faces")]
+    monitors = [Monitor(pictures, data) for data in ("faces", "unknown")]
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     for monitor in monitors:
         monitor.measure(generator)
@@ -88,11 +89,11 @@ def test_measuring_leaves_every_generator_of_randomness_alone(tiny_run, pictures
 
 @pytest.mark.parametrize("step", [4, 17])
 def test_interrupted_and_resumed_is_bit_identical(step, measured, pictures, tmp_path, monkeypatch, classifiers):
-    go(measured, pictures, tmp_path / "whole", data="celeba.zip")
+    go(measured, pictures, tmp_path / "whole", data=CELEBA)
     with monkeypatch.context() as patch:
         signal_on_step(patch, step)
-        assert go(measured, pictures, tmp_path / "parts", data="celeba.zip").reason == "interrupted"
-    go(measured, pictures, tmp_path / "parts", data="celeba.zip", resume=True)
+        assert go(measured, pictures, tmp_path / "parts", data=CELEBA).reason == "interrupted"
+    go(measured, pictures, tmp_path / "parts", data=CELEBA, resume=True)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
     assert run.best_facts(tmp_path / "parts") == run.best_facts(tmp_path / "whole")
 
@@ -103,15 +104,15 @@ def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_
     def crash(real):
         raise RuntimeError("power cut")
 
-    go(measured, pictures, tmp_path / "a", data="celeba.zip", limits=Limits(4, max_images=48))
+    go(measured, pictures, tmp_path / "a", data=CELEBA, limits=Limits(4, max_images=48))
     before = (tmp_path / "a" / "best.safetensors").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": -1.0})
         on_step(patch, 12, crash)
         with pytest.raises(RuntimeError, match="power cut"):
-            go(measured, pictures, tmp_path / "a", data="celeba.zip", resume=True)
+            go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
     assert run.best_facts(tmp_path / "a")["value"] == -1.0
-    go(measured, pictures, tmp_path / "a", data="celeba.zip", resume=True, limits=Limits(4, max_images=56))
+    go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True, limits=Limits(4, max_images=56))
     facts = run.best_facts(tmp_path / "a")
     assert facts["value"] > 0
     assert facts["images_seen"] == 48 and len(values(tmp_path / "a")) == 2
@@ -121,7 +122,7 @@ def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_
 def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, monkeypatch, classifiers):
     figures = iter([5.0, 3.0, 4.0, 3.0])
     monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
-    go(measured, pictures, tmp_path / "a", data="celeba.zip")
+    go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 80}
     best, last = run.load_generator(tmp_path / "a", best=True), run.load_generator(tmp_path / "a")
     assert any(not torch.equal(a, b) for a, b in zip(best.parameters(), last.parameters(), strict=True))
@@ -130,28 +131,28 @@ def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, m
 def test_a_figure_that_is_no_number_is_never_the_best(measured, pictures, tmp_path, monkeypatch, classifiers):
     figures = iter([math.nan, 5.0, -math.inf, 3.0])
     monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
-    go(measured, pictures, tmp_path / "a", data="celeba.zip", limits=Limits(4, max_images=48))
+    go(measured, pictures, tmp_path / "a", data=CELEBA, limits=Limits(4, max_images=48))
     assert not (tmp_path / "a" / "best.safetensors").exists()
-    go(measured, pictures, tmp_path / "a", data="celeba.zip", resume=True)
+    go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
     assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 160}
 
 
 def test_a_best_without_a_number_of_an_older_version_gives_way(measured, pictures, tmp_path, monkeypatch, classifiers):
     monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": 5.0})
     folder = tmp_path / "a"
-    go(measured, pictures, folder, data="celeba.zip", limits=Limits(4, max_images=48))
+    go(measured, pictures, folder, data=CELEBA, limits=Limits(4, max_images=48))
     state, _ = load_checkpoint(folder)
     state["best"]["value"] = math.nan
     meta = {key: value for key, value in load_meta(folder).items() if key not in ("step", "sha256")}
     save_checkpoint(folder, state["counters"]["step"], state, meta)
-    go(measured, pictures, folder, data="celeba.zip", resume=True)
+    go(measured, pictures, folder, data=CELEBA, resume=True)
     assert run.best_facts(folder) == {"metric": "frechet_distance", "value": 5.0, "images_seen": 80}
 
 
 def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classifiers):
     """Its checkpoint knows no metrics, its history has no columns for them, its config no interval."""
     folder = tmp_path / "old"
-    go(measured.replace(metric_interval=0), pictures, folder, data="celeba.zip", limits=Limits(2))
+    go(measured.replace(metric_interval=0), pictures, folder, data=CELEBA, limits=Limits(2))
     state, _ = load_checkpoint(folder)
     del state["best"], state["counters"]["_next_metric"]
     meta = {key: value for key, value in load_meta(folder).items() if key not in ("step", "sha256")}
@@ -162,7 +163,7 @@ def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classif
     path.write_text("".join(",".join(line[i] for i in old) + "\n" for line in lines), encoding="utf-8")
     before = run.read_history(folder)
 
-    go(measured, pictures, folder, data="celeba.zip", resume=True)
+    go(measured, pictures, folder, data=CELEBA, resume=True)
     rows = run.read_history(folder)
     assert [{k: row[k] for k in before[0]} for row in rows[: len(before)]] == before
     assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join(HISTORY_COLUMNS)
@@ -171,7 +172,7 @@ def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classif
 
 def test_digits_are_counted_sure(tiny_config, tmp_path, classifiers, pictures):
     config = tiny_config.replace(channels=1, metric_interval=8)
-    go(config, pictures[..., :1].copy(), tmp_path / "a", data="MNIST")
+    go(config, pictures[..., :1].copy(), tmp_path / "a", data=DataRecord((BUILT_IN["mnist"],)))
     assert all(0 <= value <= 1 for value in values(tmp_path / "a", "sure_share").values())
     assert list(values(tmp_path / "a", "sure_share")) == list(values(tmp_path / "a"))
 
@@ -186,12 +187,12 @@ def test_other_pictures_get_the_distance_of_patches(data, measured, pictures, tm
 def test_a_missing_classifier_stops_no_training(measured, pictures, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("gan.classifier.FOLDER", tmp_path / "nothing")
     with caplog.at_level(logging.WARNING):
-        go(measured, pictures, tmp_path / "a", data="celeba.zip")
+        go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert "celeba.safetensors is missing" in caplog.text and values(tmp_path / "a", "sliced_wasserstein")
 
 
 def test_the_classifier_that_others_use_stays_where_it_is(pictures, tiny_run, classifiers):
-    monitor = Monitor(pictures, "celeba")
+    monitor = Monitor(pictures, "faces")
     assert monitor.classifier is not load_classifier("celeba")
 
 

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from gan import run
+from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.models import Discriminator, Generator
 from gan.run import RunError
 from gan.sampling import latents, sample
@@ -28,10 +29,11 @@ ROW = {"images_seen": 64, "epoch": 0.5, "seconds": 1.25, "loss_g": 0.6931472, "l
 
 def test_config_round_trip(tmp_path, tiny_config):
     assert not run.is_run(tmp_path / "new")
-    run.write_config(tmp_path / "new", tiny_config, "drawn faces", 44)
+    data = DataRecord((BUILT_IN["drawn"], SourceRecord("a.zip", "a.zip", "faces", "free to use")), 44, "abc")
+    run.write_config(tmp_path / "new", tiny_config, data)
     assert run.is_run(tmp_path / "new")
     info = run.read_info(tmp_path / "new")
-    assert (info.config, info.data, info.images) == (tiny_config, "drawn faces", 44)
+    assert (info.config, info.data) == (tiny_config, data)
     assert info.libraries["torch"] == torch.__version__
     assert info.machine.startswith(f"{torch.get_num_threads()} CPU core")
     assert (
@@ -78,7 +80,7 @@ def test_weights_round_trip_in_float16(tmp_path, tiny_config):
     torch.manual_seed(0)
     network, again = Generator(tiny_config), Generator(tiny_config)
     network(torch.randn(8, tiny_config.z_dim))  # so that batch norm has counted something
-    run.write_config(tmp_path, tiny_config, "drawn faces", 44)
+    run.write_config(tmp_path, tiny_config, DataRecord((BUILT_IN["drawn"],), 44))
     run.save_weights(tmp_path / "w.safetensors", network)
     run.load_weights(tmp_path, "w.safetensors", again)
     for name, tensor in network.state_dict().items():

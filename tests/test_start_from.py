@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_runs import assert_same_run, go, history, signal_on_step
+from tiny_runs import CELEBA, DRAWN, assert_same_run, go, history, signal_on_step
 
 from gan import load_generator, run, sample
 from gan.config import GANConfig
+from gan.data_record import DataRecord
 from gan.models import Discriminator, Generator
 from gan.trainer import Trainer
 from gan.training import Limits, TrainingError, load_start
@@ -34,13 +35,13 @@ def went_on(tiny_run, config, pictures, tmp_path_factory):
 
 def test_all_networks_begin_with_what_the_folder_shows(tiny_run, config, tmp_path):
     trainer = Trainer(config, torch.device("cpu"))
-    start = load_start(trainer, tiny_run, tmp_path, "drawn faces", 44)
+    start = load_start(trainer, tiny_run, tmp_path, run.read_info(tiny_run).data)
     for network, file in (
         (trainer.generator, "model"), (trainer.ema, "model"), (trainer.discriminator, "discriminator"),
     ):  # fmt: skip
         for name, tensor in load_file(tiny_run / f"{file}.safetensors").items():
             assert torch.equal(network.state_dict()[name], tensor.to(network.state_dict()[name].dtype)), name
-    assert start == run.Start("tiny", "drawn faces", 2000, 50.0, continued=True)
+    assert start == run.Start("tiny", DataRecord(DRAWN.parts), 2000, 50.0, continued=True)
 
 
 def test_the_first_steps_change_little(tiny_run, config, pictures, tmp_path):
@@ -76,10 +77,11 @@ def test_the_card_tells_both_parts(went_on):
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
 
 
-@pytest.mark.parametrize(("data", "images"), [("my-photos", 44), ("drawn faces", 40)])
-def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, data, images):
+@pytest.mark.parametrize("others", [lambda pictures: 255 - pictures, lambda pictures: pictures[:40]])
+def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, others):
+    """By their content: the names are the same ones."""
     out = tmp_path / "mine"
-    outcome = go(config, pictures[:images], out, start_from=tiny_run, data=data, sample_every=3, limits=Limits(1))
+    outcome = go(config, others(pictures), out, start_from=tiny_run, sample_every=3, limits=Limits(1))
     assert outcome.images_seen == 40
     first, *_, last = run.read_history(out)
     assert (first["images_seen"], first["sample"], last["images_seen"], last["sample"]) == (0, 0, 40, 2)
@@ -92,12 +94,12 @@ def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, 
 
 def test_the_terms_of_all_pictures_hold_however_many_starts_ago(run_copy, config, pictures, tmp_path):
     content = json.loads((run_copy / "config.json").read_text(encoding="utf-8"))
-    content["data"]["sources"] = "CelebA"
+    content["data"] = {"sources": "CelebA", "images": 44}  # as an older version wrote it
     (run_copy / "config.json").write_text(json.dumps(content), encoding="utf-8")
     one = Limits(1)
     go(config, pictures, tmp_path / "second", start_from=run_copy, limits=one)
-    go(config, pictures, tmp_path / "third", start_from=tmp_path / "second", limits=one, data="my-photos")
-    assert run.read_info(tmp_path / "third").start.data == "CelebA + drawn faces"
+    go(config, 255 - pictures, tmp_path / "third", start_from=tmp_path / "second", limits=one, data="my-photos")
+    assert run.read_info(tmp_path / "third").start.data == DataRecord(CELEBA.parts + DRAWN.parts)
     assert "40 (1.0 epochs of 44), after 40 (CelebA + drawn faces) by the model `second`" in (
         tmp_path / "third" / "README.md"
     ).read_text(encoding="utf-8")
@@ -116,8 +118,12 @@ def test_an_interrupted_one_goes_on_bit_for_bit(tiny_run, config, pictures, tmp_
     assert go(config, pictures, parts, resume=True, sample_every=3).reason == "finished"
     assert_same_run(whole, parts)
     assert json.loads((parts / "config.json").read_text(encoding="utf-8"))["start"] == {
-        "model": "tiny", "data": "drawn faces", "images_seen": 2000, "epoch": 50.0, "continued": True,
-    }  # fmt: skip
+        "model": "tiny",
+        "data": DataRecord(DRAWN.parts).to_dict(),
+        "images_seen": 2000,
+        "epoch": 50.0,
+        "continued": True,
+    }
 
 
 def test_limits_count_this_training_only(tiny_run, config, pictures, tmp_path):
@@ -129,7 +135,7 @@ def test_limits_count_this_training_only(tiny_run, config, pictures, tmp_path):
 def test_a_plain_model_becomes_a_modulated_one_that_draws_the_same(tiny_run, config, tmp_path):
     """Modulation starts at nothing, whatever the trainer's own random weights were."""
     trainer = Trainer(config.replace(g_modulated=True), torch.device("cpu"))
-    load_start(trainer, tiny_run, tmp_path, "drawn faces", 44)
+    load_start(trainer, tiny_run, tmp_path, run.read_info(tiny_run).data)
     z = torch.randn(4, config.z_dim)
     torch.testing.assert_close(trainer.ema(z), load_generator(tiny_run)(z))
     assert "layers.1.style.weight" in trainer.generator.state_dict()

@@ -148,14 +148,15 @@ def test_what_does_not_go_with_resume(capsys, tiny_run, extra):
 
 
 def test_defaults(handed_over, capsys, monkeypatch):
-    monkeypatch.setattr(command, "load_images", lambda sources, **options: (sources, options))
+    monkeypatch.setattr(command, "load_data", lambda sources, **options: ((sources, options), None))
     assert command.main([]) == 0
     assert command.main(["--preset", "dlnd-mnist28"]) == 0
     faces, digits = handed_over
+    usual = dict(data_root=os.path.abspath("data"), kind="unknown", terms="")
     assert faces["config"] == PRESETS["faces64"] and digits["config"] == PRESETS["dlnd-mnist28"]
     assert (faces["out"], digits["out"]) == (Path("runs/faces64"), Path("runs/dlnd-mnist28"))
-    assert faces["images"] == (["celeba"], dict(image_size=64, channels=3, data_root="data"))
-    assert digits["images"] == (["mnist"], dict(image_size=28, channels=1, data_root="data"))
+    assert faces["images"] == (["celeba"], dict(image_size=64, channels=3, **usual))
+    assert digits["images"] == (["mnist"], dict(image_size=28, channels=1, **usual))
     assert faces["limits"] == Limits(PRESETS["faces64"].epochs, None, None)
     assert (faces["device"], faces["precision"], faces["save_minutes"]) == ("auto", "auto", 5.0)
     assert not faces["resume"] and not faces["overwrite"] and faces["sample_every"] is None
@@ -171,11 +172,14 @@ def test_every_option_arrives(handed_over):
     (call,) = handed_over
     assert call["config"] == PRESETS["nadim-celeba32"].replace(epochs=3, batch_size=16, seed=9, g_lr=1e-3, flip=True)
     assert call["images"].shape == (100, 32, 32, 3)
-    assert call["out"] == Path("o") and call["data"] == "drawn faces + drawn faces"
+    assert call["out"] == Path("o") and call["data"].words == "drawn faces + drawn faces"
     assert call["limits"] == Limits(3, 1000, 2.5)
     assert (call["device"], call["precision"], call["sample_every"], call["save_minutes"]) == ("cpu", "bf16", 100, 0.5)
     assert call["overwrite"] and not call["resume"]
-    assert call["meta"] == {"sources": ["drawn:40", "drawn:60"], "data_root": "d", "precision": "bf16"}
+    assert call["meta"] == {
+        "sources": ["drawn:40", "drawn:60"], "data_root": os.path.abspath("d"), "kind": "unknown", "terms": "",
+        "device": "cpu", "precision": "bf16", "max_images": 1000, "sample_every": 100, "save_minutes": 0.5,
+    }  # fmt: skip
 
 
 def begin(out="begun", *extra):
@@ -235,7 +239,7 @@ def test_resume_with_other_pictures_is_refused(capsys):
     assert begin() == 0
     before = json.loads(Path("begun/config.json").read_text(encoding="utf-8"))
     capsys.readouterr()
-    assert "begun was trained on 70 pictures and there are now 80" in refused(
+    assert "begun was trained on other pictures: drawn faces (70) and not these of drawn faces (80)" in refused(
         capsys, "--resume=begun", "--data=drawn:80"
     )
     assert json.loads(Path("begun/config.json").read_text(encoding="utf-8")) == before

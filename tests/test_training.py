@@ -39,7 +39,7 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
         assert [row[column] for row in rows if row[column] is not None] == list(files) == list(range(len(files)))
         assert last[column] == len(files) - 1  # the end is always kept
     assert all(np.isfinite(row["loss_g"]) and 0 < row["d_real"] < 1 for row in rows[1:])
-    assert run.read_info(tiny_run).images == 44
+    assert run.read_info(tiny_run).data.images == 44
 
 
 def test_sample_sheets_are_log_spaced(tiny_run):

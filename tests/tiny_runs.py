@@ -10,12 +10,16 @@ import train as command
 from gan import run, training
 from gan.checkpoint import load_checkpoint
 from gan.data import make_batch
+from gan.data_record import BUILT_IN, DataRecord
 from gan.training import Outcome, train
+
+DRAWN = DataRecord((BUILT_IN["drawn"],))
+CELEBA = DataRecord((BUILT_IN["celeba"],))
 
 
 def go(config, pictures, out, **options) -> Outcome:
     """Train, and finish the folder, as the command does."""
-    arguments = dict(data="drawn faces", device="cpu", precision="fp32", progress=False) | options
+    arguments = dict(data=DRAWN, device="cpu", precision="fp32", progress=False) | options
     outcome = train(config, pictures, out, **arguments)
     if outcome.reason != "interrupted":
         command.finish(out)

@@ -16,7 +16,7 @@ from gan.classifier import TASKS, ClassifierError
 from gan.files import atomic_path, write_text
 from gan.machine import MachineError, pick_device
 from gan.metrics.figures import FIGURES, Figure
-from gan.metrics.protocol import IMAGES, Judge, MetricError, save_metrics
+from gan.metrics.protocol import IMAGES, Judge, MetricError, known_classifier, save_metrics
 from gan.sources import DataError
 
 log = logging.getLogger(__name__)
@@ -67,13 +67,16 @@ def table(results: Sequence[dict]) -> str:
 
 def _measure(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
     """The results, and what kept some of them from being saved."""
+    classifier = options.classifier
+    if classifier == "auto":
+        classifier = known_classifier(options.data, options.folders)
     judge = Judge(
         options.data,
         data_root=options.data_root,
         partition=options.partition,
         images=options.images,
         seed=options.seed,
-        classifier=options.classifier,
+        classifier=classifier,
         device=pick_device(options.device),
     )
     wanted = [(folder, size) for folder in options.folders for size in options.size or [None]]
@@ -142,7 +145,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--images", type=int, help=f"pictures on each side (default: {IMAGES:,}, or as many as are held out)")
     add("--size", type=int, nargs="+", metavar="PX", help="judge at this size, or these (default: the model's own)")
     add("--seed", type=int, default=0, help="the first seed generated; decides the real pictures too")
-    add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help="whose features (default: by --data)")
+    whose = "whose features (default: auto, by what --data is, or else the models' own pictures)"
+    add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help=whose)
     add("--best", action="store_true", help="judge best.safetensors, the best in training, not the last")
     add("--fid", action="store_true", help="the Inception FID too, where torchmetrics and its weights are at hand")
     nearest = "distances to the nearest training pictures; with a name, a sheet that shows them (do not publish it)"

@@ -31,17 +31,17 @@ class Monitor:
 
     Args:
         images: (N, H, W, C) uint8, the training's pictures.
-        data: their sources in words; decides the classifier. Without one the sliced Wasserstein distance is measured.
+        kind: what they show; decides the classifier. Without one the sliced Wasserstein distance is measured.
         bf16: whether to draw in bfloat16.
 
     Attributes:
         metric: the column of the history that tells the best generator: the lower, the better.
     """
 
-    def __init__(self, images: np.ndarray, data: str, *, bf16: bool = False) -> None:
+    def __init__(self, images: np.ndarray, kind: str, *, bf16: bool = False) -> None:
         self.images, self.bf16 = images, bf16
         self.classifier, self._real_moments = None, None
-        task = task_of(data)
+        task = task_of(kind)
         try:
             known = load_classifier(task) if task else None
         except ClassifierError as error:

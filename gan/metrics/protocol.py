@@ -17,6 +17,7 @@ from torch import Tensor
 from gan import run
 from gan.classifier import SURE, Classifier, load_classifier, task_of
 from gan.data import describe_sources
+from gan.data_record import UNKNOWN, kind_of
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics import inception
 from gan.metrics.distances import (
@@ -34,6 +35,7 @@ from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.real import Split, cached_features, features_of, load_split, reduced
 from gan.models import fold
 from gan.sampling import image_grid, sample
+from gan.sources import record_of
 
 FORMAT_VERSION = 1
 IMAGES = 5000  # on each side
@@ -58,6 +60,20 @@ class _Real:
     figures: dict  # training pictures judged as if they were generated
 
 
+def known_classifier(sources: Sequence[str], folders: Sequence[str | Path]) -> str:
+    """The classifier for pictures from these sources: "celeba", "mnist" or "none".
+
+    A zip or folder does not say what its pictures show; the models that are to be judged by them do.
+
+    Raises:
+        gan.run.RunError: a folder that cannot be used.
+    """
+    kind = kind_of(map(record_of, sources))
+    if kind == UNKNOWN:
+        kind = kind_of(part for folder in folders for part in run.read_info(folder).data.parts)
+    return task_of(kind) or "none"
+
+
 class Judge:
     """Judges model folders against the same real pictures.
 
@@ -66,7 +82,7 @@ class Judge:
         partition: CelebA's list_eval_partition.txt; default the one beside the pictures, if there is one.
         images: pictures on each side; default `IMAGES`, or as many as are held out.
         seed: the first seed generated, and what decides the real pictures, subsets, pairs and projections.
-        classifier: "celeba", "mnist", or "none"; "auto" takes the one that the sources' names tell.
+        classifier: "celeba", "mnist", or "none"; "auto" takes the one that knows what the sources are.
         device: a torch device.
 
     Raises:
@@ -86,7 +102,7 @@ class Judge:
     ) -> None:
         self.sources, self.data_root, self.partition = list(map(str, sources)), data_root, partition
         self.images, self.seed, self.device = images, seed, device
-        self.task = task_of(describe_sources(self.sources)) if classifier == "auto" else classifier
+        self.task = task_of(kind_of(map(record_of, self.sources))) if classifier == "auto" else classifier
         self.classifier: Classifier | None = None
         if self.task not in (None, "none"):
             self.classifier = copy.deepcopy(load_classifier(self.task)).to(device)
@@ -249,7 +265,7 @@ class Judge:
             "data": describe_sources(self.sources),
             "held_out": f"{split.words} ({len(split.held_out_rows):,} pictures)",
             # A model that was trained on as many pictures as there are saw those that are held out here.
-            "held_out_seen_by_model": same and info.images == len(split.training),
+            "held_out_seen_by_model": same and info.data.images == len(split.training),
             "crop": CROP,
             "sliced_wasserstein": f"{min(n, PATCH_IMAGES)} pictures, x 1000",
             "ms_ssim": f"{min(n // 2, PAIRS)} pairs, {scales(size)} scales, window {WINDOW}",

@@ -81,7 +81,7 @@ def build(library: Library) -> None:
                     "channels": entry.info.config.channels,
                     "z_dim": entry.info.config.z_dim,
                     "source": entry.info.config.source,
-                    "data": entry.info.data,
+                    "data": entry.info.data.words,
                 }
                 if entry.info
                 else {}

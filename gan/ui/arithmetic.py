@@ -121,11 +121,11 @@ def example(library: Library, model: str) -> Example:
     Raises:
         gan.run.RunError: no such model, or a broken one.
     """
-    generator, data = library.generator(model), library.entry(model).info.data
+    generator, kind = library.generator(model), library.entry(model).info.data.kind
     with locked(_finding):
         if generator not in _found:
             try:
-                task = task_of(data)
+                task = task_of(kind)
                 _found[generator] = _find(generator, load_classifier(task), _WORDS[task]) if task else PLAIN
             except ClassifierError:
                 _found[generator] = PLAIN

@@ -29,12 +29,13 @@ def faces64(scratch: Path) -> Path:
 
     from gan import run
     from gan.config import get_preset
+    from gan.data_record import DataRecord, SourceRecord
     from gan.models import Discriminator, Generator, initialise
 
     torch.manual_seed(0)
     config = get_preset("faces64")
     folder = scratch / "weights" / "faces64"
-    run.write_config(folder, config, "random weights", 1)
+    run.write_config(folder, config, DataRecord((SourceRecord("random weights"),), 1))
     generator, discriminator = Generator(config), Discriminator(config)
     for network in (generator, discriminator):
         initialise(network)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import train as command
+from gan.data_record import BUILT_IN, DataRecord
 from tests.faults import Row
 
 FAULT = "odd options"
@@ -69,7 +70,9 @@ def workplace() -> Iterator[Path]:
         (folder / "album").mkdir()
         (folder / "album" / "me.txt").touch()
         (folder / "begun").mkdir()
-        command.run.write_config(folder / "begun", command.PRESETS["nadim-celeba32"], "drawn faces", 40)
+        command.run.write_config(
+            folder / "begun", command.PRESETS["nadim-celeba32"], DataRecord((BUILT_IN["drawn"],), 40)
+        )
         before, cache = Path.cwd(), os.environ.get("GAN_CACHE")
         os.chdir(folder)
         os.environ["GAN_CACHE"] = str(folder / "cache")
