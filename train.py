@@ -65,7 +65,7 @@ TOLD = (ConfigError, DataError, TrainingError, MachineError, CheckpointError, Lo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0; 1, an error of ours; 2, one to be put right; 128 + signal."""
-    with steady_output(), stoppable():
+    with steady_output(), stoppable() as ending:
         options = parse(arguments)
         logging.basicConfig(format="%(message)s", level=logging.INFO)
         if options.list_presets:
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (Exception, KeyboardInterrupt) as error:
             if options.debug:
                 raise
+            ending.set()
             sentence, status = explain(error, options)
             print(f"train.py: {sentence}", file=sys.stderr)
             return status

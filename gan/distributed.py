@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import io
 import os
 import sys
@@ -53,7 +52,7 @@ def process_group(device: str = "auto") -> Iterator[tuple[int, int]]:
         yield rank, world_size
     except RuntimeError as error:
         if world_size > 1 and _is_broken_connection(error):
-            reason = " ".join(str(error).split())[-120:]
+            reason = " ".join(str(error).split())[:120]
             raise LostProcessError(
                 f"process {rank} of {world_size} lost the connection to another one ({reason}): look for what that one "
                 "says; the last checkpoint is whole, go on with --resume"
@@ -64,19 +63,29 @@ def process_group(device: str = "auto") -> Iterator[tuple[int, int]]:
         dist.destroy_process_group()
 
 
-class _Pulse(threading.Thread):
+class _Pulse:
     """Gives signs of life through the store that torchrun holds, and watches for those of the others.
 
-    A process that computes, reads or writes for long still gives them; one that is stopped or dead does not.
+    A process that computes, reads or writes for long still gives them; one that is stopped or dead does not. A store
+    whose process is stopped answers nothing, and its calls then never end: another thread notices.
     """
 
     def __init__(self, store: dist.Store, rank: int, world_size: int, lost: Callable[[str], None]) -> None:
-        super().__init__(daemon=True)
         self._store, self._rank, self._world_size, self._lost = store, rank, world_size, lost
-        self._end = threading.Event()
-        store.set_timeout(datetime.timedelta(seconds=SILENCE))
+        self._end, self._answered = threading.Event(), time.monotonic()
+        self._threads = [threading.Thread(target=act, daemon=True) for act in (self._beat, self._watch_store)]
 
-    def run(self) -> None:
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye: this process ends because it is done."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join(timeout=SILENCE)
+
+    def _beat(self) -> None:
         others = [rank for rank in range(self._world_size) if rank != self._rank]
         seen = {rank: (-1, time.monotonic()) for rank in others}
         try:
@@ -87,19 +96,20 @@ class _Pulse(threading.Thread):
                     if beats != seen[rank][0]:
                         seen[rank] = beats, now
                     elif now - seen[rank][1] > SILENCE and not self._store.add(f"left/{rank}", 0):
-                        self._lost(
-                            f"process {rank} of {self._world_size} gave no sign of life for {SILENCE:.0f} seconds"
-                        )
+                        whose = f"process {rank} of {self._world_size}"
+                        self._lost(f"{whose} gave no sign of life for {SILENCE:.0f} seconds")
                         return
-        except RuntimeError:  # the store's, or its time
-            if not self._end.is_set():
-                self._lost("the process that holds the others together (torchrun) is gone")
-
-    def stop(self) -> None:
-        """Say goodbye: this process ends because it is done."""
-        self._end.set()
-        with contextlib.suppress(RuntimeError):  # then there is nobody to say it to
+                self._answered = time.monotonic()
             self._store.add(f"left/{self._rank}", 1)
+        except RuntimeError:  # the store's
+            if not self._end.is_set():
+                self._lost("the process that holds the others together is gone")
+
+    def _watch_store(self) -> None:
+        while not self._end.wait(BEAT):
+            if time.monotonic() - self._answered > SILENCE:
+                self._lost(f"the process that holds the others together gave no answer for {SILENCE:.0f} seconds")
+                return
 
 
 def _leave(what: str) -> None:

@@ -99,14 +99,20 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Signals that ask for the end raise `Stopped` where the program is, so that what it holds is put back in order."""
+def stoppable() -> Iterator[threading.Event]:
+    """Signals that ask for the end raise `Stopped` where the program is, so that what it holds is put back in order.
+
+    Yields:
+        An event to set once the program is ending anyway: then they change nothing.
+    """
+    ending = threading.Event()
 
     def stop(number: int, frame: object) -> None:
-        raise Stopped(number)
+        if not ending.is_set():
+            raise Stopped(number)
 
     with _handled(stop, {}):
-        yield
+        yield ending
 
 
 @contextlib.contextmanager

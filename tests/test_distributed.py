@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -129,11 +130,33 @@ def test_a_process_that_gives_no_sign_of_life_is_told_and_one_that_left_is_not(m
     pulses[2].stop()  # done, and said so
     time.sleep(0.6)
     assert told == []
-    pulses[1]._end.set()  # stopped, without a word
-    pulses[1].join()
-    pulses[0].join(timeout=10)
-    assert told == ["process 1 of 3 gave no sign of life for 0 seconds"]
-    assert store.add("left/0", 0) == 0
+    monkeypatch.setattr(pulses[1], "_store", torch.distributed.HashStore())  # as good as stopped
+    wanted, end = "process 1 of 3 gave no sign of life for 0 seconds", time.monotonic() + 10
+    while wanted not in told and time.monotonic() < end:
+        time.sleep(0.01)
+    assert wanted in told
+    pulses[0].stop()
+    pulses[1].stop()
+
+
+def test_a_store_that_gives_no_answer_is_told(monkeypatch):
+    monkeypatch.setattr(distributed, "BEAT", 0.01)
+    monkeypatch.setattr(distributed, "SILENCE", 0.1)
+    told, answer = [], threading.Event()
+
+    class Silent:
+        def add(self, key, amount):
+            answer.wait(10)
+            return 0
+
+    pulse = distributed._Pulse(Silent(), 0, 2, told.append)
+    pulse.start()
+    end = time.monotonic() + 10
+    while not told and time.monotonic() < end:
+        time.sleep(0.01)
+    answer.set()
+    pulse.stop()
+    assert told == ["the process that holds the others together gave no answer for 0 seconds"]
 
 
 def test_a_broken_connection_is_a_sentence():

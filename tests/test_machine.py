@@ -91,10 +91,13 @@ KINDS = [kind for kind in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, kin
 def test_signals_ask_for_the_end(kind):
     number = getattr(signal, kind)
     before = signal.getsignal(number)
-    with pytest.raises(Stopped) as stopped, stoppable():
+    with pytest.raises(Stopped) as stopped, stoppable() as ending:
         with stop_signals() as stop:
             signal.raise_signal(number)
             assert stop.is_set()  # and nothing was raised
+        ending.set()
+        signal.raise_signal(number)  # the program is on its way out already
+        ending.clear()
         signal.raise_signal(number)
     assert (str(stopped.value), stopped.value.status) == (kind, 128 + number)
     assert signal.getsignal(number) is before

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
-from tests.faults import options
+import os
+
+import pytest
+
+from tests.faults import disks, kills, options, signals
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
 def test_odd_options():
     options.run(tries=60, seed=1).check()
+
+
+@forks
+def test_killed_and_resumed():
+    kills.run(tries=1, seed=4).check()
+
+
+@forks
+def test_disks_that_refuse():
+    disks.run(tries=5, seed=1).check()
+
+
+@forks
+def test_signals_pipes_a_second_training_and_a_second_rank():
+    signals.run(tries=5, seed=0).check()
