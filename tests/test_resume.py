@@ -17,7 +17,7 @@ from tiny_runs import assert_same_run, go, history, on_step, signal_on_step
 
 import train as command
 from gan import recorder, training
-from gan.checkpoint import load_checkpoint
+from gan.checkpoint import load_checkpoint, load_meta
 from gan.training import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,8 +192,12 @@ def test_killed_three_ways_and_resumed_is_bit_identical(tmp_path, monkeypatch):
     assert "interrupted: " in said and f"go on with: python train.py --resume {parts}" in said
     code, said, _ = start_and_stop(again, parts, signal.SIGTERM, rows=12)
     assert code == 0 and "interrupted: " in said
+    stopped = load_meta(parts)["images_seen"]
     code, _, _ = start_and_stop(again, parts, signal.SIGKILL, rows=20)
     assert code == -signal.SIGKILL
+    rows, left = history(whole), history(parts)
+    assert left == rows[: len(left)] and 19 <= len(left) < len(rows)  # the same run, in its middle
+    assert load_meta(parts)["images_seen"] > stopped  # the second session had saved before it was killed
     assert command.main(again) == 0
 
     assert_same_run(parts, whole)

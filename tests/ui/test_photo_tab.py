@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -203,6 +204,9 @@ def test_project_finds_a_face_for_a_script(client, library, tmp_path):
 def test_project_keeps_no_photo(client, library, tmp_path):
     path = tmp_path / "secret.png"
     Image.fromarray(np.random.default_rng(3).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+    uploaded = httpx.post(f"{client.src}gradio_api/upload", files={"files": path.read_bytes()}).json()
+    assert [str(file) for file in files_like(path.read_bytes())] == uploaded  # a kept one would be found
+    Path(uploaded[0]).unlink()
     client.predict("tiny", handle_file(path), 0, api_name="/project")
     assert not files_like(path.read_bytes())
     path.write_bytes(b"no picture, but a secret")
