@@ -20,6 +20,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan.machine import steady_output
 from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
 
 # isort: split
@@ -85,6 +86,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
     options = parse(arguments)

@@ -19,6 +19,7 @@ from gan import attributes, comparison, directions, projection_report, run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
+from gan.machine import steady_output
 from gan.metrics.figures import FIGURES
 from gan.metrics.protocol import FILE as METRICS_FILE
 from gan.metrics.protocol import MetricError, read_metrics
@@ -415,6 +416,7 @@ def _terms(parts: Sequence[SourceRecord]) -> str:
     return " ".join(texts)
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(

@@ -29,7 +29,7 @@ from gan.annotations import (
 from gan.classifier import FACTS, FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
 from gan.data import describe_sources, epoch_order, load_images, make_batch, picture_names
 from gan.files import save_tensors
-from gan.machine import MachineError, pick_bf16, pick_device
+from gan.machine import MachineError, pick_bf16, pick_device, steady_output
 from gan.sources import DataError
 
 
@@ -291,6 +291,7 @@ def mnist_data(options: argparse.Namespace, recipe: Recipe) -> tuple[tuple[str, 
     return tuple("0123456789"), *parts
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     options = _parse(arguments)

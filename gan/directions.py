@@ -32,6 +32,7 @@ from gan import run
 from gan.attributes import Effect, find_attributes
 from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.files import read_tensors, reason, save_tensors
+from gan.machine import steady_output
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
 
@@ -256,6 +257,7 @@ def table(folder: str | Path) -> str:
     return "\n".join([head, *rows])
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(description="Find what the sliders of a model can be, and write it to its folder.")

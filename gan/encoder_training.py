@@ -19,7 +19,7 @@ from tqdm import tqdm
 from gan import run
 from gan.config import GANConfig
 from gan.encoder import FILE, Encoder, save_encoder
-from gan.machine import MachineError, pick_bf16, pick_device, stop_signals
+from gan.machine import MachineError, pick_bf16, pick_device, steady_output, stop_signals
 from gan.models import Generator, count_parameters, fold
 from gan.sampling import latents
 
@@ -190,6 +190,7 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
     return encoder
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(

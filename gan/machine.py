@@ -136,14 +136,21 @@ def _handled(handler: object, usual: dict[int, object]) -> Iterator[None]:
 
 
 class _Steady:
-    """A text stream that outlives its reader: what nobody can take any more is dropped."""
+    """A text stream that outlives its reader, and its encoding.
+
+    What nobody can take any more is dropped; what its encoding cannot write is written as \\xe9 or \\u9854.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         with self._outlived():
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self._stream.encoding
+                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
     def flush(self) -> None:
@@ -173,7 +180,8 @@ class _Steady:
 def steady_output() -> Iterator[None]:
     """Let the program go on when who reads its stdout or stderr goes away, and when there is none from the start.
 
-    That is what `| head`, `| tee` and Ctrl-C, a closed terminal or a service without one do.
+    That is what `| head`, `| tee` and Ctrl-C, a closed terminal or a service without one do. Neither does it end where
+    their encoding, as on Windows or under LC_ALL=C, lacks a character of a file's name.
     """
     before = sys.stdout, sys.stderr
     with contextlib.ExitStack() as stack:

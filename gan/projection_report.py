@@ -20,6 +20,7 @@ from gan.classifier import Classifier, ClassifierError, classifier_for
 from gan.data import describe_sources, make_batch
 from gan.encoder import Encoder, load_encoder
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
+from gan.machine import steady_output
 from gan.metrics.real import features_of, load_split
 from gan.models import Generator
 from gan.projection import MAX_STEPS, STEPS, Moment, descend
@@ -149,6 +150,7 @@ def table(folder: Path) -> str:
         return ""
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(

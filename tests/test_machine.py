@@ -16,7 +16,9 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from gan import machine
+import gan.metrics.__main__ as metrics
+import train
+from gan import card, classifier_training, directions, encoder_training, machine, projection_report
 from gan.machine import (
     Stopped,
     is_alive,
@@ -78,10 +80,36 @@ def test_a_full_disk_under_the_output_costs_only_what_did_not_fit(monkeypatch):
     assert stream.getvalue() == "there is room again\n"
 
 
+def test_what_the_output_s_encoding_lacks_is_written_out(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
+    with streams(monkeypatch, stream), steady_output():
+        print("Fréchet of 顔 \udcff")  # the last is how Python tells of a file name's byte 0xff
+    assert stream.buffer.getvalue() == "Fréchet of \\u9854 \\udcff\n".encode("cp1252")
+
+
 def test_other_errors_of_the_output_are_not_hidden(monkeypatch):
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    with streams(monkeypatch, stream), steady_output(), pytest.raises(UnicodeEncodeError):
+    class Odd(io.StringIO):
+        def write(self, text):
+            raise ValueError("no error of the stream's")
+
+    with streams(monkeypatch, Odd()), steady_output(), pytest.raises(ValueError, match="no error of the stream's"):
         print("é")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (train, ["--resume"]), (card, []), (directions, []), (encoder_training, []),
+        (metrics, ["--data", "drawn:40", "--"]), (projection_report, ["--data", "drawn:40", "--"]),
+        (classifier_training, ["celeba", "--data"]),
+    ],
+)  # fmt: skip
+def test_every_command_can_tell_of_a_folder_whose_name_the_output_lacks(monkeypatch, tmp_path, command, arguments):
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with streams(monkeypatch, stream):
+        assert command.main([*arguments, "顔/nowhere"]) == 2
+    assert b"\\u9854" in stream.buffer.getvalue()
 
 
 KINDS = [kind for kind in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, kind)]

@@ -14,7 +14,7 @@ from PIL import Image
 from gan import run
 from gan.classifier import TASKS, ClassifierError
 from gan.files import atomic_path, write_text
-from gan.machine import MachineError, pick_device
+from gan.machine import MachineError, pick_device, steady_output
 from gan.metrics.figures import FIGURES, Figure
 from gan.metrics.protocol import IMAGES, Judge, MetricError, known_classifier, save_metrics
 from gan.sources import DataError
@@ -22,6 +22,7 @@ from gan.sources import DataError
 log = logging.getLogger(__name__)
 
 
+@steady_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     options = _parse(arguments)
