@@ -74,9 +74,14 @@ SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each o
 MOST_SHEET_BYTES = 16 * 2**20
 MOST_SHEET_SIDE = SAMPLE_COLUMNS * 1024  # pixels: of the largest pictures that a model may draw
 MOST_HISTORY_BYTES = 64 * 2**20
-MOST_ROWS = 50_000  # of a history that are read: 80 million images at 50 steps of 32 from row to row
+MOST_ROWS = 20_000  # of a history that are read: 32 million images at 50 steps of 32 from row to row
 _MOST_NUMBERED = 20_000  # files of one kind that are looked at
 _MOST_IMAGES, _MOST_MEASURED = 10**12, 1e30  # beyond these a number of the history is damage
+_DECIDE_PICTURES = (
+    "image_size", "channels", "z_dim", "z_distribution", "base_channels", "kernel_size", "grown_channels",
+    "g_multipliers", "g_strides", "g_stem_norm", "g_bias", "g_residual", "g_normalize_z", "g_modulated",
+    "g_leaky_slope", "d_multipliers", "d_strides", "d_norm", "d_bias", "d_leaky_slope", "d_minibatch_stddev",
+)  # fmt: skip
 _MOST_WORDS = 10_000  # characters of a text in config.json
 HISTORY_COLUMNS = (
     "images_seen",  # real pictures shown to the discriminator
@@ -327,9 +332,15 @@ def _typed(value: object, kind: type, name: str) -> object:
     return value
 
 
-def save_weights(path: Path, network: nn.Module) -> None:
+def save_weights(path: Path, network: Generator | Discriminator) -> None:
     """Write a network's weights and buffers as safetensors, floating-point numbers in float16."""
-    save_tensors(path, packed_weights(network))
+    save_tensors(path, packed_weights(network), {"network": _shape_hash(network.config)})
+
+
+def _shape_hash(config: GANConfig) -> str:
+    """Stands for all that decides what weights draw: with a damaged digit of it they may still draw something."""
+    decides = {name: value for name, value in config.to_dict().items() if name in _DECIDE_PICTURES}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def packed_weights(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -406,9 +417,13 @@ def _read_weights(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module
     if config.g_modulated:  # a run that was begun with a plain model has that one's snapshots
         may_hold.append(shapes_of(kind, config.replace(g_modulated=False)))
     try:
-        return read_tensors(folder, file, lambda _: may_hold)[0]
+        weights, facts = read_tensors(folder, file, lambda _: may_hold)
+        # Snapshots may be of the run that this one is the sequel of, and older versions did not say.
+        if file in (MODEL_FILE, CRITIC_FILE) and facts.get("network", _shape_hash(config)) != _shape_hash(config):
+            raise ValueError("it belongs to a network of another config")
     except (OSError, ValueError) as error:
         raise _unreadable(Path(folder) / file, error) from error
+    return weights
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:
@@ -592,19 +607,17 @@ def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:
         ) from error
     head, *lines = text.replace("\r", "").split("\n")
     columns = head.split(",")
-    rows = (_parse_row(columns, line) for line in _thinned(columns, lines))
+    rows = (_parse_row(columns, line) for line in _thinned(lines))
     return [row for row in rows if row is not None]
 
 
-def _thinned(columns: Sequence[str], lines: Sequence[str]) -> Sequence[str]:
+def _thinned(lines: Sequence[str]) -> Sequence[str]:
     if len(lines) <= MOST_ROWS + 1:  # the last one is what follows the last line's end
         return lines
-    telling = [columns.index(name) for name in ("sample", "snapshot", "event") if name in columns]
     kept = {len(lines) - 2, len(lines) - 1}
     parts: tuple[list[int], list[int]] = [], []
-    for number, line in enumerate(lines):
-        cells = line.split(",", len(columns))
-        parts[any(cells[at : at + 1] not in ([], [""]) for at in telling)].append(number)
+    for number, line in enumerate(lines):  # sample, snapshot and event are a row's last columns
+        parts[line.endswith(",,,")].append(number)
     for part in parts:
         kept.update(part[:: -(-len(part) * 2 // MOST_ROWS) or 1])
     return [lines[number] for number in sorted(kept)]

@@ -161,6 +161,13 @@ def test_unknown_field_suggests_the_nearest():
         (dict(r2_gamma=1.0), r"d_norm='batch': expected 'none' or 'spectral'"),
         (dict(z_dim=1.5), r"z_dim=1.5: expected int"),
         (dict(z_dim=True), r"z_dim=True: expected int"),
+        (dict(g_lr=math.inf), r"g_lr=inf: expected a finite number"),
+        (dict(base_channels=10**9), r"base_channels=1000000000: expected at most 65536 channels"),
+        (
+            dict(g_strides=(1,) * 65, g_multipliers=(1,) * 65, kernel_size=3),
+            r"g_strides=.*: expected at most 64 layers",
+        ),
+        (dict(source="x" * 301), r"source='x.*': expected a text of at most 300 characters"),
         (dict(g_lr="fast"), r"g_lr='fast': expected a finite number"),
         (dict(flip=1), r"flip=1: expected bool"),
         (dict(preset=None), r"preset=None: expected a text of at most 300 characters"),

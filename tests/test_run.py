@@ -143,6 +143,101 @@ def test_a_last_row_cut_short_is_left_out(tmp_path):
     assert [row["images_seen"] for row in run.read_history(tmp_path)] == [64, 128]
 
 
+def test_a_long_history_is_thinned_and_keeps_what_it_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "MOST_ROWS", 100)
+    for number in range(1001):
+        told = {"sample": number // 100} if number % 100 == 0 else {}
+        run.append_history(tmp_path, {"images_seen": number, "loss_g": 1.0} | told)
+    rows = run.read_history(tmp_path)
+    assert len(rows) <= 102
+    assert [row["sample"] for row in rows if row["sample"] is not None] == list(range(11))
+    assert (rows[0]["images_seen"], rows[-1]["images_seen"]) == (0, 1000)
+    assert np.diff([row["images_seen"] for row in rows]).max() <= 25
+
+
+def test_numbers_of_a_history_that_none_can_be_are_left_out(tmp_path):
+    for cell in ("1e31", "-1e300", "9" * 5000):
+        run.append_history(tmp_path, {"images_seen": 1, "loss_g": cell})
+    for row in ({"images_seen": 10**30}, {"images_seen": -1}, {"images_seen": 1, "sample": "²"}, {"loss_g": 1.0}):
+        run.append_history(tmp_path, row)
+    run.append_history(tmp_path, {"images_seen": 2, "event": "two\nlines"})
+    rows = run.read_history(tmp_path)
+    assert [row["images_seen"] for row in rows] == [1, 1, 1, 2]
+    assert all(np.isnan(row["loss_g"]) for row in rows[:3]) and rows[3]["event"] == "two lines"
+
+
+def test_a_history_that_leads_out_of_the_folder_or_is_too_large_is_a_sentence(tmp_path):
+    (tmp_path / "secret").write_text("images_seen\n1\n", encoding="utf-8")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "history.csv").symlink_to(tmp_path / "secret")
+    with pytest.raises(RunError, match=r"history.csv of model cannot be read \(it is a link that leads out"):
+        run.read_history(tmp_path / "model")
+    (tmp_path / "model" / "history.csv").unlink()
+    (tmp_path / "model" / "history.csv").touch()
+    os.truncate(tmp_path / "model" / "history.csv", run.MOST_HISTORY_BYTES + 1)
+    with pytest.raises(RunError, match="bytes long, where at most"):
+        run.read_history(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "12", "00012", "-001", "x"])
+def test_files_that_are_not_named_by_a_number_of_ours_are_none(tmp_path, name):
+    run.save_sample(tmp_path, 1, np.zeros((64, 8, 8, 3), np.uint8))
+    (tmp_path / "samples" / f"{name}.webp").touch()
+    assert list(run.samples(tmp_path)) == [1]
+
+
+@pytest.mark.parametrize("harm", ["cut", "large", "png", "link"])
+def test_a_sheet_that_is_none_is_a_sentence(tmp_path, harm):
+    folder = tmp_path / "model"
+    run.save_sample(folder, 0, np.zeros((64, 8, 8, 3), np.uint8))
+    path = run.samples(folder)[0]
+    assert run.read_sheet(path) == path.read_bytes()
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif harm == "link":
+        (tmp_path / "other.webp").write_bytes(path.read_bytes())
+        path.unlink()
+        path.symlink_to(tmp_path / "other.webp")
+    else:
+        Image.new("L", (13_000, 8) if harm == "large" else (64, 64)).save(path, "webp" if harm == "large" else "png")
+    with pytest.raises(RunError, match=r"0000.webp cannot be read \("):
+        run.read_sheet(path)
+
+
+def test_weights_under_a_damaged_digit_of_the_config_are_refused(run_copy):
+    path = run_copy / "config.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"g_leaky_slope": 0.0', '"g_leaky_slope": 0.8'), encoding="utf-8")
+    with pytest.raises(RunError, match="belongs to a network of another config"):
+        run.load_generator(run_copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {"sources": 5, "images": 1}},
+        {"data": {"sources": "x", "images": -1}},
+        {"data": {"sources": "x" * 20_000, "images": 1}},
+        {"libraries": {"torch": 2}},
+        {"machine": []},
+        {"start": {"model": "a", "data": "b", "images_seen": "3", "epoch": 1.0, "continued": True}},
+        {"format_version": True},
+    ],
+)
+def test_a_config_of_other_types_is_damaged(run_copy, change):
+    content = json.loads((run_copy / "config.json").read_text(encoding="utf-8")) | change
+    (run_copy / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunError, match=r"config.json is damaged \(TypeError: (\S+ is no |data: expected)"):
+        run.read_info(run_copy)
+
+
+def test_shapes_are_those_of_the_network(tiny_config):
+    for config in (tiny_config, tiny_config.replace(d_norm="spectral", d_minibatch_stddev=True, g_modulated=True)):
+        for kind in (Generator, Discriminator):
+            made = {name: tensor.shape for name, tensor in kind(config).state_dict().items()}
+            assert run.shapes_of(kind, config) == made
+
+
 def test_samples_and_snapshots_by_number(tmp_path, tiny_config):
     assert run.samples(tmp_path) == {} and run.snapshots(tmp_path) == {}
     generator = Generator(tiny_config).eval()

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from gan import load_generator
+from gan.config import PRESETS
+from gan.models import Generator
 from gan.run import FINISHED, STATE_FILE, TRAINING, RunError, save_weights, snapshots, write_state
 from gan.sampling import latents
 from gan.ui import library as module
@@ -208,3 +211,99 @@ def test_in_training_means_a_fresh_history_and_no_card_after_it(roots):
     os.utime(run / "history.csv", (now, now))
     shutil.rmtree(run / "checkpoint")
     assert not in_training(roots)  # shipped
+
+
+# ---- hostile folders ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes in folders")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "history.csv", "state.json", "README.md"])
+def test_a_pipe_in_a_folder_holds_nobody_up(roots, name):
+    path = roots[1] / "two" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    library = Library(roots)
+    problem = problem_of(library, "runs/two")
+    assert (problem is None) == (name not in ("config.json", "model.safetensors"))
+    assert library.generator("one")
+
+
+@pytest.mark.parametrize(("value", "message"), [(torch.nan, "NaN or infinite"), (1e30, "its numbers overflow")])
+def test_weights_of_nan_and_weights_that_overflow_are_no_model(roots, value, message):
+    path = roots[1] / "two" / "model.safetensors"
+    signs = torch.Generator().manual_seed(0)
+    weights = {
+        name: torch.randn(tensor.shape, generator=signs).sign() * value if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(path).items()
+    }
+    save_file(weights, path)
+    library = Library(roots)
+    assert (problem_of(library, "runs/two") is not None) == (value is torch.nan)
+    with pytest.raises(RunError, match=message):
+        library.generator("runs/two")
+
+
+def test_a_config_that_describes_more_than_the_weights_hold_takes_no_memory(roots, monkeypatch):
+    path = roots[1] / "two" / "config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"z_dim": 8', '"z_dim": 20000'), encoding="utf-8")
+    init = Generator.__init__
+
+    def checked(self, config):
+        init(self, config)
+        assert next(self.parameters()).is_meta
+
+    monkeypatch.setattr(Generator, "__init__", checked)
+    assert "other layers, or of other sizes" in problem_of(Library(roots), "runs/two")
+
+
+def test_a_model_that_would_draw_for_minutes_is_too_large_for_the_page(roots):
+    large = load_generator(roots[0] / "one").config.replace(image_size=1024, base_channels=64)
+    for critic in (False, True):
+        with pytest.raises(RunError, match="too large for the page"):
+            module._affordable(large, critic=critic)
+        for config in PRESETS.values():
+            module._affordable(config, critic=critic)
+
+
+def test_a_folder_s_name_that_is_no_text_is_shown_as_one(roots):
+    try:
+        shutil.copytree(roots[0] / "one", roots[0] / "odd\udcff")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    (entry,) = (entry for entry in Library(roots).entries() if entry.name.startswith("odd"))
+    assert entry.name == "odd\ufffd" and entry.problem is None
+
+
+def test_a_file_that_cannot_be_used_is_not_read_again_until_it_changes(roots, monkeypatch):
+    library, calls = Library(roots), []
+    path = roots[0] / "one" / "discriminator.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:900])
+    load = module.load_discriminator
+    monkeypatch.setattr(module, "load_discriminator", lambda folder: calls.append(folder) or load(folder))
+    for _ in range(3):
+        with pytest.raises(RunError, match="cannot be read"):
+            library.discriminator("one")
+    assert len(calls) == 1
+    path.write_bytes(whole)
+    assert library.discriminator("one")
+
+
+def test_while_one_looks_the_others_take_what_was_found(roots, monkeypatch):
+    library = Library(roots)
+    names = [entry.name for entry in library.entries()]
+    looking, go_on = threading.Event(), threading.Event()
+
+    def slow(root):
+        looking.set()
+        go_on.wait(20)
+        return []
+
+    monkeypatch.setattr(module, "_model_folders", slow)
+    thread = threading.Thread(target=library.entries)
+    thread.start()
+    assert looking.wait(20)
+    assert [entry.name for entry in library.entries()] == names
+    go_on.set()
+    thread.join()
+    assert library.entries() == []
