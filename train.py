@@ -7,6 +7,11 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would fail less clearly
     sys.exit(f"GAN Faces needs Python 3.11 or later, and this is {sys.version.split()[0]}: {sys.executable}")
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while torch is imported, which takes seconds
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("train.py: stopped"))
+
 import argparse
 import dataclasses
 import logging
@@ -106,11 +111,15 @@ def explain(error: BaseException, options: argparse.Namespace) -> tuple[str, int
     if isinstance(error, KeyboardInterrupt):
         out = out_of(options)
         go_on = f"go on with: {resume_command(out)}" if out and has_checkpoint(out) else "nothing was trained yet"
-        return f"stopped ({error or 'SIGINT'}); {go_on}", error.status if isinstance(error, Stopped) else 130
+        return f"stopped ({str(error) or 'SIGINT'}); {go_on}", error.status if isinstance(error, Stopped) else 130
     if isinstance(error, TOLD):
         return str(error), 2
     if out_of_memory(error):
-        return f"out of memory ({_line(error)}): lower --batch-size, or --set base_channels, or end other programs", 2
+        smaller = "begin anew" if options.resume else "try again"
+        return (
+            f"out of memory ({_line(error)}): end other programs, or {smaller} with a lower --batch-size, "
+            "or a lower --set base_channels"
+        ), 2
     if isinstance(error, OSError):
         where = f" at {error.filename}" if error.filename else ""
         return f"{error.strerror or _line(error)}{where}: give another place, or put that right and try again", 2
@@ -172,6 +181,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         start_from = run.local_folder(options.start_from) if options.start_from else None
         config = configure(options, start_from)
         out = out or Path("runs") / config.preset
+        options.out = str(out)  # for what is said at the end
         check_out(out, options.overwrite)
         sources = options.data or default_data(options.preset, start_from)
     chosen = as_begun(options, meta)

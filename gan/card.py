@@ -124,6 +124,10 @@ def _shown(folder: Path) -> str:
     return folder.name if folder.is_absolute() else folder.as_posix()
 
 
+def _quoted(folder: Path) -> str:
+    return shlex.quote(_shown(folder))
+
+
 def _licence(parts: Sequence[SourceRecord]) -> str:
     """The front matter's licence: the strictest; MNIST's only where nothing else but drawn faces is behind it."""
     terms = {part.terms for part in parts}
@@ -299,7 +303,7 @@ def _protocol(folder: Path, info: run.RunInfo, measured: dict[str, dict]) -> str
         f'against as many of {protocol["held_out"]} of {protocol["data"]}{seen}; "real" are as many other real '
         f"pictures against the same. Crop: {protocol['crop']}. {features}Sliced Wasserstein: "
         f"{protocol['sliced_wasserstein']}. MS-SSIM: {protocol['ms_ssim']}. "
-        f"`python -m gan.metrics {_shown(folder)} --data {_data_words(info)} --size {sizes} --seed {protocol['seed']}`"
+        f"`python -m gan.metrics {_quoted(folder)} --data {_data_words(info)} --size {sizes} --seed {protocol['seed']}`"
     )
 
 
@@ -357,7 +361,7 @@ def _neighbours(folder: Path, info: run.RunInfo, facts: dict) -> str:
         f"under {held_out['p1']:.2f}, 5 % under {held_out['p5']:.2f}) from the nearest training picture. A copy would "
         f"lie close to 0; {nearer} of the {len(distances)} samples lie nearer than 99 % of held-out pictures do.\n\n"
         f"The pictures side by side, drawn on your machine from your copy of the data: `python -m gan.metrics "
-        f"{_shown(folder)} --data {_data_words(info)} --neighbours nearest.webp`.{private}"
+        f"{_quoted(folder)} --data {_data_words(info)} --neighbours nearest.webp`.{private}"
     )
 
 
@@ -383,7 +387,7 @@ def _photographs(folder: Path) -> str:
         return ""
     return f"""## Photographs
 The latent vector nearest to a picture: an encoder's guess, then gradient steps. Measured by
-`python -m gan.projection {_shown(folder)} --data SOURCE --save`.
+`python -m gan.projection {_quoted(folder)} --data SOURCE --save`.
 
 {measured}
 

@@ -32,7 +32,7 @@ from gan import run
 from gan.attributes import Effect, find_attributes
 from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.files import read_tensors, reason, save_tensors
-from gan.machine import steady_output
+from gan.machine import shell_command, steady_output
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
 
@@ -80,7 +80,8 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
     """
     folder = run.local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
-    path, again = folder / FILE, f"run `python -m gan.directions {folder}` again"
+    path, command = folder / FILE, shell_command("python", "-m", "gan.directions", folder)
+    again = f"run `{command}` again"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if (version := facts["format_version"]) > FORMAT_VERSION:
@@ -92,7 +93,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
         found = [_direction(*pair) for pair in zip(facts["directions"][:_MOST], tensors["vectors"], strict=False)]
         generator = facts["generator"]
     except FileNotFoundError:
-        raise run.RunError(f"{path} is missing: `python -m gan.directions {folder}` finds the directions") from None
+        raise run.RunError(f"{path} is missing: `{command}` finds the directions") from None
     except run.RunError:
         raise
     except (KeyError, TypeError, ValueError, OSError) as error:

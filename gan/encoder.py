@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gan import run
 from gan.config import GANConfig
 from gan.files import read_tensors, reason, save_tensors
+from gan.machine import shell_command
 
 FILE = "encoder.safetensors"
 FORMAT_VERSION = 1
@@ -63,7 +64,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     """
     folder = run.local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
-    path, again = folder / FILE, f"`python -m gan.encoder {folder}` trains one"
+    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.encoder', folder)}` trains one"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:

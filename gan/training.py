@@ -392,7 +392,8 @@ def _claim(out: Path, overwrite: bool) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
     for path in [*(out / "checkpoint").glob("*.json"), *(out / "checkpoint").glob("*.pt")]:
         path.unlink()
-    for name in ("config.json", "model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv", run.STATE_FILE,
+    # config.json stays until it is written anew: a process killed before would else leave what looks like other files.
+    for name in ("model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv", run.STATE_FILE,
                  "metrics.json", directions.FILE, encoder.FILE, "projection.json", "README.md"):  # fmt: skip
         (out / name).unlink(missing_ok=True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 import torch
 
 import train as command
-from gan import load_generator, run, sample
+from gan import directions, load_generator, run, sample
 from gan.checkpoint import load_meta
 from gan.config import FIELDS, PRESETS
+from gan.data_record import BUILT_IN, DataRecord
+from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
 from gan.training import Limits, Outcome
 
@@ -278,3 +282,80 @@ def test_time_limit_says_how_to_go_on(capsys):
 
 def test_the_environment_of_torchrun_is_not_there():
     assert "WORLD_SIZE" not in os.environ and not torch.distributed.is_initialized()
+
+
+# ------------------------------------------------------------------------------- what becomes of errors
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), 2, "out of memory (CUDA out of memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            2,
+            "begin anew with a lower --batch-size",
+        ),
+        (MemoryError(), 2, "out of memory (MemoryError): end other programs"),
+        (OSError(28, "No space left on device", "begun/x"), 2, "No space left on device at begun/x: "),
+        (ZeroDivisionError("division by zero"), 1, "an unforeseen ZeroDivisionError (division by zero): --debug"),
+        (KeyboardInterrupt(), 130, "stopped (SIGINT); go on with: python train.py --resume begun"),
+        (Stopped(signal.SIGTERM), 143, "stopped (SIGTERM); go on with: python train.py --resume begun"),
+    ],
+)
+def test_an_error_anywhere_is_a_sentence_and_debug_shows_where(monkeypatch, capsys, tiny_run, error, status, sentence):
+    def fail(*_):
+        raise error
+
+    shutil.copytree(tiny_run, "begun")
+    monkeypatch.setattr(command, "start", fail)
+    assert command.main(["--resume=begun"]) == status
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("train.py: ") and sentence in said
+    with pytest.raises(type(error)):
+        command.main(["--resume=begun", "--debug"])
+
+
+def test_stopped_while_pictures_are_read(monkeypatch, capsys):
+    def stop(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(command, "load_data", stop)
+    assert begin() == 143
+    assert capsys.readouterr().err == "train.py: stopped (SIGTERM); nothing was trained yet\n"
+    assert not Path("begun").exists()
+
+
+def test_what_a_stop_left_undone_is_made_by_a_resume_that_has_nothing_to_train(monkeypatch, capsys):
+    def stop(_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(command, "task_of", lambda _: "celeba")
+    monkeypatch.setattr(directions, "PRINCIPAL", 2)
+    monkeypatch.setattr(directions, "_SEEN", 64)
+    with monkeypatch.context() as patched:
+        patched.setattr(command.directions, "find_for_run", stop)
+        assert begin() == 130
+    assert not Path("begun/README.md").exists()
+    weights = Path("begun/model.safetensors").read_bytes()
+    assert command.main(["--resume=begun"]) == 0
+    card, sliders = Path("begun/README.md").read_bytes(), Path("begun/directions.safetensors").stat()
+    assert Path("begun/model.safetensors").read_bytes() == weights
+    monkeypatch.setattr(command.directions, "find_for_run", lambda _: pytest.fail("these weights have theirs"))
+    assert command.main(["--resume=begun"]) == 0
+    assert Path("begun/README.md").read_bytes() == card
+    assert Path("begun/directions.safetensors").stat().st_mtime_ns == sliders.st_mtime_ns
+
+
+def test_a_run_killed_before_its_first_checkpoint_says_what_can_be_done(capsys):
+    run.write_config(Path("begun"), PRESETS["faces64"], DataRecord((BUILT_IN["drawn"],), 70))
+    first = "begun holds a run that was stopped before its first checkpoint: start over with --overwrite"
+    assert first in refused(capsys, "--data=drawn:70", *TINY, "--out=begun")
+    assert "begin it again with --overwrite" in refused(capsys, "--resume=begun")
+    assert begin("begun", "--overwrite") == 0
+
+
+def test_commands_are_quoted_for_the_shell(capsys):
+    assert begin("my run's", "--max-minutes=1e-6") == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert shlex.split(line.removeprefix("go on with: ")) == ["python", "train.py", "--resume", "my run's"]

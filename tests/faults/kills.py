@@ -28,7 +28,7 @@ MOST_KILLS = 2  # of one run
 def with_sliders() -> None:
     """Let drawn faces have sliders, which takes no time: those that need no classifier."""
     command.task_of = lambda _: "celeba"
-    directions.PRINCIPAL = 2
+    directions.PRINCIPAL, directions._SEEN = 2, 64
 
 
 def with_operations(told: Callable[[str, tuple], str]) -> Callable[[], None]:
