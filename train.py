@@ -58,6 +58,9 @@ examples:
   python train.py --start-from runs/mine --grow --data faces/ --out runs/large   the same at twice the size
   torchrun --nproc_per_node=2 train.py --data celeba              two GPUs, or two processes
 
+Pictures are decoded once, into a cache in ~/.cache/gan-faces (or GAN_CACHE) of at most 20 GB (or GAN_CACHE_GB), from
+which the least recently used go first. It may be deleted, and may lie on a read-only disk once it is filled.
+
 Ctrl-C finishes the step, saves, and says how to go on. `python app.py` shows a run while it trains.
 
 fields for --set (default preset's values):
@@ -305,7 +308,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--list-presets", action="store_true", help="list them and exit")
     add("--data", nargs="+", type=_named("source"), metavar="SOURCE",
         help="one or more of: mnist, celeba (downloaded when absent), drawn or drawn:N (made on the spot), "
-        "a folder of pictures, a zip of pictures (default: mnist for the mnist presets, else celeba)")  # fmt: skip
+        "a folder of pictures, a zip of pictures, hf:OWNER/NAME or hf:OWNER/NAME:SPLIT (a data set of the Hugging Face "
+        "Hub; pip install datasets) (default: mnist for the mnist presets, else celeba)")  # fmt: skip
     add("--kind", choices=KINDS, help="what folders and zips show: what named sliders and figures go by")
     add("--terms", type=_terms, metavar="TEXT",
         help="under which terms folders and zips stand: celeba, mnist, or a sentence of your own")  # fmt: skip

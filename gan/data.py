@@ -1,39 +1,45 @@
 """Any source of pictures -> one uint8 array, decoded once and cached -> batches for training.
 
-A source is `mnist`, `mnist-test`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, or a zip. Several
-sources become one array, in the order given. The array is a file in the cache folder (`GAN_CACHE`, by default
-`~/.cache/gan-faces`) that is memory mapped, so every process that trains on the same pictures shares one copy.
-Files there may be deleted at any time: what is needed is decoded again.
+A source is `mnist`, `mnist-test`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, a zip, or
+`hf:OWNER/NAME[:split]`, a data set of the Hugging Face Hub. Several sources become one array, in the order given. The
+array is a file in the cache (`gan.cache`) that is memory mapped, so every process that trains on the same pictures
+shares one copy.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
+import math
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from filelock import FileLock  # comes with torch
-from PIL import Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
+from gan.cache import cache_folder, prune, read_array, write_facts
 from gan.data_record import UNKNOWN, DataRecord, identity_of
-from gan.photo import centre_square, to_mode
-from gan.sources import NAMED_SOURCES, DataError, Picture, Source, record_of, resolve
+from gan.decoding import ALL_FORMATS, decoded, is_deep, stated_white, to_mode, upright, white_of
+from gan.photo import centre_square
+from gan.sources import NAMED_SOURCES, DataError, Picture, Source, passed_over_in_words, record_of, resolve
 
 logger = logging.getLogger(__name__)
 
 CELEBA_SIZE = (178, 218)  # width, height of the aligned originals
 CELEBA_BOX = (25, 57, 153, 185)  # 128x128 around x=89, y=121: Karras et al. 2018, "Progressive Growing of GANs"
-CACHE_VERSION = 1  # raise it when the same files would give other pixels (crop, resize, order)
+_AT_ONCE = 256  # pictures on their way
+CACHE_VERSION = 2  # raise it when the same files would give other pixels (crop, resize, order)
 
 # ---------------------------------------------------------------------------------------------- public
 
@@ -55,7 +61,7 @@ def load_images(
 
     Args:
         sources: names (`mnist`: the 60,000 training images, `mnist-test`: the 10,000 others, `celeba`, `drawn`,
-            `drawn:N`), folders or zips.
+            `drawn:N`), folders, zips or `hf:OWNER/NAME[:split]`.
         image_size: height and width of the result, pixels.
         channels: 3 for RGB or 1 for luminance.
         data_root: where torchvision keeps `mnist` and `celeba`; they are downloaded if they are not there.
@@ -70,42 +76,64 @@ def load_images(
         DataError: a source that is unknown, empty, damaged or not to be had, or a cache that cannot be written.
             A single picture that cannot be read is skipped, counted and named in one warning.
     """
-    if isinstance(sources, str):
-        sources = [sources]
-    if not sources:
-        raise DataError(f"no data source was given; expected {', '.join(NAMED_SOURCES)}, a folder or a zip")
-    if image_size < 1 or channels not in (1, 3):
-        raise DataError(f"image_size {image_size} and channels {channels}: expected a size >= 1 and 1 or 3 channels")
-
-    cache = _cache_folder(cache_dir)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        resolved = [resolve(str(s), image_size, channels, Path(data_root).expanduser(), cache) for s in sources]
-        path = cache / f"{image_size}x{image_size}x{channels}-{_key(resolved, image_size, channels)}.npy"
-        # One process decodes; others that want the same array (the ranks of torchrun) wait for it.
-        with FileLock(f"{path}.lock"):
-            if not _is_whole(path, image_size, channels):
-                _decode_to(path, resolved, image_size, channels, workers or _available_cores(), progress)
-            return np.load(path, mmap_mode="r")
-    except OSError as error:
-        raise DataError(
-            f"the data cache in {cache} could not be used ({error}); free some space, or name another folder "
-            "with the environment variable GAN_CACHE"
-        ) from error
+    return load_data(
+        sources, image_size=image_size, channels=channels, data_root=data_root, cache_dir=cache_dir, workers=workers,
+        progress=progress,
+    )[0]  # fmt: skip
 
 
 def load_data(
-    sources: Sequence[str], *, kind: str = UNKNOWN, terms: str = "", **options: object
+    sources: Sequence[str],
+    *,
+    image_size: int,
+    channels: int,
+    kind: str = UNKNOWN,
+    terms: str = "",
+    data_root: str | os.PathLike = "data",
+    cache_dir: str | os.PathLike | None = None,
+    workers: int | None = None,
+    progress: bool = True,
 ) -> tuple[np.ndarray, DataRecord]:
     """`load_images`, and the record of what was read.
 
     Args:
         kind, terms: the user's word for sources that do not know themselves (`gan.data_record`).
-        sources, options: as for `load_images`.
+        others: as for `load_images`.
     """
-    images = load_images(sources, **options)
-    parts = tuple(record_of(str(source), kind, terms) for source in sources)
-    return images, DataRecord(parts, len(images), identity_of(images))
+    sources = [sources] if isinstance(sources, str) else list(map(str, sources))
+    if not all(source.strip() for source in sources) or not sources:
+        raise DataError(f"no data source was given; expected {', '.join(NAMED_SOURCES)}, a folder or a zip")
+    if image_size < 1 or channels not in (1, 3):
+        raise DataError(f"image_size {image_size} and channels {channels}: expected a size >= 1 and 1 or 3 channels")
+    cache = cache_folder(cache_dir)
+    root = Path(data_root).expanduser()
+    try:
+        with suppress(OSError):  # a read-only one may hold what is wanted
+            cache.mkdir(parents=True, exist_ok=True)
+        resolved = [resolve(source, image_size, channels, root, cache, kind, terms) for source in sources]
+        key = _key(resolved, image_size, channels)
+        path = cache / f"{image_size}x{image_size}x{channels}-{key}.npy"
+        found = read_array(path, (image_size, image_size, channels))
+        if found is None:
+            # One process decodes; others that want the same array (the ranks of torchrun) wait for it.
+            with FileLock(f"{path}.lock"):
+                if read_array(path, (image_size, image_size, channels)) is None:
+                    _decode_to(path, resolved, image_size, channels, workers or _available_cores(), progress)
+                found = read_array(path, (image_size, image_size, channels))
+            prune(cache, keep=path)
+    except OSError as error:
+        raise DataError(
+            f"the data cache in {cache} could not be used ({error}); free some space, or name another folder "
+            "with the environment variable GAN_CACHE"
+        ) from error
+    if found is None:
+        raise DataError(f"the data cache file {path} went away while it was read: try again")
+    images, facts = found
+    for line in facts["told"]:
+        logger.warning("%s", line)
+    for line in facts["noted"]:
+        logger.info("%s", line)
+    return images, DataRecord(tuple(source.record for source in resolved), len(images), facts["identity"])
 
 
 def picture_names(
@@ -120,8 +148,9 @@ def picture_names(
     Raises:
         DataError: a source that is unknown, empty, damaged or not to be had.
     """
-    cache = _cache_folder(cache_dir)
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder(cache_dir)
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
     resolved = [resolve(str(source), 1, 1, Path(data_root).expanduser(), cache) for source in sources]
     with ExitStack() as stack:
         return [PurePosixPath(picture.name).name for source in resolved for picture in source.pictures(stack)]
@@ -216,32 +245,53 @@ def pick_images(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------------- decoding
 
 
-def _decode(picture: Picture, image_size: int, channels: int) -> tuple[np.ndarray | None, str]:
-    """Its (H, W, C) pixels and whether it was "grey" or "colour"; or None and the reason it cannot be read."""
+class _Note(NamedTuple):
+    """What was special about a picture."""
+
+    kind: str = ""  # "grey" or "colour"
+    deep: str = ""  # "whole numbers" or "floats", where it is grey with more than 8 bits
+    white: float = 0.0  # that it was scaled by
+    stated: bool = False  # whether its file states that white
+
+
+def _decode(
+    picture: Picture, image_size: int, channels: int, whites: Mapping[str, float] | None = None
+) -> tuple[np.ndarray | None, _Note | str]:
+    """Its (H, W, C) pixels and what was special about it; or None and the reason it cannot be read.
+
+    Args:
+        whites: of deep grey pictures that state none, by `_Note.deep`; default their own.
+    """
     try:
-        opened = picture.read()
-        if isinstance(opened, np.ndarray):
-            return opened, ""
-        with opened:
-            return _pixels(opened, image_size, channels)
+        read = picture.read()
+        if isinstance(read, np.ndarray):
+            return read, _Note()
+        use = partial(_pixels, image_size=image_size, channels=channels, whites=whites or {})
+        return use(read) if isinstance(read, Image.Image) else decoded(read, use, ALL_FORMATS)
     except Exception as error:  # decoders raise nearly anything at a damaged file; the caller names and counts it
-        return None, f"{type(error).__name__}: {error}"
+        return None, f"{type(error).__name__}: {str(error).split(' <_io')[0]}"  # an address says nothing
 
 
-def _pixels(image: Image.Image, image_size: int, channels: int) -> tuple[np.ndarray, str]:
+def _pixels(
+    image: Image.Image, image_size: int, channels: int, whites: Mapping[str, float]
+) -> tuple[np.ndarray, _Note]:
     width, height = image.size
     if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):  # Pillow itself only warns up to twice that
         raise Image.DecompressionBombError(f"{width}x{height} pixels")
     celeba = sorted(image.size) == sorted(CELEBA_SIZE)
     if not celeba:  # JPEG can decode at 1/2, 1/4, 1/8; twice the wanted size leaves the rest to Lanczos
         image.draft(None, (2 * image_size, 2 * image_size))
-    ImageOps.exif_transpose(image, in_place=True)
-    kind = "grey" if image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I") else "colour"
-    image = to_mode(image, "L" if channels == 1 else "RGB")
+    image = upright(image, in_place=True)
+    note = _Note("grey" if image.mode in ("1", "L", "LA") or is_deep(image) else "colour")
+    if is_deep(image):
+        deep, stated = "floats" if image.mode == "F" else "whole numbers", stated_white(image)
+        white = stated or whites.get(deep) or white_of(image)
+        note = _Note("grey", deep, white, stated is not None)
+    image = to_mode(image, "L" if channels == 1 else "RGB", note.white)
     image = image.crop(CELEBA_BOX if celeba and image.size == CELEBA_SIZE else centre_square(*image.size))
     if image.size != (image_size, image_size):
         image = image.resize((image_size, image_size), Image.Resampling.LANCZOS)
-    return np.asarray(image).reshape(image_size, image_size, channels), kind
+    return np.asarray(image).reshape(image_size, image_size, channels), note
 
 
 def _available_cores() -> int:
@@ -250,79 +300,127 @@ def _available_cores() -> int:
     return min(cores, 16)
 
 
-# ------------------------------------------------------------------------------------------------ cache
-
-
 def _key(sources: list[Source], image_size: int, channels: int) -> str:
     content = [CACHE_VERSION, image_size, channels, [source.identity for source in sources]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _cache_folder(cache_dir: str | os.PathLike | None) -> Path:
-    return Path(cache_dir or os.environ.get("GAN_CACHE") or Path.home() / ".cache" / "gan-faces").expanduser()
-
-
-def _is_whole(path: Path, image_size: int, channels: int) -> bool:
-    """Whether the array is there; False where it has to be decoded (again): cut short, or not such an array."""
-    if not path.exists():
-        return False
-    try:
-        images = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError) as error:
-        logger.warning("the cache file %s is damaged (%s) and is made again", path, error)
-        return False
-    expected = (images.dtype, images.shape[1:]) == (np.uint8, (image_size, image_size, channels)) and len(images) > 0
-    if not expected:
-        logger.warning("the cache file %s does not hold what its name says and is made again", path)
-    return expected
-
-
 def _decode_to(path: Path, sources: list[Source], image_size: int, channels: int, workers: int, progress: bool) -> None:
-    """Decodes all pictures, in order, into a .npy file that appears whole or not at all.
+    """Decodes all pictures, in order, into a .npy file that appears whole or not at all, and facts beside it.
 
     Memory holds only the pictures that are on their way from the decoders to the file.
     """
     unfinished = path.with_suffix(".partial")  # one name: the lock allows one writer, which overwrites leftovers
-    failures, kinds = [], {"grey": 0, "colour": 0, "": 0}
-    Image.init()  # loads Pillow's decoders now, not in several threads at once
+    failures, notes, deep, endings = [], Counter(), [], Counter()
+    shape = (image_size, image_size, channels)
     try:
         with ExitStack() as stack:
-            pictures = [picture for source in sources for picture in source.pictures(stack)]
-            file = stack.enter_context(open(unfinished, "wb"))
-            pool = stack.enter_context(ThreadPool(min(workers, len(pictures))))  # Pillow decodes without the GIL
-            _write_header(file, (len(pictures), image_size, image_size, channels))
+            file = stack.enter_context(open(unfinished, "wb+"))
+            pool = stack.enter_context(ThreadPool(workers))  # Pillow decodes without the GIL
+            bar = stack.enter_context(tqdm(desc="decoding", unit="picture", disable=not progress))
+            _write_header(file, (0, *shape))
+            start, n_kept = file.tell(), 0
             decode = partial(_decode, image_size=image_size, channels=channels)
-            decoded = pool.imap(decode, pictures, chunksize=16)
-            bar = tqdm(decoded, total=len(pictures), desc="decoding", unit="picture", disable=not progress)
-            for picture, (pixels, note) in zip(pictures, bar, strict=True):
-                if pixels is None:
-                    failures.append(f"{picture.name} ({note})")
-                else:
-                    file.write(pixels.tobytes())
-                    kinds[note] += 1
-            n_kept = len(pictures) - len(failures)
+            for source in sources:
+                pictures = source.pictures(stack)
+                bar.total = (bar.total or 0) + len(pictures) if isinstance(pictures, Sequence) else None
+                for some in _batches(pictures, _AT_ONCE):
+                    for picture, (pixels, note) in zip(some, pool.imap(decode, some, chunksize=16), strict=True):
+                        bar.update()
+                        if pixels is None:
+                            failures.append(f"{picture.name} ({note})")
+                            continue
+                        if note.deep and not note.stated:
+                            deep.append((n_kept, picture, note))
+                        file.write(pixels.tobytes())
+                        notes[note] += 1
+                        endings[PurePosixPath(picture.name).suffix.lower()] += 1
+                        n_kept += 1
             if not n_kept:
-                raise DataError(f"none of the {len(pictures)} pictures could be read, for example {failures[0]}")
+                raise DataError(
+                    f"none of the {len(failures)} pictures could be read, for example {failures[0]}"
+                    if failures
+                    else f"{' and '.join(source.record.name for source in sources)}: there are no pictures"
+                )
+            _scale_alike(file, start, deep, notes, decode)
             file.seek(0)
-            _write_header(file, (n_kept, image_size, image_size, channels))  # of the same length: numpy pads it
+            _write_header(file, (n_kept, *shape))  # of the same length: numpy pads it
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
-    _report(failures, kinds, n_kept, channels)
+    facts = {"identity": identity_of(np.load(path, mmap_mode="r"))}
+    write_facts(path, facts | {"told": _told(sources, failures, n_kept), "noted": _noted(notes, endings, channels)})
 
 
-def _write_header(file: io.BufferedWriter, shape: tuple[int, ...]) -> None:
+def _batches(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    """So many at a time: of a stream no more than these are held."""
+    left = iter(pictures)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _scale_alike(
+    file: BinaryIO, start: int, deep: Sequence[tuple[int, Picture, _Note]], notes: Counter, decode: Callable
+) -> None:
+    """Write deep grey pictures again whose own white is less than that of the others of their kind.
+
+    A dark picture among others is dark, and not one of fewer bits.
+
+    Args:
+        file: of the pictures, the first one at `start`.
+        deep: the row, picture and note of each that states no white.
+    """
+    whites: dict[str, float] = {}
+    for _, _, note in deep:
+        whites[note.deep] = max(whites.get(note.deep, 0.0), note.white)
+    for row, picture, note in deep:
+        if note.white < whites[note.deep]:
+            pixels, alike = decode(picture, whites=whites)
+            if pixels is not None:  # it was read before
+                file.seek(start + row * pixels.nbytes)
+                file.write(pixels.tobytes())
+                notes[note] -= 1
+                notes[alike] += 1
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _report(failures: list[str], kinds: dict[str, int], n_kept: int, channels: int) -> None:
+def _told(sources: list[Source], failures: list[str], n_kept: int) -> list[str]:
+    """What is not among the pictures, one line each."""
+    lines = [
+        f"{source.record.name}: {len(source.passed_over):,} files were passed over, which are no pictures that are "
+        f"read here: {passed_over_in_words(source.passed_over)}"
+        for source in sources
+        if source.passed_over
+    ]
     if failures:
         more = f" and {len(failures) - 3} more" if len(failures) > 3 else ""
-        logger.warning(
-            "%d of %d pictures could not be read and are left out: %s%s",
-            len(failures), len(failures) + n_kept, ", ".join(failures[:3]), more,
-        )  # fmt: skip
+        lines.append(
+            f"{len(failures)} of {len(failures) + n_kept} pictures could not be read and are left out: "
+            f"{', '.join(failures[:3])}{more}"
+        )
+    return lines
+
+
+def _noted(notes: Counter, endings: Counter, channels: int) -> list[str]:
+    """Of what kinds the pictures were, and what was changed in them, one line each."""
+    lines, kinds, deep = [], Counter(), Counter()
+    if len(endings) > 1:
+        of = ", ".join(f"{number:,} {ending or 'without an ending'}" for ending, number in endings.most_common())
+        lines.append(f"{endings.total():,} pictures: {of}")
+    for note, number in notes.items():
+        kinds[note.kind] += number
+        if note.deep:
+            top = (
+                f"floats up to {note.white:g}" if note.deep == "floats" else f"{round(math.log2(note.white + 1))} bits"
+            )
+            deep[top] += number
+    if scaled := ", ".join(f"{number} of {top}" for top, number in sorted(deep.items()) if number):
+        lines.append(f"grey pictures were scaled to 8 bits by their depth: {scaled}")
     if channels == 3 and kinds["grey"]:
-        logger.info("%d grey pictures were repeated to RGB", kinds["grey"])
+        lines.append(f"{kinds['grey']} grey pictures were repeated to RGB")
     if channels == 1 and kinds["colour"]:
-        logger.info("%d colour pictures became their luminance", kinds["colour"])
+        lines.append(f"{kinds['colour']} colour pictures became their luminance")
+    return lines

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from gan.config import GANConfig
+from gan.decoding import FORMATS, decoded, to_mode, upright
 
-# Named, so that a file which only calls itself .png is never handed to a decoder that starts other programs (EPS).
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000  # what good phones take; 150 MB once decoded
 LEAST_SIDE = 16  # pixels
@@ -29,7 +26,8 @@ def open_photo(content: bytes) -> Image.Image:
     Its header is judged before anything is decoded, so that a small file cannot fill the memory.
 
     Args:
-        content: of a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM file, at most `MAX_BYTES`.
+        content: of a JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF or PPM file, or HEIC where pillow-heif is installed; at
+            most `MAX_BYTES`.
 
     Returns:
         RGB, reduced to sides of at most `MAX_SIDE`.
@@ -41,31 +39,35 @@ def open_photo(content: bytes) -> Image.Image:
         raise PhotoError(
             f"This file has {len(content) / 2**20:.0f} MB: expected a picture of at most {MAX_BYTES // 2**20} MB."
         )
+    opened = []  # whether it got so far
+
+    def read(image: Image.Image) -> Image.Image:
+        opened.append(True)
+        _check_size(*image.size)
+        image.draft("RGB", (2 * MAX_SIDE, 2 * MAX_SIDE))  # a JPEG can be decoded at 1/2, 1/4, 1/8
+        return reduced(image)
+
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        return decoded(content, read, FORMATS)
+    except PhotoError:
+        raise
     except Image.DecompressionBombError:  # Pillow's own limit, of which it does not say by how much it was passed
         raise PhotoError(_too_many(f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million")) from None
     except Exception as error:  # decoders raise nearly anything at a damaged file
-        raise PhotoError(
-            "This is not a picture that can be read here: expected a JPEG, PNG, WebP, GIF, BMP or TIFF file."
-        ) from error
-    with image:
-        _check_size(*image.size)
-        try:
-            image.draft("RGB", (2 * MAX_SIDE, 2 * MAX_SIDE))  # a JPEG can be decoded at 1/2, 1/4, 1/8
-            return reduced(image)
-        except Exception as error:
+        if not opened:
             raise PhotoError(
-                f"This picture is damaged or cut short ({type(error).__name__}): save it again and try that one."
+                "This is not a picture that can be read here: expected a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file."
             ) from error
+        raise PhotoError(
+            f"This picture is damaged or cut short ({type(error).__name__}): save it again and try that one."
+        ) from error
 
 
 def reduced(image: Image.Image) -> Image.Image:
     """Upright, RGB, sides of at most `MAX_SIDE`; the first picture of an animation."""
-    upright = ImageOps.exif_transpose(image)
-    upright = to_mode(upright, "RGB")
-    upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    return upright
+    turned = to_mode(upright(image), "RGB")
+    turned.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return turned
 
 
 def fitted(image: Image.Image | np.ndarray, config: GANConfig) -> Tensor:
@@ -89,22 +91,12 @@ def fitted(image: Image.Image | np.ndarray, config: GANConfig) -> Tensor:
                 f"array of shape {image.shape} and type {image.dtype}: expected (H, W), (H, W, 1) or (H, W, 3) uint8"
             ) from None
     _check_size(*image.size)
-    image = to_mode(ImageOps.exif_transpose(image), "L" if config.channels == 1 else "RGB")
+    image = to_mode(upright(image), "L" if config.channels == 1 else "RGB")
     size = (config.image_size, config.image_size)
     if image.size != size:
         image = image.crop(centre_square(*image.size)).resize(size, Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(image).reshape(*size, config.channels))
     return (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-def to_mode(image: Image.Image, mode: str) -> Image.Image:
-    """In mode "RGB" or "L": on white where it is transparent, 16 bits scaled to 8."""
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == mode else image.convert("RGB").convert(mode)
 
 
 def centre_square(width: int, height: int) -> tuple[int, int, int, int]:

@@ -197,7 +197,7 @@ def test_decompression_bombs_are_refused(folder, load, caplog, side):
 
 
 def test_a_zip_member_that_declares_an_absurd_size_is_not_unpacked(load, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(sources, "MAX_ZIP_MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 10_000)
     path = make_zip(tmp_path / "x.zip", {"a.png": encoded(plain(4)), "huge.bmp": bytes(10_001)})
     opened = []
     original = zipfile.ZipFile.open

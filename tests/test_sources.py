@@ -203,7 +203,8 @@ def test_an_unknown_source_is_named_with_the_nearest(load, tmp_path, monkeypatch
 
 def test_an_unknown_source_like_nothing_gets_no_suggestion(load):
     with pytest.raises(
-        DataError, match=r"unknown data source '/nowhere/xyzzy': .*mnist, mnist-test, celeba, drawn or drawn:N"
+        DataError,
+        match=r"unknown data source '/nowhere/xyzzy': .*mnist, mnist-test, celeba, drawn, drawn:N or hf:",
     ):
         load("/nowhere/xyzzy")
 
