@@ -3,6 +3,7 @@
     python app.py                                then open http://127.0.0.1:7860
     python app.py --host 0.0.0.0 --port 8000 --runs elsewhere
 
+It may be started from any folder: the models are those beside this file, the runs those of the working folder.
 Options may also come from the environment: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, GRADIO_SHARE, GAN_WEIGHTS,
 GAN_RUNS. On a Hugging Face Space this file is the app_file and needs no options.
 """
@@ -17,6 +18,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would 
 import argparse
 import importlib.util
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +34,9 @@ from gan.ui.library import Library
 from gan.ui.places import later
 from gan.ui.tab import STATIC, guard, static
 from gan.ui.theme import theme
+
+ROOT = Path(__file__).resolve().parent
+PORTS = range(7860, 7960)  # of which the first free one is taken where none is named
 
 
 def build(library: Library) -> gr.Blocks:
@@ -79,24 +84,46 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serve the page of GAN Faces.")
     env = os.environ.get
     parser.add_argument("--host", default=env("GRADIO_SERVER_NAME", "127.0.0.1"), help="address (%(default)s)")
-    parser.add_argument("--port", type=int, default=env("GRADIO_SERVER_PORT"), help="the first free one from 7860 on")
-    parser.add_argument("--weights", type=Path, default=env("GAN_WEIGHTS", "weights"), help="models (%(default)s)")
+    port = f"the first free one from {PORTS[0]} on"
+    parser.add_argument("--port", type=int, default=env("GRADIO_SERVER_PORT"), help=port)
+    parser.add_argument(
+        "--weights", type=Path, default=env("GAN_WEIGHTS", ROOT / "weights"), help="models (%(default)s)"
+    )
     parser.add_argument("--runs", type=Path, default=env("GAN_RUNS", "runs"), help="trainings (%(default)s)")
     parser.add_argument("--share", action="store_true", help="make a public link too, through Gradio's servers")
     return parser.parse_args(arguments)
+
+
+def free_port(host: str, port: int | None) -> int:
+    """The port to serve at; ends the program with a sentence where it cannot be had."""
+    for candidate in PORTS if port is None else [port]:
+        try:
+            family, kind, _, _, (name, _, *more) = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((name, candidate, *more))
+            return candidate
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+    place = f"port {port}" if port is not None else f"any port from {PORTS[0]} to {PORTS[-1]}"
+    sys.exit(
+        f"The page cannot be served at {place} of {host} ({reason}): choose another with --port, or leave it out for "
+        f"the first free one; --host takes an address of this machine."
+    )
 
 
 @steady_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
     options = parse(arguments)
+    port = free_port(options.host, options.port)
     serve_on_one_thread()
     library = Library([options.weights, options.runs])
     page = build(library)
     launch(
         page,
         server_name=options.host,
-        server_port=options.port,
+        server_port=port,
         share=options.share or None,  # None leaves it to GRADIO_SHARE
         prevent_thread_lock=True,
     )

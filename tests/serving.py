@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 
 from gan.config import GANConfig
@@ -27,11 +28,13 @@ class Site:
 
     Attributes:
         url: without a slash at its end.
+        page: what is served.
         library: its models: "small" (20 numbers), "runs/tiny" (8 numbers, with snapshots), "runs/broken".
     """
 
     url: str
     library: Library
+    page: gr.Blocks
 
 
 def make_models(root: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Library:
@@ -54,7 +57,7 @@ def serve(library: Library) -> Iterator[Site]:
     page = app.build(library)
     url = app.launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
-        yield Site(url.rstrip("/"), library)
+        yield Site(url.rstrip("/"), library, page)
     finally:
         page.close(verbose=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -160,9 +161,57 @@ def test_options_come_from_the_environment_and_the_command_line(monkeypatch):
     monkeypatch.setenv("GAN_RUNS", "elsewhere")
     options = app.parse(["--host", "0.0.0.0"])
     assert (options.host, options.port, options.weights, options.runs) == (
-        "0.0.0.0", 7999, Path("weights"), Path("elsewhere")
+        "0.0.0.0", 7999, app.ROOT / "weights", Path("elsewhere")
     )  # fmt: skip
     assert app.parse(["--port", "80", "--runs", "x"]).port == 80
+
+
+def test_the_models_are_found_from_any_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GAN_WEIGHTS", raising=False)
+    assert (app.parse([]).weights / "faces64" / "config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "reason"),
+    [("127.0.0.1", None, "in use"), ("203.0.113.9", 7861, "203.0.113.9"), ("127.0.0.1", 99999, "port 99999")],
+)
+def test_a_port_that_cannot_be_had_is_a_sentence(host, port, reason):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SystemExit, match=f"{reason}.*choose another with --port"):
+            app.free_port(host, port or taken.getsockname()[1])
+
+
+def test_without_a_port_the_first_free_one_is_taken(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        first = taken.getsockname()[1]
+        monkeypatch.setattr(app, "PORTS", range(first, first + 50))
+        assert first < app.free_port("127.0.0.1", None) < first + 50
+
+
+@pytest.mark.skipif(os.name == "nt", reason="standard streams are closed by a POSIX shell")
+def test_it_serves_without_a_home_without_output_and_beside_another_users_temporary_files(tmp_path):
+    theirs = tmp_path / "tmp" / "gradio"
+    theirs.mkdir(parents=True)
+    theirs.chmod(0)
+    port = free_port()
+    command = f"exec '{sys.executable}' '{ROOT / 'app.py'}' --port {port} --weights weights <&- >&- 2>&-"
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "GRADIO_TEMP_DIR")}
+    environment |= {"TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(command, shell=True, cwd=tmp_path, env=environment) as page:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/", page)
+            client = Client(f"http://127.0.0.1:{port}", verbose=False)
+            assert client.predict(api_name="/models") == []
+            assert [path.name[:10] for path in theirs.parent.iterdir() if path != theirs] == ["gan-faces-"]
+        finally:
+            page.send_signal(2)
+            page.wait(20)
+    theirs.chmod(0o700)
 
 
 def test_it_starts_without_any_model_and_stops_at_ctrl_c(tmp_path):

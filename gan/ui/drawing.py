@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import ctypes
 import io
 import math
 import sys
@@ -33,6 +35,7 @@ _own_steps: weakref.WeakKeyDictionary[Generator, dict[OwnDirection, Tensor]] = w
 _OWN_JUDGED = 8  # seeds that an own direction's strength is measured on
 _OWN_DRAWN = 7 * _OWN_JUDGED  # pictures that it takes
 _SWITCH_SECONDS = 0.0005  # after which a thread that computes in Python lets another one go on
+_ALLOCATOR = {-8: 2, -3: 2**20}  # M_ARENA_MAX, and M_MMAP_THRESHOLD: larger blocks go back to the system when freed
 _milliseconds: weakref.WeakKeyDictionary[Generator, float] = weakref.WeakKeyDictionary()  # of one picture
 _measuring = threading.Lock()
 
@@ -59,6 +62,10 @@ def serve_on_one_thread() -> None:
     """
     torch.set_num_threads(1)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    with contextlib.suppress(AttributeError, OSError):  # glibc alone: else each thread keeps what it once needed
+        allocator = ctypes.CDLL("libc.so.6")
+        for parameter, value in _ALLOCATOR.items():
+            allocator.mallopt(parameter, value)
 
 
 def picture_milliseconds(generator: Generator) -> float:

@@ -42,6 +42,7 @@ _BODY = {f"{_API}/component_server": MAX_BYTES * 4 // 3 + 2**16, _UPLOAD: MAX_BY
 _OTHER_BODY = 2**20  # a state has 40 kB, a cropped photo 256 x 256 pixels
 _LARGE = 2**20  # bytes; of larger bodies, which must say their length, only so many are read at a time
 _LARGE_AT_ONCE, _LARGE_OF_ONE = 4, 2
+_PASSED_OVER = 2**26  # bytes of a body that is too large; above, its sender sees the connection end
 _BODY_SECONDS = 60.0  # in which a body must have come
 _FILES_OF_ONE = 8  # in one form
 _FILES = 500  # kept at a time, before the next upload is refused
@@ -180,6 +181,7 @@ class _Limits:
         announced = dict(scope["headers"]).get(b"content-length")
         length = int(announced) if announced and announced.isdigit() else None
         if length is not None and length > most:
+            await _pass_over(receive)
             return _too_large(most), receive
         if path == _UPLOAD:
             scope["query_string"] = b""  # an upload's progress would be remembered for whoever never asks for it
@@ -263,6 +265,15 @@ class _Checked:
             await self._app(scope, receive, answer)
         if self._body.refused:
             await _too_large(self._most)(scope, receive, send)
+
+
+async def _pass_over(receive: Receive) -> None:
+    """Let a body come that nobody reads: most senders look at the answer only then. Not for ever."""
+    left = _PASSED_OVER
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_BODY_SECONDS):
+            while left > 0 and (message := await receive()).get("more_body"):
+                left -= len(message["body"])
 
 
 def _address(scope: Scope) -> str:

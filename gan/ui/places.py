@@ -369,5 +369,5 @@ class _Turn:
 
 _CORES = os.cpu_count() or 2
 _QUICK = _Line(threads=_CORES, of_one=_CORES, waiting=16)
-_SLOW = _Line(threads=12, of_one=2, waiting=16)
+_SLOW = _Line(threads=6, of_one=2, waiting=16)  # each thread that computes keeps memory of its own
 _turn = _Turn()

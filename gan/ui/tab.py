@@ -37,6 +37,7 @@ STATIC = Path(__file__).parent / "static"
 PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibility="private")
 OURS = (places.Busy, ClassifierError, ExportError, FaceError, PhotoError, RunError)
 WAITING = "The server works for others just now: yours is next in a moment."
+_GONE = "Nobody waited for this answer any more."
 _log = logging.getLogger(__name__)
 
 
@@ -66,6 +67,8 @@ def function(method: Callable[[dict], dict]) -> Callable[[object], Awaitable[dic
     async def answer(asked: object) -> dict:
         try:
             return await places.run(*_caller(), lambda: method(_dict(asked)))
+        except places.GivenUp:
+            return {"problem": _GONE}
         except Exception as error:
             return {"problem": sentence(error)}
 
@@ -91,6 +94,8 @@ def telling(method: Callable[[dict, Callable[[dict], None]], dict]) -> Callable[
             async with contextlib.aclosing(told):
                 async for item in told:
                     yield item
+        except places.GivenUp:
+            return
         except Exception as error:
             yield {"problem": sentence(error)}
 
@@ -155,6 +160,8 @@ def _sentences() -> Iterator[None]:
         yield
     except gr.Error:
         raise
+    except places.GivenUp:
+        raise gr.Error(_GONE, print_exception=False) from None
     except Exception as error:
         raise gr.Error(sentence(error), print_exception=False) from error
 
