@@ -60,7 +60,7 @@ def write_card(folder: Path) -> None:
             f"{folder / METRICS_FILE} lacks what a card is written from ({type(error).__name__} {error}): "
             "measure again with --save"
         ) from error
-    write_text(folder / "README.md", text)
+    write_text(folder / run.CARD_FILE, text)
 
 
 def _card(folder: Path) -> str:

@@ -21,7 +21,7 @@ from gan.sampling import image_grid, sample
 log = logging.getLogger(__name__)
 
 BEGIN, END = "<!-- models -->", "<!-- /models -->"
-STRIP_FILE = "strip.webp"
+STRIP_FILE = run.STRIP_FILE
 STRIP_SEEDS = range(8)
 STRIP_HEIGHT = 64  # pixels; smaller pictures are enlarged by a whole factor
 

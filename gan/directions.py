@@ -39,7 +39,7 @@ from gan.sampling import generate, latents
 log = logging.getLogger(__name__)
 
 REACH = 3.0  # a slider's end, either way
-FILE = "directions.safetensors"
+FILE = run.DIRECTIONS_FILE
 FORMAT_VERSION = 1
 PRINCIPAL = 16  # of each kind
 ATTRIBUTE, SEFA, GANSPACE = KINDS = ("attribute", "sefa", "ganspace")

@@ -19,7 +19,7 @@ from gan.config import GANConfig
 from gan.files import read_tensors, reason, save_tensors
 from gan.machine import shell_command
 
-FILE = "encoder.safetensors"
+FILE = run.ENCODER_FILE
 FORMAT_VERSION = 1
 WIDTHS = (32, 64, 128, 192)  # channels of its convolutions, as many as halve the picture to 4 pixels or fewer
 

@@ -27,7 +27,7 @@ from gan.projection import MAX_STEPS, STEPS, Moment, descend
 from gan.sampling import generate, image_grid, latents, to_uint8
 from gan.sources import DataError
 
-FILE = "projection.json"
+FILE = run.PROJECTION_FILE
 FORMAT_VERSION = 1
 IMAGES = 100  # of each kind
 WANTED_BETTER = 0.95  # share of the photographs that the steps bring nearer in both ways

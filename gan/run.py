@@ -68,6 +68,15 @@ FORMAT_VERSION = 1
 MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
 LOCAL_FOLDERS = (".", "..", "weights", "runs")  # where models are; never a user of the Hugging Face Hub
 STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
+HISTORY_FILE, METRICS_FILE, PROJECTION_FILE = "history.csv", "metrics.json", "projection.json"
+DIRECTIONS_FILE, ENCODER_FILE = "directions.safetensors", "encoder.safetensors"
+CARD_FILE, STRIP_FILE = "README.md", "strip.webp"
+# All files of the format but config.json, which makes a folder a model's, and notes.md, which is its owner's.
+_OWN_FILES = (
+    MODEL_FILE, BEST_FILE, CRITIC_FILE, STATE_FILE, HISTORY_FILE, METRICS_FILE, PROJECTION_FILE, DIRECTIONS_FILE,
+    ENCODER_FILE, CARD_FILE, STRIP_FILE,
+)  # fmt: skip
+_OWN_NUMBERED = {"samples": (".webp",), "snapshots": (".safetensors",), "checkpoint": (".pt", ".json")}
 TRAINING, STOPPED, FINISHED = "training", "stopped", "finished"
 SAMPLE_COLUMNS = 8
 SAMPLE_SEEDS = range(SAMPLE_COLUMNS**2)  # of every sample sheet, so that each of its faces can be opened by seed
@@ -246,6 +255,20 @@ def write_epochs(folder: Path, epochs: int) -> None:
     if content["config"]["epochs"] != epochs:
         content["config"]["epochs"] = epochs
         _write_json(path, content)
+
+
+def clear(folder: Path) -> None:
+    """Remove every file of the format but config.json, and no others; nobody else may be writing to the folder."""
+    folder = Path(folder)
+    remove_leftovers(folder)
+    for name in _OWN_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for name, suffixes in _OWN_NUMBERED.items():
+        for path in (folder / name).glob("*"):
+            if path.suffix in suffixes and path.stem.isdigit():
+                path.unlink()
+        with contextlib.suppress(OSError):  # not there, or with files of others in it
+            (folder / name).rmdir()
 
 
 def write_data(folder: Path, data: DataRecord, given_up: Earlier | None = None) -> None:
@@ -568,7 +591,7 @@ def append_history(folder: Path, row: dict[str, float | int | str]) -> None:
 
     A row that the disk does not take whole is taken back; raises OSError.
     """
-    path = Path(folder) / "history.csv"
+    path = Path(folder) / HISTORY_FILE
     if "event" in row:
         row = row | {"event": " ".join(str(row["event"]).split())}  # a row is a line
     text = io.StringIO()
@@ -598,7 +621,7 @@ def read_history(folder: Path) -> list[dict[str, float | int | str | None]]:
         RunError: it is no regular file of the folder, or has more than `MOST_HISTORY_BYTES`.
     """
     try:
-        text = read_inside(folder, "history.csv", MOST_HISTORY_BYTES).decode("utf-8-sig", "replace")
+        text = read_inside(folder, HISTORY_FILE, MOST_HISTORY_BYTES).decode("utf-8-sig", "replace")
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -646,7 +669,7 @@ def rewind(folder: Path, history_rows: int, n_samples: int, n_snapshots: int) ->
     """
     folder = Path(folder)
     remove_leftovers(folder)
-    path = folder / "history.csv"
+    path = folder / HISTORY_FILE
     if path.exists():
         lines = read_text(path).splitlines(keepends=True)[: history_rows + 1]
         if lines and lines[0].rstrip("\n") != ",".join(HISTORY_COLUMNS):  # of a version with other columns

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-import shutil
 import sys
 import tempfile
 import threading
@@ -20,13 +19,12 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from gan import directions, encoder, run
+from gan import run
 from gan.checkpoint import has_checkpoint
 from gan.config import GANConfig
 from gan.data import DataError, epoch_order, make_batch
 from gan.data_record import DataRecord, SourceRecord, identity_of
 from gan.distributed import any_rank, from_rank_zero
-from gan.files import remove_leftovers
 from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
 from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
@@ -247,7 +245,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord
     info = run.read_info(folder)
     history = run.read_history(folder)
     if not history or not (folder / run.CRITIC_FILE).is_file():
-        missing = run.CRITIC_FILE if history else "history.csv"
+        missing = run.CRITIC_FILE if history else run.HISTORY_FILE
         raise TrainingError(f"{folder} has no {missing}, which a training needs to start from it: give another folder")
     networks = {run.MODEL_FILE: {trainer.generator, trainer.ema}, run.CRITIC_FILE: {trainer.discriminator}}
     try:
@@ -387,15 +385,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 def _claim(out: Path, overwrite: bool) -> None:
     """Make `out` ours, which holds its lock already; removes an old model's own files only, and only when told."""
     check_out(out, overwrite)
-    remove_leftovers(out)
-    for name in ("samples", "snapshots"):
-        shutil.rmtree(out / name, ignore_errors=True)
-    for path in [*(out / "checkpoint").glob("*.json"), *(out / "checkpoint").glob("*.pt")]:
-        path.unlink()
-    # config.json stays until it is written anew: a process killed before would else leave what looks like other files.
-    for name in ("model.safetensors", run.CRITIC_FILE, run.BEST_FILE, "history.csv", run.STATE_FILE,
-                 "metrics.json", directions.FILE, encoder.FILE, "projection.json", "README.md"):  # fmt: skip
-        (out / name).unlink(missing_ok=True)
+    run.clear(out)  # but for config.json: a process that is killed now would else leave what looks like other files
 
 
 def _roll_back(trainer: Trainer, recorder: Recorder, rollbacks: int) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import train as command
 from gan import directions, load_generator, run, sample
 from gan.checkpoint import load_meta
 from gan.config import FIELDS, PRESETS
-from gan.data_record import BUILT_IN, DataRecord
+from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
 from gan.training import Limits, Outcome
@@ -359,3 +360,45 @@ def test_commands_are_quoted_for_the_shell(capsys):
     assert begin("my run's", "--max-minutes=1e-6") == 0
     line = capsys.readouterr().out.splitlines()[-1]
     assert shlex.split(line.removeprefix("go on with: ")) == ["python", "train.py", "--resume", "my run's"]
+
+
+def test_a_resumed_run_has_the_options_that_it_began_with_from_any_folder(handed_over, monkeypatch, tmp_path, capsys):
+    (tmp_path / "faces").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "faces" / "a.png")
+    monkeypatch.setattr(command, "finish", lambda out: None)
+    begun = ["--data", "faces", "drawn:40", "--data-root=d", "--max-images=1000", "--device=cpu", "--precision=fp32",
+             "--sample-every=100", "--save-minutes=0.5", "--kind=faces", "--terms=  My  own. "]  # fmt: skip
+    assert command.main(["--preset=nadim-celeba32", "--batch-size=8", "--out=begun", *begun]) == 0
+    (first,) = handed_over
+    assert [part.terms for part in first["data"].parts] == ["My own.", "drawn"]
+    run.write_config(tmp_path / "begun", first["config"], first["data"])
+    (tmp_path / "begun" / "checkpoint").mkdir()
+    meta = json.dumps({"step": 0, "sha256": "", **first["meta"]})
+    (tmp_path / "begun" / "checkpoint" / "000000000.json").write_text(meta, encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def resumed(*options):
+        assert command.main([f"--resume={tmp_path / 'begun'}", *options]) == 0
+        return handed_over[-1]
+
+    again = resumed()
+    for name in ("data", "meta", "device", "precision", "sample_every", "save_minutes", "limits"):
+        assert again[name] == first[name], name
+    assert resumed("--epochs=3")["limits"] == Limits(3, None, None)  # asked for, and not capped by the old limit
+    assert resumed("--max-images=2000", "--save-minutes=9")["save_minutes"] == 9
+    others = resumed("--data", "drawn:50", "--new-data")
+    assert others["new_data"] and others["meta"]["kind"] == "unknown" and others["meta"]["terms"] == ""
+    capsys.readouterr()
+    assert "--new-data goes with --resume" in refused(capsys, "--new-data")
+    assert "leave out --kind and --terms" in refused(capsys, "--data=drawn:40", "--kind=faces", "--batch-size=8")
+    assert "expected celeba, mnist, or a sentence" in refused(capsys, "--terms= ")
+
+
+def test_a_model_s_own_pictures_are_the_default_where_its_data_say_where_they_are(
+    handed_over, tiny_run, run_copy, capsys
+):
+    run.write_data(run_copy, DataRecord((SourceRecord("a.zip", "a.zip"),), 44))
+    assert "was trained on a.zip: give --data" in refused(capsys, f"--start-from={run_copy}", "--out=b")
+    assert command.default_data(None, tiny_run) == ["drawn"]
+    assert command.default_data("dlnd-mnist28") == ["mnist"] and command.default_data("faces64") == ["celeba"]

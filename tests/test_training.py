@@ -292,10 +292,16 @@ def test_an_existing_model_is_never_overwritten_unasked(run_copy, tiny_config, p
 def test_overwrite_removes_the_model_s_own_files_only(run_copy, tiny_config, pictures):
     (run_copy / "notes.txt").write_text("mine", encoding="utf-8")
     (run_copy / "album").mkdir()
-    (run_copy / "album" / "me.webp").write_bytes(b"mine too")
+    kept = [run_copy / name for name in ("album/me.webp", "samples/me.webp", "checkpoint/mine.txt", "notes.md")]
+    for path in kept:
+        path.write_bytes(b"mine too")
+    own = ("metrics.json", "projection.json", "directions.safetensors", "encoder.safetensors", "best.safetensors")
+    for name in (*own, "strip.webp", "samples/9999.webp", "snapshots/9999.safetensors"):
+        (run_copy / name).touch()
     go(tiny_config, pictures, run_copy, overwrite=True)
+    assert all(path.read_bytes() == b"mine too" for path in kept)
+    assert not any((run_copy / name).exists() for name in (*own, "strip.webp"))
     assert (run_copy / "notes.txt").read_text(encoding="utf-8") == "mine"
-    assert (run_copy / "album" / "me.webp").read_bytes() == b"mine too"
     assert [row["images_seen"] for row in history(run_copy)] == [0, 32, 64, 80]
     assert list(run.samples(run_copy)) == [0, 1] and list(run.snapshots(run_copy)) == [0]
     assert {path.stem for path in (run_copy / "checkpoint").glob("*.pt")} == {"000000000", "000000010"}

@@ -42,7 +42,7 @@ IMAGES = 5000  # on each side
 LEAST_IMAGES = 8
 PATCH_IMAGES = 2048  # of these, for the sliced Wasserstein distance, which is slow
 NEIGHBOUR_SEEDS = range(20)
-FILE = "metrics.json"
+FILE = run.METRICS_FILE
 CROP = "aligned 178x218 pictures: the 128x128 around x=89, y=121; others: the centre square; Lanczos"
 
 
