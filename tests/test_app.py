@@ -149,6 +149,15 @@ def test_what_cannot_be_drawn_is_refused_in_words(client, arguments, sentence):
         client.predict(**arguments, api_name="/generate")
 
 
+def test_no_picture_is_larger_than_may_be_sent(client, monkeypatch):
+    monkeypatch.setattr("gan.ui.api.MAX_PIXELS", 33 * 33)
+    assert Image.open(client.predict(model="small", scale=2, api_name="/generate")).size == (32, 32)
+    with pytest.raises(AppError, match="would have 2,304 pixels, and at most 1,089 are sent: ask for a smaller scale"):
+        client.predict(model="small", scale=3, api_name="/generate")
+    with pytest.raises(AppError, match=r"would have 1,280 pixels.*fewer pictures or columns"):
+        client.predict(model="small", count=1, columns=5, api_name="/grid")
+
+
 def test_grid_is_bounded(client):
     with pytest.raises(AppError, match="greater than maximum value 64"):
         client.predict(model="small", count=65, api_name="/grid")

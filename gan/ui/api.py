@@ -15,6 +15,7 @@ from gan.ui.state import MAX_DIMENSIONS, MAX_TRUNCATION, Face, FaceError
 
 MAX_FACES = 64  # in one grid
 MAX_SCALE = 16
+MAX_PIXELS = 2048 * 2048  # of a picture that is sent
 
 
 def build(library: Library) -> None:
@@ -46,6 +47,7 @@ def build(library: Library) -> None:
             A PNG whose metadata holds all arguments but scale: dropped into the page, it restores them.
         """
         face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
+        _check_pixels((scale * library.entry(face.model).info.config.image_size) ** 2, "a smaller scale")
         pixels = draw(library, face).pixels
         return Image.open(io.BytesIO(png(pixels, face, least_size=scale * pixels.shape[1])))
 
@@ -62,6 +64,8 @@ def build(library: Library) -> None:
         if seed + count - 1 > MAX_SEED:
             most = MAX_SEED - count + 1
             raise FaceError(f"seed {seed}: expected at most {most} for {count} pictures")
+        cells = -(-count // columns) * columns
+        _check_pixels(cells * library.entry(model).info.config.image_size ** 2, "fewer pictures or columns")
         pixels = draw_seeds(library, model, range(seed, seed + count), truncation)
         return to_image(image_grid(pixels, columns))
 
@@ -124,3 +128,11 @@ def build(library: Library) -> None:
     gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid")
     gr.api(models, api_name="models")
     gr.api(directions, api_name="directions")
+
+
+def _check_pixels(count: int, instead: str) -> None:
+    """Raises `FaceError` for a picture that is larger than may be sent."""
+    if count > MAX_PIXELS:
+        raise FaceError(
+            f"This picture would have {count:,} pixels, and at most {MAX_PIXELS:,} are sent: ask for {instead}"
+        )

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
 CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
 _FASTER = torch.channels_last  # by a fifth, for one picture at a time on a CPU
+_MOST_ENCODERS = 16  # remembered; 2 MB each, about
 _OPEN_MILLISECONDS, _MEGABYTE_MILLISECONDS = 20.0, 30.0  # of loading a network: for each, and for its size
 _LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
 MOST_MULTIPLICATIONS = 5e9  # for one picture or one judgement: about a second
@@ -198,6 +199,8 @@ class Library:
             except RunError as error:
                 known = key, RunError(_without_place(str(error), folder))
             self._encoders[folder] = known
+            while len(self._encoders) > _MOST_ENCODERS:
+                self._encoders.pop(next(iter(self._encoders)), None)
         if isinstance(known[1], RunError):
             raise known[1]
         return known[1]

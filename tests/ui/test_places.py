@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from gan.models import Generator
 from gan.ui import places
+from gan.ui.drawing import picture_milliseconds
 from gan.ui.places import Busy, GivenUp, Visitor, breathe, later, locked, price, run, run_telling
 
 ANN, BOB, EVE = Visitor("1.1.1.1", "ann"), Visitor("1.1.1.1", "bob"), Visitor("2.2.2.2", "eve")
@@ -241,3 +243,12 @@ def test_outside_of_both_places_nothing_is_dear():
     breathe()
     with locked(threading.Lock()):
         pass
+
+
+def test_a_picture_costs_the_same_however_busy_the_machine_is(monkeypatch, tiny_config):
+    class Slow(Generator):
+        def forward(self, z):
+            time.sleep(0.05)  # as where others have the core
+            return super().forward(z)
+
+    assert picture_milliseconds(Slow(tiny_config).eval()) < 40
