@@ -265,13 +265,11 @@ def long_number(stage: Stage, chance: random.Random) -> None:
 
 
 def no_numbers(stage: Stage, chance: random.Random) -> None:
-    """Weights that are NaN or infinite, or whose sums are, with or without a checksum of their own."""
+    """Weights that are NaN or infinite, with or without a checksum of their own."""
     path = stage.bad / chance.choice(("model.safetensors", "discriminator.safetensors", "snapshots/0000.safetensors"))
     tensors = load_file(path)
-    floats = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point())
-    value = chance.choice((float("nan"), float("inf"), 60000.0))
-    for name in floats if value == 60000.0 else [chance.choice(floats)]:
-        tensors[name] = torch.full_like(tensors[name], value)
+    name = chance.choice(sorted(name for name, tensor in tensors.items() if tensor.is_floating_point()))
+    tensors[name] = torch.full_like(tensors[name], chance.choice((float("nan"), float("inf"))))
     chance.choice((model_folder.save_tensors, lambda path, tensors: save_file(tensors, path)))(path, tensors)
 
 
