@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import random
@@ -64,16 +65,16 @@ class Visit:
         page = self.page
         if kind == "offline":
             page.context.set_offline(True)
-            yield
-            page.context.set_offline(False)
+            mend = functools.partial(page.context.set_offline, False)
         elif kind == "restart":
-            start = self.restart()
-            yield
-            start()
+            mend = self.restart()
         else:
             page.route(API, lambda route: route.abort() if kind == "aborted" else route.fulfill(status=int(kind)))
+            mend = functools.partial(page.unroute, API)
+        try:
             yield
-            page.unroute(API)
+        finally:
+            mend()
 
     def until(self, what: str, seconds: float, holds: Callable[[], object]) -> None:
         """Wait until something holds; raises `Wrong`."""
@@ -147,7 +148,7 @@ def choose_at_random(visit: Visit) -> Callable[[], object]:
 
 def turn_grid(visit: Visit) -> Callable[[], object]:
     before = visit.text("#grid .grid-head p")
-    visit.page.get_by_label("Faces after these").click()
+    visit.page.click("#grid [aria-label='Faces after these']")
     return lambda: visit.text("#grid .grid-head p") != before
 
 
@@ -289,7 +290,8 @@ def attempts(row: Row, visit: Visit, kinds: tuple[str, ...], tries: int) -> None
         except (Wrong, Error) as error:
             row.fail(f"try {number}, {use.tab}, {use.what}, {kind} for {seconds} s: {error}")
             visit.problems.clear()
-            visit.page.reload()
+            visit.page.goto(visit.page.url)
+            visit.until("a face", GOES_ON_WITHIN, visit.page.locator(FACE).is_visible)
 
 
 @contextlib.contextmanager
@@ -324,7 +326,7 @@ def server(port: int) -> Iterator[Callable[[], Callable[[], None]]]:
 def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(1000 * GOES_ON_WITHIN)
+    page.set_default_timeout(10_000)
     return page
 
 
