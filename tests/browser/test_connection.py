@@ -85,7 +85,9 @@ def test_what_was_moved_while_nothing_answered_outlasts_a_reload(browser, site):
 def test_a_server_that_only_fails_is_told_and_asked_again(browser, site):
     """After a while a request is given up; what waits for it says so, and the newest state is drawn all the same."""
     page = connection.new_page(browser)
-    page.add_init_script("const wait = window.setTimeout; window.setTimeout = (f, ms, ...a) => wait(f, ms / 20, ...a);")
+    page.add_init_script(  # short pauses are shorter
+        "const wait = window.setTimeout; window.setTimeout = (f, ms, ...a) => wait(f, ms > 3000 ? ms : ms / 20, ...a);"
+    )
     page.goto(site.url)
     page.wait_for_selector("#grid img")
     before = page.get_attribute(connection.FACE, "src")
@@ -137,3 +139,20 @@ def test_a_new_session_may_say_what_the_one_before_was_shown(site):
             f"{site.url}/gradio_api/run/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         assert "runs/tiny" in urllib.request.urlopen(request).read().decode() or event == "face", name
+
+
+def test_a_refusal_says_why(browser, site):
+    page = connection.new_page(browser)
+    page.goto(site.url)
+    page.wait_for_selector("#grid img")
+    path, full = "**/component_server/", json.dumps({"detail": "Too much at once.", "error": "Too much at once."})
+    page.route(path, lambda route: route.fulfill(status=503, content_type="application/json", body=full))
+    before = page.get_attribute(connection.FACE, "src")
+    page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 2)
+    expect(page.locator("#tools .said")).to_contain_text("Too much at once.")
+    assert page.get_attribute(connection.FACE, "src") == before
+    page.unroute(path)
+    page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 1)
+    expect(page.locator(connection.FACE)).not_to_have_attribute("src", before)
+    expect(page.locator("#tools .said")).to_have_text("")
+    page.context.close()

@@ -326,7 +326,7 @@ def server(port: int) -> Iterator[Callable[[], Callable[[], None]]]:
 def new_page(browser: Browser) -> Page:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     return page
 
 

@@ -75,6 +75,14 @@
     }
   }
 
+  const json = (content, status) => new Response(JSON.stringify(content), { status: status, headers: { "content-type": "application/json" } });
+
+  // A server function that was refused, as an answer: Gradio's client would drop the sentence.
+  async function told(response) {
+    const { error, detail } = await response.json().catch(() => ({}));
+    return json({ problem: error ?? (typeof detail === "string" ? detail : FAILING) }, 200);
+  }
+
   window.fetch = async function (input, options) {
     const path = String(input.url ?? input).split("?")[0];
     if (!OURS.test(path)) return send(input, options);
@@ -85,13 +93,13 @@
         if (response && isAnswer(response)) {
           tell(GONE, "");
           setTimeout(wake); // the others need not wait any longer
-          return response;
+          return path.includes("/component_server") && !response.ok ? await told(response) : response;
         }
         const sentence = response ? FAILING : SILENT;
         faults += response?.status === 500;
         if (!REPEATED.test(path) || faults === FAULTS) {
           tell(GONE, sentence);
-          return new Response(JSON.stringify({ error: sentence }), { status: 500, headers: { "content-type": "application/json" } });
+          return json({ error: sentence }, 500);
         }
         tell(request, sentence);
         await pause(number);
