@@ -114,8 +114,20 @@ def unread(place: Place) -> str:
 
 def second(place: Place) -> str:
     """A training that is to begin, or to go on, in a folder that another one is at work in."""
-    out = place.new()
-    first = Process(place.folder, *OPTIONS, EVERY_STEP, f"--out={out}", before=slowly)
+    out, held = place.new(), place.folder / "held"
+
+    def held_up() -> None:
+        with_sliders()
+
+        def make(*arguments: object, **options: object) -> object:
+            while held.exists() and read_history(place.folder / out):
+                time.sleep(0.01)
+            return make_batch(*arguments, **options)
+
+        training.make_batch = make
+
+    held.touch()
+    first = Process(place.folder, *OPTIONS, EVERY_STEP, f"--out={out}", before=held_up)
     try:
         if not first.until(lambda: any((place.folder / out / "checkpoint").glob("*.json"))):
             return f"the first one did not begin: {first.log[-400:]}"
@@ -125,8 +137,10 @@ def second(place: Place) -> str:
         status = other.wait(60)
         other.end()
         sentences = [line for line in other.log.splitlines() if line.startswith("train.py: ")]
-        if status != 2 or len(sentences) != 1:
+        whose = ("is being written by another process", "is in training", "already holds a model")
+        if status != 2 or len(sentences) != 1 or not any(text in sentences[0] for text in whose):
             return f"{arguments[-1]}: exit {status}: {other.log[-400:]}"
+        held.unlink()
         if (status := first.wait(60)) != 0:
             return f"the first one, beside {arguments[-1]}: exit {status}: {first.log[-400:]}"
     finally:
