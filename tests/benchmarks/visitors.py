@@ -1,6 +1,7 @@
 """Visitors who all slide at once: how long each move takes, and whether the server's memory stays flat.
 
     python tests/benchmarks/visitors.py --visitors 8 --rate 10 --seconds 60
+    python tests/benchmarks/visitors.py --seconds 5 --sessions 10000       memory, while so many new visitors come by
 
 Each visitor moves a slider at fixed moments and posts what the page posts, on a connection of its own. As in the page,
 one move is asked at a time, and of those that fall due meanwhile only the newest is asked next; the others count as
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=8)
     parser.add_argument("--rate", type=float, default=10, help="moves a second of each")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--sessions", type=int, default=0, help="new visitors afterwards, each with one move")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         port = free_port()
@@ -38,6 +40,8 @@ def main() -> None:
             before = resident_megabytes(server.pid)
             times, superseded, errors = slide(url, stage, options.visitors, options.rate, options.seconds)
             after = resident_megabytes(server.pid)
+            if options.sessions:
+                meet(url, stage, options.sessions, server.pid)
     print(f"{options.visitors} visitors, {options.rate:g} moves a second each, {options.seconds:g} s")
     print(f"{len(times)} moves answered, {superseded} superseded")
     print(f"{percentiles(times)} (wanted: p95 at most 200 ms)")
@@ -85,6 +89,18 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
     for thread in threads:
         thread.join()
     return times, visitors * moves - len(times), errors
+
+
+def meet(url: str, stage: int, sessions: int, pid: int) -> None:
+    """New visitors, one after the other, each with one move; the server's memory is printed ten times on the way."""
+    with httpx.Client(timeout=60) as client:
+        for number in range(sessions + 1):
+            if number % max(1, sessions // 10) == 0:
+                print(f"{number} sessions: {resident_megabytes(pid):.0f} MB", flush=True)
+            face = json.dumps({"model": "faces64", "seed": number, "truncation": 1})
+            body = {"component_id": stage, "fn_name": "move", "session_hash": uuid.uuid4().hex[:12]}
+            body["data"] = {"face": face, "pixels": False}
+            client.post(f"{url}/gradio_api/component_server", json=body).raise_for_status()
 
 
 def resident_megabytes(pid: int) -> float:
