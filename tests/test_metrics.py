@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -134,10 +135,13 @@ def test_pictures_that_no_classifier_knows(tiny_run):
     assert result["generated"]["sliced_wasserstein"] > result["real"]["sliced_wasserstein"] > 0
 
 
-def test_the_model_saw_the_held_out_pictures(tiny_run):
+def test_the_model_saw_the_held_out_pictures(tiny_run, run_copy):
     """`tiny_run` was trained on 44 pictures: all of them, when there are 44."""
     assert Judge(["drawn:44"]).judge(tiny_run)["protocol"]["held_out_seen_by_model"] is True
     assert Judge(["drawn:46"]).judge(tiny_run)["protocol"]["held_out_seen_by_model"] is False
+    data = run.read_info(run_copy).data
+    run.write_data(run_copy, dataclasses.replace(data, identity="of as many others"))
+    assert Judge(["drawn:44"]).judge(run_copy)["protocol"]["held_out_seen_by_model"] is False
 
 
 def test_judged_at_a_smaller_size(tiny_run, faces, classifiers):

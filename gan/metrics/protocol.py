@@ -17,7 +17,7 @@ from torch import Tensor
 from gan import run
 from gan.classifier import SURE, Classifier, load_classifier, task_of
 from gan.data import describe_sources
-from gan.data_record import UNKNOWN, kind_of
+from gan.data_record import UNKNOWN, identity_of, kind_of
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics import inception
 from gan.metrics.distances import (
@@ -264,8 +264,7 @@ class Judge:
             "model_size": info.config.image_size,
             "data": describe_sources(self.sources),
             "held_out": f"{split.words} ({len(split.held_out_rows):,} pictures)",
-            # A model that was trained on as many pictures as there are saw those that are held out here.
-            "held_out_seen_by_model": same and info.data.images == len(split.training),
+            "held_out_seen_by_model": same and _was_trained_on(info, split.training),
             "crop": CROP,
             "sliced_wasserstein": f"{min(n, PATCH_IMAGES)} pictures, x 1000",
             "ms_ssim": f"{min(n // 2, PAIRS)} pairs, {scales(size)} scales, window {WINDOW}",
@@ -280,6 +279,13 @@ class Judge:
             facts["kernel_distance"] = f"{KERNEL_SUBSETS} subsets of {min(n, KERNEL_SUBSET_SIZE)}"
             facts["precision_recall"] = f"k = {NEIGHBOUR}"
         return facts
+
+
+def _was_trained_on(info: run.RunInfo, images: np.ndarray) -> bool:
+    """Whether a model saw just these pictures: by content at its own size, where that is recorded, else by number."""
+    if info.data.identity and images.shape[1] == info.config.image_size:
+        return identity_of(images) == info.data.identity
+    return info.data.images == len(images)
 
 
 def digit_figures(probabilities: Tensor) -> dict:
