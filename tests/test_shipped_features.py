@@ -1,0 +1,174 @@
+"""Every model of weights/ through everything that there is: each endpoint, each tab, each command for a model folder.
+
+What there is is found, in the page's config and in the package; what to ask of it stands in `examples`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from asking import Visitor
+from examples import COMMANDS, ENDPOINTS, EVENTS, NOT_TRIED, SERVER_FUNCTIONS, Model, drawn_photo
+from gradio_client import Client
+from PIL import Image
+from serving import serve
+
+from gan import projection, projection_report, replay_export, run
+from gan.encoder import FILE as ENCODER
+from gan.ui import arithmetic, explore, morph_view, photo_view
+from gan.ui.library import Library
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = ROOT / "weights"
+FOLDERS = sorted(folder for folder in WEIGHTS.iterdir() if run.is_run(folder))
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    return drawn_photo(tmp_path_factory.mktemp("photo") / "me.jpg")
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def model(request, photo) -> Model:
+    return Model(request.param, photo)
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serve(Library([WEIGHTS])) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return Client(site.url, verbose=False)
+
+
+@pytest.fixture
+def visitor(site):
+    visitor = Visitor(site.url)
+    yield visitor
+    visitor.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def weights_stay_as_they_are():
+    before = listing()
+    yield
+    assert listing() == before
+
+
+@pytest.fixture(autouse=True)
+def little_work(monkeypatch):
+    """As many pictures as it takes to go through every line, and no more."""
+    for module, name, value in (
+        (arithmetic, "_LOOKED_AT", 16), (arithmetic, "_TRIED", 2), (explore, "GRID_FACES", 4),
+        (morph_view, "GRID_FACES", 4), (photo_view, "STEPS", 2), (projection, "_CANDIDATES", 4),
+        (projection_report, "_TIMED", 1), (replay_export, "MAX_FRAMES", 2),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+
+
+def test_a_model_answers_at_every_endpoint(model, client):
+    for name in client.view_api(return_format="dict", print_info=False)["named_endpoints"]:
+        answer = client.predict(**ENDPOINTS[name](model), api_name=name)
+        for part in answer if isinstance(answer, tuple) else (answer,):
+            if isinstance(part, str):
+                with Image.open(part) as picture:
+                    picture.load()
+            else:
+                assert part or name == "/directions"
+
+
+def test_a_model_answers_every_server_function(model, visitor):
+    for component in visitor.config["components"]:
+        for name in component["props"].get("server_fns", ()):
+            for asked in SERVER_FUNCTIONS[name](model):
+                response = visitor.ask(component["id"], name, asked)
+                assert response.status_code == 200 and response.json(), (name, asked, response.text)
+                assert problems(response.json()) == [], (name, asked)
+
+
+def test_a_model_answers_every_event_of_the_tabs(model, visitor):
+    for name, event in events(visitor.config).items():
+        data, event_data = EVENTS[name](model)
+        *_, end = visitor.trigger(event, data, event_data)
+        assert end["success"] and "error" not in end["output"], (name, end)
+        snapshots = name != "replay-viewer.face" or run.snapshots(model.folder)
+        assert problems(end["output"]["data"]) == ([] if snapshots else [
+            f"{model.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
+        ]), name  # fmt: skip
+
+
+def test_a_model_goes_through_every_command(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+    copy = Path(shutil.copytree(model.folder, tmp_path / model.name))
+    assert set(commands()) == set(COMMANDS)
+    starts = (model.folder / run.CRITIC_FILE).exists()  # a training needs both networks
+    for name, options in COMMANDS.items():
+        status, said = main_of(name)(options(model, copy, tmp_path / "out")), capsys.readouterr().err
+        if name == "train" and not starts:
+            assert status == 2 and f"has no {run.CRITIC_FILE}, which a training needs" in said
+        elif name == "gan.projection" and not (model.folder / ENCODER).exists():
+            assert status == 2 and f"{ENCODER} is missing" in said
+        else:
+            assert status == 0, (name, said)
+    assert not starts or run.read_info(tmp_path / "out").start.model == model.name
+    assert f"# {model.name}" in (copy / "README.md").read_text(encoding="utf-8")
+
+
+def events(config: dict) -> dict[str, int]:
+    """The page's own events that Python answers, by their names in `EVENTS`: the number of each, or of one of them."""
+    ids = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+    found = {}
+    for event in config["dependencies"]:
+        if event["backend_fn"] and event["api_visibility"] == "private":
+            (target, kind), *_ = event["targets"]
+            named = ids.get(target)
+            found[f"{named}.{kind}" if named else re.sub(r"_\d+$", "", event["api_name"])] = event["id"]
+    return found
+
+
+def problems(answer: object) -> list[str]:
+    """What an answer says to be wrong."""
+    if isinstance(answer, dict):
+        said = answer.get("problem")
+        return [said] * bool(said) + problems([part for key, part in answer.items() if key != "problem"])
+    if isinstance(answer, list):
+        return [problem for part in answer for problem in problems(part)]
+    if isinstance(answer, str):
+        return re.findall(r'class="(?:picture notice|note)".*', answer)
+    return []
+
+
+def commands() -> list[str]:
+    """Modules that are commands for model folders."""
+    found = []
+    for path in [*ROOT.glob("*.py"), *(ROOT / "gan").rglob("*.py")]:
+        if path.name == "__main__.py" or '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.append(".".join(part for part in parts if part != "__main__"))
+    return sorted(set(found) - NOT_TRIED)
+
+
+def main_of(name: str) -> Callable[[list[str]], int]:
+    """What a command runs, given its options."""
+    module = importlib.import_module(name)
+    if hasattr(module, "main"):
+        return module.main
+    if (Path(module.__file__).parent / "__main__.py").exists() and module.__file__.endswith("__init__.py"):
+        return importlib.import_module(f"{name}.__main__").main
+    [elsewhere] = re.findall(r"^    from (\S+) import main$", Path(module.__file__).read_text(encoding="utf-8"), re.M)
+    return importlib.import_module(elsewhere).main
+
+
+def listing() -> dict[str, tuple[int, int]]:
+    """Size and time of every file of weights/."""
+    paths = (Path(folder) / name for folder, _, names in os.walk(WEIGHTS) for name in names)
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
