@@ -29,6 +29,7 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 import gradio as gr
 
 from gan.ui import api, explore, frames, limits, morph, photo, replay
+from gan.ui.arguments import Page
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
 from gan.ui.places import later
@@ -41,7 +42,7 @@ PORTS = range(7860, 7960)  # of which the first free one is taken where none is 
 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
-    with gr.Blocks(title="GAN Faces", analytics_enabled=False) as page:
+    with Page(title="GAN Faces", analytics_enabled=False) as page:
         script = static("remembering.js", "tabs.js")
         gr.HTML(frames.HEADER, elem_id="header", js_on_load=script, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):

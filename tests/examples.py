@@ -119,18 +119,18 @@ EVENTS: dict[str, Callable[[Model], tuple[list, object]]] = {
     "tools.restore": lambda m: ([m.face, *LOOK], {"state": m.own}),
     "truncation.release": lambda m: ([m.face, 0.8, None], None),
     "draw_grid": lambda m: ([m.face, 0.8, None], None),
-    "morph-viewer.opened": lambda m: ([m.face, None], {"chosen": False}),
+    "morph-viewer.opened": lambda m: ([m.face], {"chosen": m.name}),
     "morph-viewer.explored": lambda m: ([m.face], None),
     "morph-viewer.make": lambda m: (
         [],
         {"number": 1, "asked": {"faces": [m.face, m.own], "frames": 4, "fps": 10, "way": "loop", "format": "webp",
                                 "side": 256}},
     ),
-    "photo-viewer.opened": lambda m: ([m.face, None], {"chosen": False}),
+    "photo-viewer.opened": lambda m: ([m.face], {"chosen": m.name}),
     "photo-model.input": lambda m: ([m.name], None),
     "photo-viewer.find": lambda m: ([], {"number": 1, "asked": {"model": m.name, "content": m.content}}),
-    "replay-viewer.opened": lambda m: ([m.face, None, ""], None),
-    "replay-viewer.face": lambda m: ([m.face, m.name], None),
+    "replay-viewer.opened": lambda m: ([m.face], {"run": m.name, "second": ""}),
+    "replay-viewer.face": lambda m: ([m.face], {"run": m.name}),
 }  # fmt: skip
 
 # module -> options, for a model's copy that it may write to, and a folder that is not there yet

@@ -50,7 +50,8 @@ def test_only_named_endpoints_are_public_and_each_explains_itself(client):
     assert list(generate) == ["model", "seed", "truncation", "offsets", "scale", "directions", "latent"]
     assert generate["seed"]["type"]["type"] == "integer"
     assert generate["truncation"]["parameter_default"] == 1.0
-    assert generate["offsets"]["type"] == {"type": "object", "additionalProperties": {"type": "number"}}
+    offsets = generate["offsets"]["type"]
+    assert (offsets["type"], offsets["additionalProperties"]) == ("object", {"type": "number"})
     schema = urllib.request.urlopen(f"{client.src}gradio_api/info").read().decode()
     assert "same arguments always give the same picture" in schema
 
@@ -130,10 +131,10 @@ def test_models_lists_usable_and_broken_ones(client):
     [
         (dict(model="nobody"), "no model 'nobody': there are: small, runs/tiny"),
         (dict(model="runs/broken"), "cannot be read"),
-        (dict(model="small", seed=-1), "less than minimum value 0"),
-        (dict(model="small", seed=2**32), "greater than maximum value 4294967295"),
-        (dict(model="small", truncation=9), "greater than maximum value 1.5"),
-        (dict(model="small", scale=500), "greater than maximum value 16"),
+        (dict(model="small", seed=-1), "seed -1: expected a whole number from 0 to 4294967295"),
+        (dict(model="small", seed=2**32), "seed 4294967296: expected a whole number"),
+        (dict(model="small", truncation=9), "truncation 9: expected a number from 0 to 1.5"),
+        (dict(model="small", scale=500), "scale 500: expected a whole number from 1 to 16"),
         (dict(model="small", offsets={"20": 1}), "small has 20 dimensions, numbered 0 to 19"),
         (dict(model="small", offsets={"3": 99}), "offset 99: expected a number from -3 to 3"),
         (dict(model="small", offsets={"x": 1}), "dimension 'x': expected a whole number"),
@@ -159,7 +160,7 @@ def test_no_picture_is_larger_than_may_be_sent(client, monkeypatch):
 
 
 def test_grid_is_bounded(client):
-    with pytest.raises(AppError, match="greater than maximum value 64"):
+    with pytest.raises(AppError, match="count 65: expected a whole number from 1 to 64"):
         client.predict(model="small", count=65, api_name="/grid")
     with pytest.raises(AppError, match="expected at most 4294967280 for 16 pictures"):
         client.predict(model="small", seed=2**32 - 1, api_name="/grid")

@@ -19,7 +19,7 @@ from gradio_client import Client
 from PIL import Image
 from serving import serve
 
-from gan import projection, projection_report, replay_export, run
+from gan import projection, projection_report, replay, replay_export, run
 from gan.encoder import FILE as ENCODER
 from gan.ui import arithmetic, explore, morph_view, photo_view
 from gan.ui.library import Library
@@ -70,7 +70,7 @@ def little_work(monkeypatch):
     for module, name, value in (
         (arithmetic, "_LOOKED_AT", 16), (arithmetic, "_TRIED", 2), (explore, "GRID_FACES", 4),
         (morph_view, "GRID_FACES", 4), (photo_view, "STEPS", 2), (projection, "_CANDIDATES", 4),
-        (projection_report, "_TIMED", 1), (replay_export, "MAX_FRAMES", 2),
+        (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_export, "MAX_FRAMES", 2),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
 

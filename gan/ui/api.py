@@ -9,9 +9,10 @@ import gradio as gr
 from PIL import Image
 
 from gan.sampling import MAX_SEED, image_grid
+from gan.ui.arguments import EXAMPLE, NAME, NUMBER, WHOLE, argument, endpoint
 from gan.ui.drawing import draw, draw_seeds, png, to_image
 from gan.ui.library import Library
-from gan.ui.state import MAX_DIMENSIONS, MAX_TRUNCATION, Face, FaceError
+from gan.ui.state import MAX_TRUNCATION, Face, FaceError, number, whole
 
 MAX_FACES = 64  # in one grid
 MAX_SCALE = 16
@@ -46,7 +47,9 @@ def build(library: Library) -> None:
         Returns:
             A PNG whose metadata holds all arguments but scale: dropped into the page, it restores them.
         """
-        face = Face(model, seed, truncation, offsets or {}, latent, directions or {})
+        scale = whole("scale", scale, 1, MAX_SCALE)
+        moved = {} if directions is None else directions
+        face = Face(model, seed, truncation, {} if offsets is None else offsets, latent, moved)
         _check_pixels((scale * library.entry(face.model).info.config.image_size) ** 2, "a smaller scale")
         pixels = draw(library, face).pixels
         return Image.open(io.BytesIO(png(pixels, face, least_size=scale * pixels.shape[1])))
@@ -61,6 +64,8 @@ def build(library: Library) -> None:
             columns: pictures per row, 1 to 64.
             truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
         """
+        seed, truncation = whole("seed", seed, 0, MAX_SEED), number("truncation", truncation, 0, MAX_TRUNCATION)
+        count, columns = whole("count", count, 1, MAX_FACES), whole("columns", columns, 1, MAX_FACES)
         if seed + count - 1 > MAX_SEED:
             most = MAX_SEED - count + 1
             raise FaceError(f"seed {seed}: expected at most {most} for {count} pictures")
@@ -111,23 +116,30 @@ def build(library: Library) -> None:
             for direction in found
         ]
 
+    seed = WHOLE | {"minimum": 0, "maximum": MAX_SEED}
+    truncation = NUMBER | {"minimum": 0, "maximum": MAX_TRUNCATION}
+    some = WHOLE | {"minimum": 1, "maximum": MAX_FACES}
+    moves = {"type": "object", "additionalProperties": NUMBER}
     with gr.Column(visible=False):
-        model = gr.Textbox(label="model", max_length=200)
-        seed = gr.Number(0, label="seed", precision=0, minimum=0, maximum=MAX_SEED)
-        truncation = gr.Slider(0, MAX_TRUNCATION, 1.0, label="truncation")
-        offsets = gr.JSON(label="offsets")
-        moves = gr.JSON(label="directions")
-        for numbers in (offsets, moves):  # Gradio's own description of JSON is no valid schema: MCP clients refuse it
-            numbers.api_info = lambda: {"type": "object", "additionalProperties": {"type": "number"}}
-        latent = gr.Textbox("", label="latent", max_length=4 * MAX_DIMENSIONS)
-        scale = gr.Slider(1, MAX_SCALE, 1, step=1, precision=0, label="scale")
-        count = gr.Slider(1, MAX_FACES, 16, step=1, precision=0, label="count")
-        columns = gr.Slider(1, MAX_FACES, 4, step=1, precision=0, label="columns")
-        picture = gr.Image(format="png", type="pil", label="picture")
-    gr.on([], generate, [model, seed, truncation, offsets, scale, moves, latent], picture, api_name="generate")
-    gr.on([], grid, [model, seed, count, columns, truncation], picture, api_name="grid")
-    gr.api(models, api_name="models")
-    gr.api(directions, api_name="directions")
+        face_arguments = [
+            argument(NAME, EXAMPLE),
+            argument(seed, 7),
+            argument(truncation, 0.8),
+            argument(moves, {"3": 0.5, "17": -1.2}),
+            argument(WHOLE | {"minimum": 1, "maximum": MAX_SCALE}, 1),
+            argument(moves, {"Smile": 2}),
+            argument(NAME, ""),
+        ]
+        grid_arguments = [
+            argument(NAME, EXAMPLE), argument(seed, 0), argument(some, 16), argument(some, 4), argument(truncation, 1.0)
+        ]  # fmt: skip
+        of_a_model = argument(NAME, EXAMPLE)
+        face_picture, grid_picture = (gr.Image(format="png", type="pil", label="picture") for _ in range(2))
+        listed, found = (gr.JSON(label=label) for label in ("models", "directions"))
+    endpoint(generate, face_arguments, face_picture, "generate")
+    endpoint(grid, grid_arguments, grid_picture, "grid")
+    endpoint(models, [], listed, "models")
+    endpoint(directions, [of_a_model], found, "directions")
 
 
 def _check_pixels(count: int, instead: str) -> None:

@@ -37,13 +37,11 @@ def bases(face: Face, z_dim: int, directions: Iterable[Direction]) -> dict[str, 
     return {basis: pages for basis, pages in found.items() if pages}
 
 
-def choose(
-    available: dict[str, Pages], face: Face, basis: str | None = None, page: str | None = None
-) -> tuple[str, str]:
+def choose(available: dict[str, Pages], face: Face, basis: object = None, page: object = None) -> tuple[str, str]:
     """The basis and page to show: those wanted if there are any, else those of a moved slider, else the first."""
-    if basis not in available:
+    if not isinstance(basis, str) or basis not in available:
         basis = _first({name: itertools.chain(*pages.values()) for name, pages in available.items()}, face)
-    if page not in available[basis]:
+    if not isinstance(page, str) or page not in available[basis]:
         page = _first(available[basis], face)
     return basis, page
 

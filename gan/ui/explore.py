@@ -19,8 +19,19 @@ from gan.ui import frames
 from gan.ui.bases import OWN, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, draw_seeds, png
 from gan.ui.library import Entry, Library
-from gan.ui.state import MAX_OFFSET, MAX_TEXT, MAX_TRUNCATION, Face, FaceError, OwnDirection, clean_name
-from gan.ui.tab import function, static
+from gan.ui.state import (
+    MAX_OFFSET,
+    MAX_TEXT,
+    MAX_TRUNCATION,
+    Face,
+    FaceError,
+    OwnDirection,
+    clean_name,
+    first_seed,
+    number,
+    short,
+)
+from gan.ui.tab import detail, function, static
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
@@ -163,7 +174,7 @@ class Explore:
 
     def pick(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
         """A face of the grid, without the changes."""
-        return self._shown(lambda: self._of_seed(text, event.seed), basis, span, pixels)
+        return self._shown(lambda: self._of_seed(text, detail(event, "seed")), basis, span, pixels)
 
     def reset(self, text: str, basis: str | None, span: str | None, pixels: bool) -> list:
         """The face as its seed or its own latent made it."""
@@ -173,14 +184,14 @@ class Explore:
 
     def restore(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
         """The state that a PNG carried."""
-        return self._shown(lambda: Face.from_json(str(event.state)), None, None, pixels)
+        return self._shown(lambda: Face.from_json(detail(event, "state")), None, None, pixels)
 
     def make(self, text: str, basis: str | None, span: str | None, pixels: bool, event: gr.EventData) -> list:
         """A new direction out of marked faces: `name`, seeds that have it, seeds that lack it."""
         face = note = None
         try:
             face = self._current(text)
-            direction = OwnDirection(event.name, face.model, tuple(event.has), tuple(event.lacks))
+            direction = OwnDirection(detail(event, "name"), face.model, detail(event, "has"), detail(event, "lacks"))
             face, basis = replace(face, own=(*face.own, direction)), OWN
         except FaceError as error:
             note = f"No slider was made: {error}."
@@ -192,7 +203,7 @@ class Explore:
         """One of the visitor's directions less, and what it changed."""
 
         def without() -> Face:
-            face, name = self._current(text), clean_name(event.name)
+            face, name = self._current(text), clean_name(detail(event, "name"))
             own = tuple(d for d in face.own if (d.model, d.name) != (face.model, name))
             gone = {d.key for d in face.own if d not in own}
             return replace(face, own=own, directions=tuple(pair for pair in face.directions if pair[0] not in gone))
@@ -214,16 +225,21 @@ class Explore:
     def draw_grid(self, text: str, truncation: float, start: int) -> str:
         """Faces of the seeds from `start` on, as the current model draws them."""
         try:
-            start = min(max(0, int(start or 0)), GRID_LAST)
+            start = first_seed(start or 0, GRID_FACES)
             seeds = range(start, start + GRID_FACES)
-            images = draw_seeds(self.library, self._current(text).model, seeds, truncation)
+            images = draw_seeds(
+                self.library, self._current(text).model, seeds, number("truncation", truncation, 0, MAX_TRUNCATION)
+            )
             return frames.faces(images, seeds, GRID_LAST)
         except (FaceError, RunError):  # said in the picture's place
             return ""
 
     def turn_grid(self, text: str, truncation: float, event: gr.EventData) -> tuple:
         """Other seeds in the grid."""
-        start = min(max(0, int(event.start)), GRID_LAST)
+        try:
+            start = first_seed(detail(event, "start"), GRID_FACES)
+        except FaceError:  # none of the grid's own
+            start = 0
         return self.draw_grid(text, truncation, start), start
 
     def download(self, wanted: dict) -> dict:
@@ -236,7 +252,7 @@ class Explore:
             "name" and "png" (base64) of the file, or "problem".
         """
         try:
-            face = Face.from_query(dict(parse_qsl(str(wanted.get("query"))[:MAX_TEXT])), self._default())
+            face = Face.from_query(_parameters(wanted.get("query")), self._default())
             drawn = draw(self.library, face)
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
@@ -322,6 +338,12 @@ class Explore:
 def _rank(config: GANConfig) -> tuple:
     """The higher, the sooner a visitor should see it."""
     return config.preset == next(iter(PRESETS)), config.channels, config.image_size
+
+
+def _parameters(query: object) -> dict[str, str]:
+    if not isinstance(query, str):
+        raise FaceError(f"query {short(query)}: expected the part of a link after its '?'")
+    return dict(parse_qsl(query[:MAX_TEXT]))
 
 
 def seed_slider(seed: int) -> dict:

@@ -37,6 +37,7 @@ from gan.run import (
 )
 from gan.sampling import latents
 from gan.ui.places import breathe, locked, price
+from gan.ui.state import short
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,9 @@ class Library:
             self._looking.release()
 
     def entry(self, name: str) -> Entry:
-        """The usable model of that name; raises `RunError` for an unknown or a broken one."""
+        """The usable model of that name; raises `RunError` for an unknown or a broken one, and for what is no name."""
+        if not isinstance(name, str):
+            raise RunError(f"model {short(name)}: expected the name of a model, as text")
         if time.monotonic() - self._looked < _LOOK_SECONDS and (known := self._usable.get(name)):
             return known
         entries = {entry.name: entry for entry in self.entries()}

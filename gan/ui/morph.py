@@ -17,11 +17,12 @@ from PIL import Image
 
 from gan.animation import formats
 from gan.ui import arithmetic, frames
+from gan.ui.arguments import EXAMPLE, NAME, NUMBER, WHOLE, argument, endpoint
 from gan.ui.arithmetic import Sum
 from gan.ui.drawing import METADATA_KEY
 from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
-from gan.ui.state import MAX_TRUNCATION, Face, FaceError
+from gan.ui.state import MAX_TRUNCATION, Face, FaceError, short
 from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 
 # One script in this order.
@@ -90,19 +91,22 @@ def build(library: Library, face: gr.Component) -> None:
 
 
 def _endpoints(server: MorphServer) -> None:
-    """The public /morph and /arithmetic; their components only describe and bound what they take and give."""
+    """The public /morph and /arithmetic."""
     with gr.Column(visible=False):
-        model = gr.Textbox(label="model", max_length=200)
-        seeds, a, b, c = (gr.JSON(label=label) for label in ("seeds", "a", "b", "c"))
-        _describe(seeds, 2, MOST_FACES)
-        for term in (a, b, c):
-            _describe(term, 1, arithmetic.FACES)
-        count = gr.Slider(2, MOST_FRAMES, 60, step=1, precision=0, label="frames")
-        fps = gr.Slider(1, MOST_FPS, 20, step=1, precision=0, label="fps")
-        way = gr.Radio(list(WAYS), value="loop", label="way")
-        format_ = gr.Radio(list(formats()), value="webp", label="format")
-        size = gr.Radio(list(SIDES), value=SIDES[0], label="size")
-        truncation = gr.Slider(0, MAX_TRUNCATION, 1.0, label="truncation")
+        film_arguments = [
+            argument(NAME, EXAMPLE),
+            argument(_seeds_schema(2, MOST_FACES), [7, 12, 3]),
+            argument(WHOLE | {"minimum": 2, "maximum": MOST_FRAMES}, 60),
+            argument(WHOLE | {"minimum": 1, "maximum": MOST_FPS}, 20),
+            argument(NAME | {"enum": list(WAYS)}, "loop"),
+            argument(NAME | {"enum": list(formats())}, "webp"),
+            argument(WHOLE, SIDES[0]),
+            argument(NUMBER | {"minimum": 0, "maximum": MAX_TRUNCATION}, 1.0),
+        ]
+        term = _seeds_schema(1, arithmetic.FACES)
+        sum_arguments = [
+            argument(NAME, EXAMPLE), argument(term, [0, 1, 2]), argument(term, [3, 4, 5]), argument(term, [6, 7, 8])
+        ]  # fmt: skip
         file = gr.File(label="file")
         picture = gr.Image(format="png", type="pil", label="picture")
         state = gr.JSON(label="state")
@@ -122,7 +126,7 @@ def _endpoints(server: MorphServer) -> None:
         Args:
             model: name of a model, as /models lists them.
             seeds: 2 to 8 whole numbers of 0 to 4294967295, in order, for example [7, 12, 3].
-            frames: up to 120, at least as many as seeds ("back": 2 * (seeds - 1)).
+            frames: 2 to 120, at least as many as seeds ("back": 2 * (seeds - 1)).
             fps: frames per second, 1 to 30.
             way: "loop" goes on from the last face to the first, "back" returns the way it came, "once" ends there.
             format: "webp", "gif" or "mp4".
@@ -154,19 +158,17 @@ def _endpoints(server: MorphServer) -> None:
         image = Image.open(io.BytesIO(server.equation(sum_)))
         return image, json.loads(image.text[METADATA_KEY])
 
-    gr.on([], morph, [model, seeds, count, fps, way, format_, size, truncation], file, api_name="morph")
-    gr.on([], add, [model, a, b, c], [picture, state], api_name="arithmetic")
+    endpoint(morph, film_arguments, file, "morph")
+    endpoint(add, sum_arguments, [picture, state], "arithmetic")
 
 
-def _describe(seeds: gr.JSON, least: int, most: int) -> None:
-    """Gradio's own description of JSON is no valid schema, and MCP clients refuse it."""
-    schema = {"type": "array", "items": {"type": "integer"}, "minItems": least, "maxItems": most}
-    seeds.api_info = lambda: schema
+def _seeds_schema(least: int, most: int) -> dict:
+    return {"type": "array", "items": WHOLE, "minItems": least, "maxItems": most}
 
 
 def _seeds(given: object) -> tuple:
     if not isinstance(given, list):
-        raise FaceError("seeds: expected a list of whole numbers, like [7, 12, 3]")
+        raise FaceError(f"seeds {short(given)}: expected a list of whole numbers, like [7, 12, 3]")
     return tuple(given)
 
 

@@ -16,16 +16,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.animation import MEDIA_TYPES, encode
+from gan.animation import MEDIA_TYPES, encode, formats
 from gan.morph import enlarged, interpolate
 from gan.run import RunError
-from gan.sampling import MAX_SEED, image_grid, latents
+from gan.sampling import image_grid, latents
 from gan.ui import arithmetic
 from gan.ui.arithmetic import Sum
 from gan.ui.drawing import draw_many, latent, picture_uri, png, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.places import breathe, price
-from gan.ui.state import Face, FaceError
+from gan.ui.state import Face, FaceError, first_seed, short, whole
 
 MOST_FACES = 8  # of a morph
 MOST_FRAMES = 120
@@ -61,10 +61,10 @@ class Film:
         for face in self.faces[1:]:
             _check_model(face, self.model)
         if self.way not in WAYS:
-            raise FaceError(f"way {str(self.way)[:40]!r}: expected one of {', '.join(WAYS)}")
+            raise FaceError(f"way {short(self.way)}: expected one of {', '.join(WAYS)}")
         least = 2 * (len(self.faces) - 1) if self.way == "back" else len(self.faces)
-        _check_number("frames", self.frames, least, MOST_FRAMES)
-        _check_number("frames per second", self.fps, 1, MOST_FPS)
+        object.__setattr__(self, "frames", whole("frames", self.frames, least, MOST_FRAMES))
+        object.__setattr__(self, "fps", whole("frames per second", self.fps, 1, MOST_FPS))
 
     @property
     def model(self) -> str:
@@ -109,7 +109,7 @@ class MorphServer:
         for text in _list(asked.get("faces"))[:MOST_FACES]:
             try:
                 face = Face.from_json(text)
-                _check_model(face, str(asked.get("model")))
+                _check_model(face, asked.get("model"))
                 generator = self._library.generator(face.model)
                 pixels = draw_many(generator, latent(self._library, face), face.truncation)[0]
             except (FaceError, RunError) as error:
@@ -167,9 +167,7 @@ class MorphServer:
                 last = time.monotonic()
 
         try:
-            film, format, side = _film(asked), str(asked.get("format"))[:20], asked.get("side")
-            if side not in SIDES:
-                raise FaceError(f"size {str(side)[:20]}: expected {' or '.join(map(str, SIDES))}")
+            film, format, side = _film(asked), asked.get("format"), asked.get("side")
             return _file(film, format, self.write_film(film, format, side, share))
         except ValueError as error:  # FaceError, RunError and ExportError
             return {"problem": str(error)}
@@ -182,6 +180,10 @@ class MorphServer:
         Args:
             tell: is told how much of it is done; what it raises ends it.
         """
+        if side not in SIDES:
+            raise FaceError(f"size {short(side)}: expected {' or '.join(map(str, SIDES))}")
+        if format not in formats():
+            raise FaceError(f"format {short(format)}: expected one of {', '.join(formats())}")
         generator = self._library.generator(film.model)
         price(film.frames * _FRAME_MILLISECONDS[side])
         z, truncation, _ = film.path(self._library)
@@ -202,7 +204,7 @@ class MorphServer:
     def arithmetic_example(self, asked: dict) -> dict:
         """Faces to begin with: {"terms": seeds of A, B, C, "names": of them and the result}, or {"problem"}."""
         try:
-            found = arithmetic.example(self._library, str(asked.get("model")))
+            found = arithmetic.example(self._library, asked.get("model"))
         except RunError as error:
             return {"problem": str(error)}
         return {"terms": found.terms, "names": found.names}
@@ -217,10 +219,9 @@ class MorphServer:
             {"start", "faces": a URI each of `GRID_FACES` consecutive seeds}, or {"problem"}.
         """
         try:
-            start = asked.get("start")
-            start = min(max(0, int(start)), MAX_SEED + 1 - GRID_FACES) if isinstance(start, (int, float)) else 0
-            generator = self._library.generator(str(asked.get("model")))
-        except RunError as error:
+            start = first_seed(asked.get("start", 0), GRID_FACES)
+            generator = self._library.generator(asked.get("model"))
+        except (FaceError, RunError) as error:
             return {"problem": str(error)}
         pictures = draw_many(generator, latents(generator.config, range(start, start + GRID_FACES)))
         return {"start": start, "faces": [thumbnail_uri(pixels) for pixels in pictures]}
@@ -236,7 +237,7 @@ class MorphServer:
             "picture": URI}, the sum itself in the middle}, or {"problem"}.
         """
         try:
-            solved = arithmetic.solve(self._library, Sum(str(asked.get("model")), asked.get("terms")))
+            solved = arithmetic.solve(self._library, Sum(asked.get("model"), asked.get("terms")))
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
         return {
@@ -258,8 +259,8 @@ class MorphServer:
             {"name", "type", "content" in base64}, or {"problem"}.
         """
         try:
-            sum_ = Sum(str(asked.get("model")), asked.get("terms"))
-            names = [str(name)[:40] for name in _list(asked.get("names"))[:4]]
+            sum_ = Sum(asked.get("model"), asked.get("terms"))
+            names = [name[:40] for name in _list(asked.get("names"))[:4] if isinstance(name, str)]
             content = self.equation(sum_, names if len(names) == 4 else ())
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
@@ -280,16 +281,12 @@ def _list(value: object) -> list:
     return value if isinstance(value, list) else []
 
 
-def _check_model(face: Face, model: str) -> None:
+def _check_model(face: Face, model: object) -> None:
     if face.model != model:
+        name = model[:200] if isinstance(model, str) else short(model)
         raise FaceError(
-            f"This face is one of {face.model}, and the morph is of {model}: choose {face.model} as its model"
+            f"This face is one of {face.model}, and the morph is of {name}: choose {face.model} as its model"
         )
-
-
-def _check_number(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise FaceError(f"{name} {str(value)[:20]}: expected a whole number from {low} to {high}")
 
 
 def film_name(film: Film, format: str) -> str:

@@ -18,11 +18,12 @@ from PIL import Image
 from gan.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
 from gan.projection import STEPS
 from gan.ui import frames
+from gan.ui.arguments import EXAMPLE, NAME, WHOLE, argument, endpoint, picture_file
 from gan.ui.drawing import png
 from gan.ui.library import Library
 from gan.ui.photo_view import MOST_STEPS, OPENING_MILLISECONDS, PhotoServer
 from gan.ui.places import price
-from gan.ui.state import Face, FaceError
+from gan.ui.state import Face, FaceError, whole
 from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
 
 SCRIPTS = ("asking.js", "remembering.js", "opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
@@ -83,11 +84,9 @@ def build(library: Library, face: gr.Component) -> None:
 
 
 def _endpoint(server: PhotoServer) -> None:
-    """The public /project; its components only describe and bound what it takes and gives."""
+    """The public /project."""
     with gr.Column(visible=False):
-        model = gr.Textbox(label="model", max_length=200)
-        file = gr.File(label="photo", type="filepath")
-        steps = gr.Slider(0, MOST_STEPS, STEPS, step=1, precision=0, label="steps")
+        arguments = [argument(NAME, EXAMPLE), picture_file(), argument(WHOLE, STEPS)]
         picture = gr.Image(format="png", type="pil", label="picture")
         found = gr.JSON(label="found")
 
@@ -114,7 +113,7 @@ def _endpoint(server: PhotoServer) -> None:
         finally:
             if path:
                 path.unlink(missing_ok=True)
-        result = server.project(model, content, steps)
+        result = server.project(model, content, whole("steps", steps, 0, MOST_STEPS))
         image = Image.open(io.BytesIO(png(result.pixels, result.face)))
         return image, {
             "state": json.loads(result.face.to_json()),
@@ -124,7 +123,7 @@ def _endpoint(server: PhotoServer) -> None:
             "feature_distance_guess": round(result.begin.feature_distance, 4),
         }
 
-    gr.on([], project, [model, file, steps], [picture, found], api_name="project")
+    endpoint(project, arguments, [picture, found], "project")
 
 
 def _model_of(face: str) -> str:

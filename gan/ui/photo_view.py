@@ -97,7 +97,7 @@ class PhotoServer:
         """
         try:
             price(OPENING_MILLISECONDS)
-            search = self._prepare(str(asked.get("model"))[:200], _content(asked.get("content")), STEPS)
+            search = self._prepare(asked.get("model"), _content(asked.get("content")), STEPS)
             history: list[Errors] = []
             told = 0.0
             for moment in at_turns(search.descend(STEPS)):

@@ -12,12 +12,12 @@ import gradio as gr
 from PIL import Image
 
 from gan.animation import formats
+from gan.ui.arguments import EXAMPLE, NAME, NUMBER, argument, endpoint
 from gan.ui.library import Entry, Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face, FaceError
 from gan.ui.tab import PRIVATE, detail, function, static, tell_failure
 
-MAX_STEP = 1e12  # images seen, of the API's argument; no run comes near
 # One script in this order.
 SCRIPTS = (
     "asking.js", "remembering.js", "opening.js", "files.js", "playing.js",
@@ -71,7 +71,7 @@ def build(library: Library, face: gr.Component) -> None:
 
     def draw(face: str, event: gr.EventData) -> dict:
         """Explore's face by every snapshot of a run."""
-        return {"strip": server.strip(face, str(detail(event, "run"))), "stamp": time.time_ns()}
+        return {"strip": server.strip(face, detail(event, "run")), "stamp": time.time_ns()}
 
     choose = "(run, second) => ({run: run, second: second})"
     viewer.opened(opened, face, [run, second, viewer], trigger_mode="always_last", **PRIVATE)
@@ -82,13 +82,11 @@ def build(library: Library, face: gr.Component) -> None:
 
 
 def _endpoint(server: ReplayServer) -> None:
-    """The public /replay; its components only describe and bound what it takes and gives."""
+    """The public /replay."""
     with gr.Row(visible=False):
-        model = gr.Textbox(label="model", max_length=200)
-        step = gr.Number(1.0, minimum=0, maximum=MAX_STEP, label="step")
+        arguments = [argument(NAME, EXAMPLE), argument(NUMBER, 0.5)]
         sheet = gr.Image(label="sheet", format="png")
         numbers = gr.JSON(label="numbers")
-        button = gr.Button("replay")
 
     def replay(model: str, step: float = 1.0) -> tuple[Image.Image, dict]:
         """What a run could draw at a moment of its training: the sample sheet nearest to it, and its numbers.
@@ -104,7 +102,7 @@ def _endpoint(server: ReplayServer) -> None:
         """
         return server.moment(model, step)
 
-    button.click(replay, [model, step], [sheet, numbers], api_name="replay")
+    endpoint(replay, arguments, [sheet, numbers], "replay")
 
 
 def _first(entries: list[Entry], face: str) -> str | None:

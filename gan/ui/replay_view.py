@@ -23,7 +23,7 @@ from gan.run import RunError
 from gan.ui.drawing import latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
-from gan.ui.state import Face, FaceError
+from gan.ui.state import Face, FaceError, number
 
 MAX_ANSWER_BYTES = 4 * 2**20  # of sheets in one answer; the browser asks again for the rest
 MAX_FILE_BYTES = 16 * 2**20  # of one file that is sent on as it is
@@ -36,6 +36,7 @@ _FILM_MILLISECONDS, _PNG_MILLISECONDS, _RUN_MILLISECONDS, _SNAPSHOT_MILLISECONDS
     (100.0, 1200.0),
 )
 _making = threading.Lock()  # what another visitor has made already is not made again
+MAX_STEP = 1e12  # images seen, of a moment; no run comes near
 _COLUMNS = (*CURVES, "diversity")
 _TYPES = {"gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4", "png": "image/png", "csv": "text/csv"}
 
@@ -83,19 +84,17 @@ class ReplayServer:
         except RunError:
             return {"sheets": []}
         wanted = asked.get("sheets")
-        wanted = (
-            [number for number in wanted[:MAX_SHEETS] if isinstance(number, int)] if isinstance(wanted, list) else []
-        )
+        wanted = [sheet for sheet in wanted[:MAX_SHEETS] if isinstance(sheet, int)] if isinstance(wanted, list) else []
         files, answer, size = run.samples(entry.folder), [], 0
-        for number in dict.fromkeys(wanted):
-            if number not in files:
+        for sheet in dict.fromkeys(wanted):
+            if sheet not in files:
                 continue
-            version = _stamp(files[number])
-            content = _sheet(files[number])
+            version = _stamp(files[sheet])
+            content = _sheet(files[sheet])
             size += len(content or b"")
             if answer and size > MAX_ANSWER_BYTES:
                 break
-            answer.append([number, version, base64.b64encode(content).decode() if content else None])
+            answer.append([sheet, version, base64.b64encode(content).decode() if content else None])
         return {"sheets": answer}
 
     def replay_download(self, asked: dict) -> dict:
@@ -109,8 +108,8 @@ class ReplayServer:
         """
         try:
             asked = asked if isinstance(asked, dict) else {}
-            names, kind = asked.get("runs"), str(asked.get("kind"))
-            if not isinstance(names, list) or not 1 <= len(names) <= 2 or kind not in _TYPES:
+            names, kind = asked.get("runs"), asked.get("kind")
+            if not isinstance(names, list) or not 1 <= len(names) <= 2 or kind not in list(_TYPES):
                 raise RunError(f"a download needs one or two runs and a kind out of {', '.join(_TYPES)}")
             entries = [self._entry({"name": name}) for name in names]
             content = self._file(entries, kind, asked.get("logarithmic") is not False)
@@ -151,13 +150,17 @@ class ReplayServer:
         return {"run": name, "about": about, "images": moments, "film": film}
 
     def moment(self, name: str, step: float) -> tuple[Image.Image, dict]:
-        """The sample sheet nearest to a moment of a run, and the run's numbers there; raises `RunError`.
+        """The sample sheet nearest to a moment of a run, and the run's numbers there.
 
         Args:
-            step: see `gan.replay.Replay.nearest_sheet`.
+            step: 0 to `MAX_STEP`, see `gan.replay.Replay.nearest_sheet`.
+
+        Raises:
+            gan.run.RunError, gan.ui.state.FaceError: no such run, one without sheets, or a step out of range.
         """
         from gan.replay_export import open_sheet
 
+        number("step", step, 0, MAX_STEP)
         price(_RUN_MILLISECONDS)
         replay = load_replay(self._entry({"name": name}).folder, name)
         sheet = replay.nearest_sheet(step)
@@ -180,7 +183,7 @@ class ReplayServer:
         """The run, also a broken one: what there is of it can still be looked at."""
         name = asked.get("name") if isinstance(asked, dict) else None
         found = next((entry for entry in self._library.entries() if entry.name == name), None)
-        return found or self._library.entry(str(name))
+        return found or self._library.entry(name)
 
     def _latent(self, face: Face, entry: Entry):
         """Explore's latent vector for this run, and in words whose it is; raises `RunError` where it has none."""

@@ -105,8 +105,8 @@ class Face:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", _model(self.model))
-        object.__setattr__(self, "seed", _whole("seed", self.seed, 0, MAX_SEED))
-        object.__setattr__(self, "truncation", _number("truncation", self.truncation, 0, MAX_TRUNCATION))
+        object.__setattr__(self, "seed", whole("seed", self.seed, 0, MAX_SEED))
+        object.__setattr__(self, "truncation", number("truncation", self.truncation, 0, MAX_TRUNCATION))
         object.__setattr__(self, "offsets", _offsets(self.offsets))
         object.__setattr__(self, "latent", encode_latent(decode_latent(self.latent)) if self.latent != "" else "")
         object.__setattr__(self, "directions", _directions(self.directions))
@@ -150,7 +150,7 @@ class Face:
         for name, value in self.directions:
             if name not in (vectors or {}):
                 there = f"it has {', '.join(vectors)}" if vectors else "it has none"
-                raise FaceError(f"{self.model} has no direction {_short(name)}: {there}")
+                raise FaceError(f"{self.model} has no direction {short(name)}: {there}")
             z = z + value * vectors[name]
         for dimension, value in self.offsets:
             if dimension >= config.z_dim:
@@ -266,36 +266,43 @@ def encode_latent(z: Tensor) -> str:
 def decode_latent(text: str) -> Tensor:
     """(z_dim,) float32 of `encode_latent`'s text; raises `FaceError`."""
     if not isinstance(text, str) or len(text) > 4 * MAX_DIMENSIONS:
-        raise FaceError(f"latent {_short(text)}: expected float16 numbers as base64url, at most {MAX_DIMENSIONS}")
+        raise FaceError(f"latent {short(text)}: expected float16 numbers as base64url, at most {MAX_DIMENSIONS}")
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return torch.from_numpy(np.frombuffer(content, "<f2").astype(np.float32))
     except (binascii.Error, ValueError) as error:
-        raise FaceError(f"latent {_short(text)}: expected float16 numbers as base64url ({error})") from None
+        raise FaceError(f"latent {short(text)}: expected float16 numbers as base64url ({error})") from None
+
+
+def first_seed(given: object, count: int) -> int:
+    """Where `count` consecutive seeds begin, brought into the range of seeds; raises `FaceError` for no number."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
+        raise FaceError(f"start {short(given)}: expected a whole number, the first seed")
+    return min(max(0, int(given)), MAX_SEED + 1 - count)
 
 
 def clean_name(text: str) -> str:
     """What of a text can name a direction; raises `FaceError` where nothing can."""
     if not isinstance(text, str):
-        raise FaceError(f"name {_short(text)}: expected text")
+        raise FaceError(f"name {short(text)}: expected text")
     characters = unicodedata.normalize("NFC", text[: 4 * MAX_NAME])
     kept = [c if unicodedata.category(c)[0] in "LMN" or c in "'/()-" else " " for c in characters]  # M: accents
     name = " ".join("".join(kept).split())[:MAX_NAME].strip()
     if not any(c.isalnum() for c in name):
-        raise FaceError(f"name {_short(text)}: expected letters or digits")
+        raise FaceError(f"name {short(text)}: expected letters or digits")
     return name
 
 
 def _model(value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > 200:
-        raise FaceError("model: expected the name of a model, 1 to 200 characters")
-    return value
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or any("\ud800" <= c <= "\udfff" for c in value):
+        raise FaceError(f"model {short(value)}: expected the name of a model, 1 to 200 characters")
+    return value  # without halves of characters, which no link can hold
 
 
 def _seeds(what: str, given: object) -> tuple[int, ...]:
     if not isinstance(given, (list, tuple)) or not 1 <= len(given) <= MAX_MARKED:
         raise FaceError(f"{what}: expected 1 to {MAX_MARKED} seeds")
-    return tuple(sorted({_whole("seed", seed, 0, MAX_SEED) for seed in given}))
+    return tuple(sorted({whole("seed", seed, 0, MAX_SEED) for seed in given}))
 
 
 def _own(given: Iterable[OwnDirection]) -> tuple[OwnDirection, ...]:
@@ -319,7 +326,7 @@ def _parse_own(text: str, model: str) -> tuple[OwnDirection, ...]:
     for part in text[:MAX_TEXT].split(","):
         name, *rest = part.split(":")
         if not 2 <= len(rest) <= 3:
-            raise FaceError(f"own={_short(text)}: expected name:seeds:seeds with commas, like Hat:3.17:5.9")
+            raise FaceError(f"own={short(text)}: expected name:seeds:seeds with commas, like Hat:3.17:5.9")
         has, lacks = (tuple(_parse_int("seed", seed) for seed in seeds.split(".")) for seeds in rest[:2])
         own.append(OwnDirection(name, urllib.parse.unquote(rest[2]) if len(rest) == 3 else model, has, lacks))
     return tuple(own)
@@ -335,8 +342,8 @@ def _directions(given: Mapping[str, float] | Iterable[tuple[str, float]]) -> tup
     kept = {}
     for name, value in pairs.items():
         if not isinstance(name, str) or name.removeprefix(OWN_MARK) != clean_name(name):
-            raise FaceError(f"direction {_short(name)}: expected its name")
-        kept[name] = _number(f"direction {name}:", value, -MAX_DIRECTION, MAX_DIRECTION)
+            raise FaceError(f"direction {short(name)}: expected its name")
+        kept[name] = number(f"direction {name}:", value, -MAX_DIRECTION, MAX_DIRECTION)
     return tuple(sorted((name, value) for name, value in kept.items() if value))
 
 
@@ -350,28 +357,30 @@ def _offsets(given: Mapping[int | str, float] | Iterable[tuple[int, float]]) -> 
     kept = {}
     for key, value in pairs.items():
         dimension = _parse_int("dimension", key) if isinstance(key, str) else key  # JSON has no other keys
-        dimension = _whole("dimension", dimension, 0, MAX_DIMENSIONS - 1)
-        kept[dimension] = _number("offset", value, -MAX_OFFSET, MAX_OFFSET)
+        dimension = whole("dimension", dimension, 0, MAX_DIMENSIONS - 1)
+        kept[dimension] = number("offset", value, -MAX_OFFSET, MAX_OFFSET)
     return tuple(sorted((dimension, value) for dimension, value in kept.items() if value))
 
 
-def _whole(name: str, value: object, low: int, high: int) -> int:
+def whole(name: str, value: object, low: int, high: int) -> int:
+    """A whole number within limits, as JSON or JavaScript may write it; raises `FaceError`."""
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         value = int(value)  # JavaScript knows no other numbers
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise FaceError(f"{name} {_short(value)}: expected a whole number from {low} to {high}")
+        raise FaceError(f"{name} {short(value)}: expected a whole number from {low} to {high}")
     return value
 
 
-def _number(name: str, value: object, low: float, high: float) -> float:
+def number(name: str, value: object, low: float, high: float) -> float:
+    """A number within limits, rounded to what a link keeps; raises `FaceError`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise FaceError(f"{name} {_short(value)}: expected a number from {low:g} to {high:g}")
+        raise FaceError(f"{name} {short(value)}: expected a number from {low:g} to {high:g}")
     return round(float(value), _DECIMALS) + 0.0  # no -0.0
 
 
 def _parse_int(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise FaceError(f"{name} {_short(text)}: expected a whole number of 0 or more")
+        raise FaceError(f"{name} {short(text)}: expected a whole number of 0 or more")
     return int(text)
 
 
@@ -379,7 +388,7 @@ def _parse_float(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise FaceError(f"{name} {_short(text)}: expected a number") from None
+        raise FaceError(f"{name} {short(text)}: expected a number") from None
 
 
 def _parse_pairs(text: str) -> list[tuple[int, float]]:
@@ -387,7 +396,7 @@ def _parse_pairs(text: str) -> list[tuple[int, float]]:
     for part in text[:MAX_TEXT].split(","):
         dimension, colon, value = part.partition(":")
         if not colon:
-            raise FaceError(f"z={_short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
+            raise FaceError(f"z={short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
         pairs.append((_parse_int("dimension", dimension), _parse_float("offset", value)))
     return pairs
 
@@ -397,11 +406,15 @@ def _parse_moves(text: str) -> dict[str, float]:
     for part in text[:MAX_TEXT].split(","):
         name, colon, value = part.partition(":")
         if not colon:
-            raise FaceError(f"move={_short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
+            raise FaceError(f"move={short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
         moves[name] = _parse_float("direction", value)
     return moves
 
 
-def _short(value: object) -> str:
-    text = repr(value)
+def short(value: object) -> str:
+    """Of what a stranger sent, as much as a sentence can show."""
+    try:
+        text = repr(value[:40] if isinstance(value, (str, list, tuple)) else value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
+        text = f"of type {type(value).__name__}"
     return text if len(text) <= 40 else f"{text[:37]}..."

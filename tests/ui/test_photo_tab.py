@@ -123,7 +123,7 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
     [
         ({"model": "nobody"}, "no model 'nobody'"),
         ({"model": "torn"}, "model.safetensors cannot be read"),
-        ({"model": 7}, "no model '7'"),
+        ({"model": 7}, "model 7: expected the name of a model"),
         ({"content": "§§§"}, "no picture"),
         ({"content": 7}, "no picture"),
         ({"content": None}, "no picture"),

@@ -139,7 +139,7 @@ def test_names_are_reduced_to_what_a_link_and_a_label_can_take(given, kept):
     [
         (dict(name=" ' "), 'name ".*": expected letters or digits'),
         (dict(name=7), "name 7: expected text"),
-        (dict(model=""), "model: expected the name"),
+        (dict(model=""), "model '': expected the name"),
         (dict(has=()), "faces with the property: expected 1 to 32 seeds"),
         (dict(lacks=tuple(range(33))), "faces without the property: expected 1 to 32 seeds"),
         (dict(has=(2**32,)), "seed 4294967296: expected"),
@@ -167,7 +167,7 @@ def test_fitted_drops_what_another_model_has_no_dimension_for(tiny_config):
 @pytest.mark.parametrize(
     "values, message",
     [
-        (dict(model=""), "model: expected the name"),
+        (dict(model=""), "model '': expected the name"),
         (dict(model="x" * 201), "1 to 200 characters"),
         (dict(seed=-1), "seed -1: expected a whole number from 0 to 4294967295"),
         (dict(seed=2**32), "expected a whole number from 0"),
