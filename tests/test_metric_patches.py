@@ -68,6 +68,7 @@ def test_one_projection_worked_out_by_hand(monkeypatch):
 
 def test_pictures_that_are_all_the_same_are_far_away_and_not_nowhere(faces):
     """A generator that collapsed draws one colour: a number, larger than any other failure's."""
+    faces = faces[:32]
     grey, white = (np.full_like(faces, level) for level in (127, 255))
     assert set(sliced_wasserstein(grey, white).values()) == {0.0}  # neither has any patch that tells
     noise = np.random.default_rng(0).integers(0, 256, faces.shape, dtype=np.uint8)
