@@ -317,7 +317,7 @@ def _decode_to(path: Path, sources: list[Source], image_size: int, channels: int
         with ExitStack() as stack:
             file = stack.enter_context(open(unfinished, "wb+"))
             pool = stack.enter_context(ThreadPool(workers))  # Pillow decodes without the GIL
-            bar = stack.enter_context(tqdm(desc="decoding", unit="picture", disable=not progress))
+            bar = stack.enter_context(tqdm(desc="decoding", unit="picture", delay=0.5, disable=not progress))
             _write_header(file, (0, *shape))
             start, n_kept = file.tell(), 0
             decode = partial(_decode, image_size=image_size, channels=channels)
