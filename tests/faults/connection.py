@@ -270,10 +270,11 @@ def attempt(visit: Visit, use: Use, kind: str, seconds: float) -> None:
             raise Wrong("the picture did not stay for long")
     visit.until("goes on by itself", GOES_ON_WITHIN, done)
     visit.until("the line goes", TOLD_WITHIN, lambda: not SAID.search(page.inner_text("body")))
+    if use.begins:  # Gradio may load the page anew now
+        page.wait_for_timeout(4000)
+    visit.until("all is there again", GOES_ON_WITHIN, lambda: page.locator(use.picture).is_visible() and done())
     if visit.problems:
         raise Wrong(f"the page threw {visit.problems}")
-    if not page.locator(use.picture).is_visible():
-        raise Wrong("another tab is open")
 
 
 def attempts(row: Row, visit: Visit, kinds: tuple[str, ...], tries: int) -> None:
