@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import os
@@ -12,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from coroutines import finished
 from gradio.state_holder import SessionState, StateHolder
 from serving import make_models, serve
 
@@ -115,9 +115,9 @@ def test_answers_that_nobody_fetches_go(site, config, monkeypatch):
     assert ask(f"{site.url}/gradio_api/call/morph", data)[0] == 200
     assert pending.pending_messages_per_session and pending.pending_event_ids_session
     monkeypatch.setattr(limits, "UNHEARD_SECONDS", -1.0)
-    asyncio.run(limits._drop_unheard(pending, limits._Presence(), unheard))
+    finished(limits._drop_unheard(pending, limits._Presence(), unheard))
     assert not pending.pending_messages_per_session and not pending.pending_event_ids_session
-    asyncio.run(limits._drop_unheard(pending, limits._Presence(), unheard))
+    finished(limits._drop_unheard(pending, limits._Presence(), unheard))
     assert not unheard
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from coroutines import finished
 
 from gan.models import Generator
 from gan.ui import places
@@ -24,7 +25,7 @@ def stays() -> bool:
 
 
 def go(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, SECONDS))
+    return finished(asyncio.wait_for(coroutine, SECONDS))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import logging
@@ -12,6 +11,7 @@ import time
 
 import gradio as gr
 import pytest
+from coroutines import finished
 
 import app
 from gan.run import RunError
@@ -36,7 +36,7 @@ def broken_later(asked, tell):
 
 
 def answered(function_, asked):
-    return asyncio.run(function_(asked))
+    return finished(function_(asked))
 
 
 def told(function_, asked) -> list[dict]:
@@ -45,7 +45,7 @@ def told(function_, asked) -> list[dict]:
     async def listen():
         return [item async for item in function_(asked) if "waiting" not in item]
 
-    return asyncio.run(listen())
+    return finished(listen())
 
 
 def told_of(sentence: str, caplog) -> str:
@@ -97,7 +97,7 @@ def test_who_gives_up_ends_the_work():
                 if "waiting" not in item:
                     break
 
-    asyncio.run(leave())
+    finished(leave())
     assert ended.wait(5)
 
 
@@ -145,7 +145,7 @@ def test_no_function_of_the_page_lets_anything_else_out(monkeypatch, tmp_path, c
             if inspect.isasyncgenfunction(event.fn):
                 told(event.fn, *arguments)
             else:
-                asyncio.run(event.fn(*arguments))
+                finished(event.fn(*arguments))
         except gr.Error as error:
             assert "inner detail" not in error.message
     assert any("KeyError" in (record.exc_text or "") for record in caplog.records)
