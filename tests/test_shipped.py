@@ -29,6 +29,8 @@ BOOKKEEPING = dict(epochs=1, log_interval=1, sample_growth=2.0, snapshot_growth=
 # Of a model that was trained in two parts, the second from the weights of the first.
 SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0.25)}
 
+UNTRAINED = {"faces128"}  # presets whose long training is still to come
+
 each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
 
@@ -46,7 +48,9 @@ def copied(tmp_path):
 
 
 def test_every_preset_is_shipped():
-    assert {folder.name for folder in FOLDERS} >= set(PRESETS)
+    shipped = {folder.name for folder in FOLDERS}
+    assert shipped >= set(PRESETS) - UNTRAINED
+    assert not shipped & UNTRAINED
 
 
 def test_all_of_it_stays_small():
