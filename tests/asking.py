@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -39,8 +40,8 @@ class Visitor:
             return [{"status": joined.status_code, "text": joined.text}]
         wanted, told = joined.json()["event_id"], []
         with self.http.stream("GET", "/queue/data", params={"session_hash": self.session}) as stream:
-            for line in stream.iter_lines():
-                message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
+            for line in _lines(stream):
+                message = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
                 if message.get("event_id") == wanted:
                     told.append(message)
                     if message["msg"] == "process_completed":
@@ -50,6 +51,14 @@ class Visitor:
     def close(self) -> None:
         """The tab is closed."""
         self.http.close()
+
+
+def _lines(stream: httpx.Response) -> Iterator[bytes]:
+    """Parted by line feeds alone; httpx takes more characters for the ends of lines."""
+    rest = b""
+    for content in stream.iter_bytes():
+        *lines, rest = (rest + content).split(b"\n")
+        yield from lines
 
 
 JSON = {"Content-Type": "application/json"}

@@ -82,3 +82,11 @@ class Page(gr.Blocks):
                 'of the kinds that "Use via API" at the foot of the page tells',
                 print_exception=False,
             ) from error
+
+    async def call_function(self, *given: object, **named: object):
+        """As Gradio's; what it refuses by itself, files that are none of its own, is no traceback in the log."""
+        try:
+            return await super().call_function(*given, **named)
+        except gr.Error as error:
+            error.print_exception = False
+            raise

@@ -19,8 +19,11 @@ from urllib.parse import parse_qs
 
 import anyio
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.state_holder import SessionState, StateHolder
+from gradio.utils import LRUCache
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,7 +64,11 @@ _CALLER = "gan.caller"  # in the scope of a request
 def options() -> dict:
     """Of `gr.Blocks.launch`."""
     return dict(
-        app_kwargs={"middleware": [Middleware(_Limits)], "lifespan": _kept_small},
+        app_kwargs={
+            "middleware": [Middleware(_Limits)],
+            "lifespan": _kept_small,
+            "exception_handlers": {RequestValidationError: _not_understood},
+        },
         max_file_size=MAX_BYTES,
         max_threads=EVENTS,
         state_session_capacity=SESSIONS,
@@ -303,6 +310,13 @@ def _busy(sentence: str) -> JSONResponse:
     return JSONResponse({"detail": sentence, "error": sentence}, 503, {"connection": "close"})
 
 
+async def _not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+    """Of a body that Gradio cannot read. FastAPI would send the body back, which is no JSON where it holds a NaN."""
+    places = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))[:200]
+    sentence = f"This request cannot be read, for its {places}: expected what gradio_client sends"
+    return JSONResponse({"detail": sentence, "error": sentence}, 422)
+
+
 # ---- what is kept ---------------------------------------------------------------------------------------------------
 
 
@@ -348,11 +362,22 @@ class _Sessions(StateHolder):
                 self.time_last_used.pop(name, None)
 
 
+class _Messages(LRUCache):
+    """Answers that wait for their sessions. For one that is gone there is nobody to tell: its answers are dropped.
+
+    Gradio would raise, and not only for that session: whoever joins the queue next tells all in it how long they wait.
+    """
+
+    def __missing__(self, key: str) -> asyncio.Queue:
+        return asyncio.Queue()
+
+
 @contextlib.asynccontextmanager
 async def _kept_small(app: gr.routes.App) -> AsyncIterator[None]:
     """While the server runs: forgets what nobody needs any more."""
     app.state_holder = _Sessions()
     app.state_holder.set_blocks(app.get_blocks())
+    app.get_blocks()._queue.pending_messages_per_session = _Messages(max_size=2000)
     task = asyncio.create_task(_tidy(app))
     try:
         yield

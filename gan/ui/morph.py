@@ -23,7 +23,7 @@ from gan.ui.drawing import METADATA_KEY
 from gan.ui.library import Library
 from gan.ui.morph_view import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
 from gan.ui.state import MAX_TRUNCATION, Face, FaceError, short
-from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
+from gan.ui.tab import PRIVATE, detail, function, number_of, static, tell_failure, telling
 
 # One script in this order.
 SCRIPTS = (
@@ -77,13 +77,14 @@ def build(library: Library, face: gr.Component) -> None:
     async def make(event: gr.EventData) -> AsyncIterator[dict]:
         """A film as a file, its progress first; ends early when the visitor gives up or leaves."""
         async for told in telling(server.make_film)(detail(event, "asked")):
-            yield {"film": told | {"number": detail(event, "number")}}
+            yield {"film": told | {"number": number_of(event)}}
 
     viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
     model.input(None, model, viewer, js="(model) => ({model: model, chosen: true})", **PRIVATE)
     viewer.explored(
-        lambda face: {"explored": face, "stamp": time.time_ns()}, face, viewer, trigger_mode="always_last", **PRIVATE
-    )
+        lambda face: {"explored": face if isinstance(face, str) else "", "stamp": time.time_ns()},
+        face, viewer, trigger_mode="always_last", **PRIVATE,
+    )  # fmt: skip
     making = viewer.make(make, None, viewer, show_progress="hidden", api_visibility="private")
     tell_failure(making, viewer)
     viewer.give_up(None, cancels=[making], **PRIVATE)

@@ -24,7 +24,7 @@ from gan.ui.library import Library
 from gan.ui.photo_view import MOST_STEPS, OPENING_MILLISECONDS, PhotoServer
 from gan.ui.places import price
 from gan.ui.state import Face, FaceError, whole
-from gan.ui.tab import PRIVATE, detail, function, static, tell_failure, telling
+from gan.ui.tab import PRIVATE, detail, function, number_of, static, tell_failure, telling
 
 SCRIPTS = ("asking.js", "remembering.js", "opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
 
@@ -73,7 +73,7 @@ def build(library: Library, face: gr.Component) -> None:
     async def find(event: gr.EventData) -> AsyncIterator[dict]:
         """A search, told a few times a second; ends early when the visitor gives up or leaves."""
         async for told in telling(server.find_face)(detail(event, "asked")):
-            yield {"search": told | {"number": detail(event, "number")}}
+            yield {"search": told | {"number": number_of(event)}}
 
     viewer.opened(opened, face, [model, viewer], trigger_mode="always_last", **PRIVATE)
     model.input(lambda model: {"about": about(model), "problem": "", "chosen": True}, model, viewer, **PRIVATE)

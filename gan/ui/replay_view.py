@@ -146,7 +146,7 @@ class ReplayServer:
             with locked(_making):
                 film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest)
         except (RunError, FaceError) as error:
-            return {"run": name, "problem": str(error)}
+            return {"run": name if isinstance(name, str) else "", "problem": str(error)}
         return {"run": name, "about": about, "images": moments, "film": film}
 
     def moment(self, name: str, step: float) -> tuple[Image.Image, dict]:

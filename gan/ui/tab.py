@@ -110,6 +110,12 @@ def detail(event: gr.EventData, name: str) -> object:
         return None
 
 
+def number_of(event: gr.EventData) -> int:
+    """The number under which a browser's script asked, to be sent back with each answer; 0 where it sent none."""
+    number = detail(event, "number")
+    return number if isinstance(number, int) else 0
+
+
 def tell_failure(event: gr.events.Dependency, viewer: gr.HTML) -> None:
     """Let a viewer know, as its value's `failed`, that an event ended with an error: nothing more will come of it."""
     event.failure(None, None, viewer, js="() => ({failed: Date.now()})", **PRIVATE)
