@@ -289,10 +289,10 @@ def test_a_broken_run_says_so_and_shows_what_is_whole(page, replays, lanes):
 
 def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
     live = Path(shutil.copytree(runs / "short", runs / "live"))
-    (live / "README.md").unlink()  # the card is written at the end of a training
-    (live / "history.csv").touch()
+    run.write_state(live, run.TRAINING)  # by this process
     try:
         visit(page, replays, "live")
+        expect(page.locator(".replay .live")).to_be_visible()
         expect(page.locator(".replay .live")).to_contain_text("in training")
         assert moment(page) <= 1000
         run.save_sample(live, 50, np.full((64, 16, 16, 3), 250, np.uint8))
