@@ -28,6 +28,7 @@ def browser():
         pytest.skip(reason)
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
+        sync_api.expect.set_options(timeout=15_000)  # two tests at a time on two cores
         launched = playwright.chromium.launch(executable_path=path, args=BROWSER_OPTIONS)
         yield launched
         launched.close()
@@ -48,7 +49,7 @@ def page(context):
     problems = []
     tab.on("console", lambda message: message.type == "error" and problems.append(message.text))
     tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.set_default_timeout(10_000)
+    tab.set_default_timeout(20_000)
     yield tab
     tab.close()
     assert not problems, problems

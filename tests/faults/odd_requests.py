@@ -44,7 +44,7 @@ ODD = some.recursive(
 PATHS = (
     "file=/etc/passwd", "file=../../../../etc/passwd", "file=weights/../../etc/passwd", "file/etc/passwd",
     "file=%2e%2e%2f%2e%2e%2fetc%2fpasswd", "file=/proc/self/environ", "file=C:\\windows\\win.ini",
-    "theme.css/../../app.py",
+    "static/../../app.py",
 )  # fmt: skip
 
 
