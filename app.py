@@ -27,6 +27,7 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 
 # isort: split
 import gradio as gr
+import torch
 
 from gan.ui import api, explore, frames, limits, morph, photo, replay
 from gan.ui.arguments import Page
@@ -113,6 +114,12 @@ def free_port(host: str, port: int | None) -> int:
     )
 
 
+def import_the_rest() -> None:
+    """What a first event and a first search would import: for seconds, in which others' sliders would stand still."""
+    importlib.import_module("matplotlib.pyplot")  # by Gradio, round every event
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # torch._dynamo and all of sympy, by the first optimizer
+
+
 @steady_output()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
@@ -129,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prevent_thread_lock=True,
     )
     later(explore.Explore(library).warm_up)  # what the first visitor will see is loaded and used while nobody waits
+    later(import_the_rest)
     page.block_thread()
 
 

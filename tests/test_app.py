@@ -252,3 +252,21 @@ def wait_for(url: str, process: subprocess.Popen, seconds: float = 60) -> None:
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"{url} did not answer")
+
+
+def test_no_visitors_event_or_search_imports_for_others_to_wait_for():
+    script = """if True:
+        import sys, torch, app
+        from gradio.utils import MatplotlibBackendMananger
+        app.import_the_rest()
+        known = set(sys.modules)
+        with MatplotlibBackendMananger():  # as Gradio does it round every event
+            latents = torch.zeros(2, requires_grad=True)
+            optimizer = torch.optim.Adam([latents])
+            latents.square().sum().backward()
+            optimizer.step()
+        print(sorted(sys.modules.keys() - known))
+    """
+    done = subprocess.run([sys.executable, "-c", script], cwd=app.ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(",") < 20, done.stdout  # a thousand without

@@ -23,11 +23,12 @@ from fastapi.exceptions import RequestValidationError
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gan.photo import MAX_BYTES
+from gan.ui.gate import Gate
 from gan.ui.places import Visitor
 
 SESSIONS = 300  # remembered at a time; a page whose session was forgotten goes on
@@ -47,6 +48,7 @@ _LARGE = 2**20  # bytes; of larger bodies, which must say their length, only so 
 _LARGE_AT_ONCE, _LARGE_OF_ONE = 4, 2
 _PASSED_OVER = 2**26  # bytes of a body that is too large; above, its sender sees the connection end
 _BODY_SECONDS = 60.0  # in which a body must have come
+_BODY_PAUSE = 0.004  # seconds after each piece of a large one, that others are let by
 _FILES_OF_ONE = 8  # in one form
 _FILES = 500  # kept at a time, before the next upload is refused
 _PAGES = ("/", "/config", f"{_API}/info", f"{_API}/openapi.json")  # written anew for each who asks
@@ -57,6 +59,7 @@ _OFF = (
     f"{_API}/monitoring", f"{_API}/process_recording", f"{_API}/proxy=", f"{_API}/run-history", f"{_API}/runs",
     f"{_API}/stream/", f"{_API}/upload_progress", f"{_API}/vibe",
 )  # fmt: skip
+_BEGINNINGS = (f"{_API}/call/", f"{_API}/queue/join")  # of work that goes on after their answer
 _TIDY_SECONDS = 2.0
 _CALLER = "gan.caller"  # in the scope of a request
 
@@ -67,7 +70,7 @@ def options() -> dict:
         app_kwargs={
             "middleware": [Middleware(_Limits)],
             "lifespan": _kept_small,
-            "exception_handlers": {RequestValidationError: _not_understood},
+            "exception_handlers": {RequestValidationError: _not_understood, ClientDisconnect: _left},
         },
         max_file_size=MAX_BYTES,
         max_threads=EVENTS,
@@ -152,6 +155,7 @@ class _Limits:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._presence = _Presence()
+        self._gate = Gate()
         self._pages = asyncio.Semaphore(_PAGES_AT_ONCE)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._large_of: Counter[str] = Counter()
@@ -165,6 +169,12 @@ class _Limits:
         path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
         scope[_CALLER] = _Caller(_address(scope), self._presence)
         async with contextlib.AsyncExitStack() as stack:
+            leave = await self._gate.enter(scope[_CALLER].address)
+            if leave is None:
+                await _busy("Too many requests come from you just now: try again in a moment.")(scope, receive, send)
+                return
+            if not path.startswith(_BEGINNINGS):  # what these begin costs as much again
+                stack.callback(leave)
             if path == f"{_API}/deep_link":
                 answer = JSONResponse("")  # as Gradio says that there is nothing to link to
             elif path.startswith(_OFF):
@@ -218,7 +228,7 @@ class _Body:
         self._receive, self._most = receive, most
         self._files = 0 if files else None  # that it brought up to now
         self._until = time.monotonic() + _BODY_SECONDS
-        self._tail = b""
+        self._tail, self._read = b"", 0
         self._ended = asyncio.Event()
         self.refused = False
 
@@ -231,6 +241,9 @@ class _Body:
         except TimeoutError:
             self._refuse()
         content = message.get("body", b"")
+        self._read += len(content)
+        if self._read > _LARGE:
+            await asyncio.sleep(_BODY_PAUSE)
         self._most -= len(content)
         if self._files is not None:
             text = self._tail + content
@@ -281,6 +294,7 @@ async def _pass_over(receive: Receive) -> None:
         async with asyncio.timeout(_BODY_SECONDS):
             while left > 0 and (message := await receive()).get("more_body"):
                 left -= len(message["body"])
+                await asyncio.sleep(_BODY_PAUSE)
 
 
 def _address(scope: Scope) -> str:
@@ -315,6 +329,11 @@ async def _not_understood(_: Request, error: RequestValidationError) -> JSONResp
     places = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))[:200]
     sentence = f"This request cannot be read, for its {places}: expected what gradio_client sends"
     return JSONResponse({"detail": sentence, "error": sentence}, 422)
+
+
+async def _left(_: Request, error: ClientDisconnect) -> JSONResponse:
+    """Of an upload whose sender went away in its middle: nothing for the log, and nobody to tell."""
+    return JSONResponse({"detail": "The connection ended before all had come."}, 400)
 
 
 # ---- what is kept ---------------------------------------------------------------------------------------------------

@@ -60,11 +60,13 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
     times: list[float] = []
     errors: list[str] = []
     moves = round(seconds * rate)  # of each
+    ready = threading.Barrier(visitors)
 
     def visit(number: int) -> None:
         session = uuid.uuid4().hex[:12]
-        started = time.perf_counter() + number / visitors / rate  # not all at the same moment
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, headers=from_address(number), verify=False) as client:
+            ready.wait()  # making a client takes longer than a move
+            started = time.perf_counter() + number / visitors / rate  # not all at the same moment
             i = 0
             while i < moves:
                 due = started + i / rate
@@ -89,6 +91,11 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
     for thread in threads:
         thread.join()
     return times, visitors * moves - len(times), errors
+
+
+def from_address(number: int) -> dict[str, str]:
+    """Headers by which a request comes from an address of the visitor's own, as a proxy tells it."""
+    return {"x-forwarded-for": f"198.51.100.{number}"}
 
 
 def meet(url: str, stage: int, sessions: int, pid: int) -> None:

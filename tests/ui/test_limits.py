@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -164,6 +166,21 @@ def test_uploads_are_few_and_small(site, monkeypatch):
     monkeypatch.setattr(limits, "FILE_SECONDS", -1.0)  # what is left of the refused ones too
     limits._sweep(os.environ["GRADIO_TEMP_DIR"])
     assert not files_of_the_page() or files_of_the_page() < before
+
+
+def test_an_upload_that_is_given_up_is_swept_away_and_no_fault_of_the_page(site, caplog, monkeypatch):
+    monkeypatch.setattr(limits, "FILE_SECONDS", 0.5)
+    content, headers = form(bytes(2**20))
+    address = urllib.parse.urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        lines = ["POST /gradio_api/upload HTTP/1.1", f"Host: {address.netloc}", f"Content-Length: {len(content)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + content[: len(content) // 2])
+        time.sleep(0.5)  # half of it has come, and been written
+    until = time.monotonic() + 20
+    while files_of_the_page() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not files_of_the_page() and "Exception" not in caplog.text
 
 
 def test_the_oldest_files_go_where_they_are_too_many_bytes(tmp_path, monkeypatch):
