@@ -17,8 +17,6 @@ from typing import TextIO
 import psutil
 import torch
 
-from gan.precision import computes_bf16
-
 # What asks a program to end: Ctrl-C, `kill` or a shut-down, a closed terminal, a closed Windows console.
 _STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 _START_TOLERANCE = 2.0  # seconds; the clock that a process's start is told by may be set right meanwhile
@@ -61,6 +59,19 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
     if precision not in ("auto", "fp32", "bf16"):
         raise MachineError(f"precision {precision!r}: expected auto, fp32 or bf16")
     return computes_bf16(device) if precision == "auto" else precision == "bf16"
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; a CPU without them emulates it, many times slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # AMX implies AVX-512 bf16.
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def multiplies_tiles(device: torch.device) -> bool:
+    """Whether a device is a CPU with AMX, which multiplies tiles of 16 rows in bfloat16."""
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
 
 
 def memory_bytes(device: torch.device) -> int:

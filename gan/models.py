@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from gan.config import GANConfig
-from gan.strips import Conv2d, ConvTranspose2d
+from gan.convolution import Conv2d, ConvTranspose2d
 
 
 class Generator(nn.Module):

@@ -21,8 +21,8 @@ from gan.directions import FILE as DIRECTIONS
 from gan.directions import Direction, load_directions
 from gan.encoder import FILE as ENCODER
 from gan.encoder import Encoder, load_encoder
+from gan.machine import computes_bf16
 from gan.models import Discriminator, Generator, fold
-from gan.precision import computes_bf16
 from gan.run import (
     CRITIC_FILE,
     MODEL_FILE,

@@ -1,6 +1,6 @@
-"""A training step with small maps laid in strips (`gan.strips`) and without, taking turns in one process.
+"""A training step with small maps laid in strips (`gan.convolution`) and without, taking turns in one process.
 
-OMP_NUM_THREADS=1 python tests/benchmarks/strips.py --presets faces64 dcgan64
+OMP_NUM_THREADS=1 python tests/benchmarks/convolution.py --presets faces64 dcgan64
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gan import strips
+from gan import convolution
 from gan.config import PRESETS, get_preset
-from gan.precision import multiplies_tiles
+from gan.machine import multiplies_tiles
 from gan.trainer import Trainer
 
 WARM_UP = 2  # steps of each kind
@@ -43,9 +43,9 @@ def step_seconds(preset: str, steps: int) -> tuple[list[float], list[float]]:
     real = torch.rand(config.batch_size, config.channels, config.image_size, config.image_size) * 2 - 1
     real = real.contiguous(memory_format=torch.channels_last)
     times: tuple[list[float], list[float]] = [], []
-    widths = (0, strips.WIDTH)
+    widths = (0, convolution.WIDTH)
     for step in range(2 * (WARM_UP + steps)):
-        strips.WIDTH = widths[step % 2]
+        convolution.WIDTH = widths[step % 2]
         started = time.perf_counter()
         trainer.step(real, step, progress=0.0)
         if step >= 2 * WARM_UP:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan import strips
+from gan import convolution
 from gan.config import PRESETS, get_preset
+from gan.machine import multiplies_tiles
 from gan.models import Discriminator, Generator
-from gan.precision import multiplies_tiles
 
 
 def layers_and_inputs(preset, batch):
@@ -23,7 +23,7 @@ def layers_and_inputs(preset, batch):
     networks = (Generator(config), Discriminator(config))
     for network in networks:
         for layer in network.modules():
-            if isinstance(layer, (strips.Conv2d, strips.ConvTranspose2d)):
+            if isinstance(layer, (convolution.Conv2d, convolution.ConvTranspose2d)):
                 layer.register_forward_pre_hook(remember)
     generator, discriminator = (network.double().eval() for network in networks)
     with torch.no_grad():
@@ -33,7 +33,7 @@ def layers_and_inputs(preset, batch):
 
 def run(layer, x, way, monkeypatch):
     """The output and the gradients for the input, the weights and the bias, one way or the other."""
-    monkeypatch.setattr(strips, "_pays", lambda layer, x, width: way == "strip" and width <= 16)
+    monkeypatch.setattr(convolution, "_pays", lambda layer, x, width: way == "strip" and width <= 16)
     layer.train().zero_grad()
     x = x.clone().requires_grad_()
     out = layer(x)
@@ -58,8 +58,8 @@ def test_other_kernels_and_maps_that_are_not_square(kernel, stride, padding, ext
     torch.manual_seed(0)
     x = torch.randn(3, 2, height, width, dtype=torch.float64)
     for layer in (
-        strips.Conv2d(2, 4, kernel, stride, padding, dtype=torch.float64),
-        strips.ConvTranspose2d(2, 4, kernel, stride, padding, output_padding=extra, dtype=torch.float64),
+        convolution.Conv2d(2, 4, kernel, stride, padding, dtype=torch.float64),
+        convolution.ConvTranspose2d(2, 4, kernel, stride, padding, output_padding=extra, dtype=torch.float64),
     ):
         plain, strip = (run(layer, x, way, monkeypatch) for way in ("plain", "strip"))
         for wanted, given in zip(plain, strip, strict=True):
@@ -69,10 +69,10 @@ def test_other_kernels_and_maps_that_are_not_square(kernel, stride, padding, ext
 def test_the_second_derivative_is_the_plain_one(monkeypatch):
     torch.manual_seed(0)
     x = torch.randn(3, 2, 8, 8, dtype=torch.float64)
-    layer = strips.Conv2d(2, 4, 4, 2, 1, dtype=torch.float64)
+    layer = convolution.Conv2d(2, 4, 4, 2, 1, dtype=torch.float64)
     gradients = []
     for way in ("plain", "strip"):
-        monkeypatch.setattr(strips, "_pays", lambda *_, way=way: way == "strip")
+        monkeypatch.setattr(convolution, "_pays", lambda *_, way=way: way == "strip")
         layer.zero_grad()
         images = x.clone().requires_grad_()
         (slope,) = torch.autograd.grad(layer(images).square().sum(), images, create_graph=True)
@@ -83,14 +83,16 @@ def test_the_second_derivative_is_the_plain_one(monkeypatch):
 
 def test_strips_are_laid_only_where_they_pay(monkeypatch):
     laid = []
-    monkeypatch.setattr(strips, "multiplies_tiles", lambda device: True)
-    monkeypatch.setattr(strips, "_to_strip", lambda x, *a, to_strip=strips._to_strip: laid.append(1) or to_strip(x, *a))
+    monkeypatch.setattr(convolution, "multiplies_tiles", lambda device: True)
+    monkeypatch.setattr(
+        convolution, "_to_strip", lambda x, *a, to_strip=convolution._to_strip: laid.append(1) or to_strip(x, *a)
+    )
 
     def count(x, bf16, training=True):
         laid.clear()
         channels = x.shape[1]
         layer = nn.Sequential(
-            strips.Conv2d(channels, 64, 4, 2, 1), strips.ConvTranspose2d(64, channels, 4, 2, 1)
+            convolution.Conv2d(channels, 64, 4, 2, 1), convolution.ConvTranspose2d(64, channels, 4, 2, 1)
         ).train(training)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             layer(x)
@@ -103,13 +105,13 @@ def test_strips_are_laid_only_where_they_pay(monkeypatch):
     assert count(wide, bf16=True) == 0
     assert count(small[:, :32], bf16=True) == 0
     assert count(small[:1], bf16=True) == 0  # nothing to lay beside it
-    monkeypatch.setattr(strips, "multiplies_tiles", lambda device: False)
+    monkeypatch.setattr(convolution, "multiplies_tiles", lambda device: False)
     assert count(small, bf16=True) == 0
 
 
 def test_the_output_is_channels_last_as_the_plain_one_is(monkeypatch):
-    monkeypatch.setattr(strips, "_pays", lambda *_: True)
-    layer = nn.Sequential(strips.Conv2d(2, 4, 4, 2, 1), strips.ConvTranspose2d(4, 2, 4, 2, 1))
+    monkeypatch.setattr(convolution, "_pays", lambda *_: True)
+    layer = nn.Sequential(convolution.Conv2d(2, 4, 4, 2, 1), convolution.ConvTranspose2d(4, 2, 4, 2, 1))
     layer.to(memory_format=torch.channels_last)
     x = torch.randn(3, 2, 8, 8).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
@@ -121,7 +123,7 @@ def test_the_output_is_channels_last_as_the_plain_one_is(monkeypatch):
 @pytest.mark.parametrize("batch", [16, 32])
 def test_gradients_are_numbers_whatever_lay_in_memory_before(batch):
     """oneDNN's weight gradient reads one column beyond a strip whose width does not fit the kernel and the stride."""
-    for layer, size in ((strips.Conv2d(128, 256, 5, 2, 2), 7), (strips.Conv2d(64, 128, 5, 2, 2), 14)):
+    for layer, size in ((convolution.Conv2d(128, 256, 5, 2, 2), 7), (convolution.Conv2d(64, 128, 5, 2, 2), 14)):
         layer.to(memory_format=torch.channels_last)
         for _ in range(6):
             x = torch.randn(batch, layer.in_channels, size, size).contiguous(memory_format=torch.channels_last)

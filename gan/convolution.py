@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gan.precision import multiplies_tiles
+from gan.machine import multiplies_tiles
 
 # Where it pays, measured: rows of 16 lose on a layer's smaller side, and so do layers of 32 channels.
 WIDTH = 8
