@@ -26,7 +26,8 @@ from gan.card import write_card
 from gan.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.classifier import task_of
 from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
-from gan.data import DataError, load_data
+from gan.data.images import DataError, load_data
+from gan.data.sources import absolute
 from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
 from gan.distributed import LostProcessError, process_group
 from gan.files import remove_leftovers
@@ -40,7 +41,6 @@ from gan.machine import (
     stoppable,
 )
 from gan.models import Discriminator, Generator, count_parameters
-from gan.sources import absolute
 from gan.training import Limits, Outcome, TrainingError, check_out, check_size, train
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
-from gan.annotations import (
+from gan.classifier import FACTS, FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
+from gan.data.images import describe_sources, epoch_order, load_images, make_batch, picture_names
+from gan.data.labels import (
     ATTRIBUTES_FILE,
     PARTITION_FILE,
     TRAINING,
@@ -26,11 +28,9 @@ from gan.annotations import (
     read_digits,
     read_partition,
 )
-from gan.classifier import FACTS, FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
-from gan.data import describe_sources, epoch_order, load_images, make_batch, picture_names
+from gan.data.sources import DataError
 from gan.files import save_tensors
 from gan.machine import MachineError, pick_bf16, pick_device, steady_output
-from gan.sources import DataError
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def train_classifier(
 
     Raises:
         gan.machine.MachineError: a device or precision that cannot be had.
-        gan.sources.DataError: fewer pictures than one batch.
+        gan.data.sources.DataError: fewer pictures than one batch.
     """
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)

@@ -1,6 +1,6 @@
 """What pictures are and where they came from: recorded by what read them, in config.json, never guessed from names.
 
-Kept apart from `gan.sources`, so that reading a model folder imports no decoder.
+Kept apart from `gan.data.sources`, so that reading a model folder imports no decoder.
 """
 
 from __future__ import annotations

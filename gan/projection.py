@@ -27,9 +27,9 @@ from torch import Tensor
 
 from gan.classifier import Classifier, classifier_for
 from gan.config import GANConfig
+from gan.data.photo import fitted
 from gan.encoder import Encoder
 from gan.models import Generator, fold
-from gan.photo import fitted
 from gan.sampling import latents, to_uint8
 
 STEPS = 100
@@ -121,7 +121,7 @@ def project(
 
     Raises:
         ValueError: an argument out of range, or an encoder of another kind of generator.
-        gan.photo.PhotoError: a picture that cannot be used.
+        gan.data.photo.PhotoError: a picture that cannot be used.
         gan.classifier.ClassifierError: the classifier cannot be loaded.
     """
     target = fitted(image, generator.config)

@@ -22,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from gan import run
 from gan.checkpoint import has_checkpoint
 from gan.config import GANConfig
-from gan.data import DataError, epoch_order, make_batch
+from gan.data.images import DataError, epoch_order, make_batch
 from gan.data_record import DataRecord, SourceRecord, identity_of
 from gan.distributed import any_rank, from_rank_zero
 from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
@@ -83,7 +83,7 @@ def train(
     What the disk refuses meanwhile is told and tried again at the next checkpoint.
 
     Args:
-        images: (N, image_size, image_size, channels) uint8, from `gan.data.load_images`.
+        images: (N, image_size, image_size, channels) uint8, from `gan.data.images.load_images`.
 
     Raises:
         TrainingError: `out` is taken; pictures, or weights to begin with, that do not fit the config, or a resumed

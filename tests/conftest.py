@@ -18,8 +18,8 @@ import torch
 from tiny_runs import go
 
 from gan.config import GANConfig
-from gan.data import load_images
-from gan.drawn import draw_faces
+from gan.data.drawn import draw_faces
+from gan.data.images import load_images
 
 torch.set_num_threads(1)
 

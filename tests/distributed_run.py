@@ -12,9 +12,9 @@ import torch.distributed as dist
 
 from gan import training
 from gan.config import GANConfig
-from gan.data import make_batch
+from gan.data.drawn import draw_faces
+from gan.data.images import make_batch
 from gan.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
-from gan.drawn import draw_faces
 from gan.trainer import Trainer
 
 CPU = torch.device("cpu")

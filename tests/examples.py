@@ -18,8 +18,8 @@ from PIL import Image
 
 from gan import run
 from gan.config import GANConfig
+from gan.data.drawn import draw_faces
 from gan.directions import load_directions
-from gan.drawn import draw_faces
 from gan.sampling import latents
 from gan.ui.state import Face, encode_latent
 

@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from tiny_classifiers import install, tiny_classifier
 
 from gan import classifier_training
-from gan.annotations import read_digits
 from gan.classifier import ClassifierError, classifier_for, load_classifier, read_classifier, task_of
 from gan.classifier_training import (
     RECIPES,
@@ -30,8 +29,9 @@ from gan.classifier_training import (
     train_classifier,
 )
 from gan.config import PRESETS
-from gan.data import load_images
-from gan.sources import DataError
+from gan.data.images import load_images
+from gan.data.labels import read_digits
+from gan.data.sources import DataError
 
 TINY = Recipe(
     image_size=16, channels=3, widths=(8, 12), strides=(2, 2), exclusive=False, epochs=3, reduced_sizes=(8,),

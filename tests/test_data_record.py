@@ -9,10 +9,10 @@ import pytest
 from tiny_runs import CELEBA, DRAWN, go, history
 
 from gan import run
-from gan.data import load_data
+from gan.data.images import load_data
+from gan.data.sources import absolute, record_of
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord, identity_of
 from gan.run import Earlier, RunError
-from gan.sources import absolute, record_of
 from gan.training import Limits, TrainingError
 
 

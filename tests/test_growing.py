@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from gan import load_generator, run, sample
 from gan.config import PRESETS, ConfigError, GANConfig
-from gan.drawn import draw_faces
+from gan.data.drawn import draw_faces
 from gan.models import Discriminator, Generator, GrownInput, GrownPicture, fold, grown_parameters, initialise
 from gan.sampling import generate, latents
 from gan.trainer import Trainer

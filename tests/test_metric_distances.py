@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.drawn import draw_faces
+from gan.data.drawn import draw_faces
 from gan.metrics import frechet_distance, kernel_distance, ms_ssim, precision_recall
 from gan.metrics.distances import frechet_from_moments, nearest
 from gan.metrics.diversity import pair_similarity, scales

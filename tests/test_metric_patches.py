@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.drawn import draw_faces
+from gan.data.drawn import draw_faces
 from gan.metrics import patches, sliced_wasserstein
 
 

@@ -19,7 +19,7 @@ from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA
 
 from gan import run
-from gan.drawn import draw_faces
+from gan.data.drawn import draw_faces
 from gan.metrics import Judge, MetricError, protocol
 from gan.metrics.__main__ import main
 from gan.metrics.protocol import digit_figures, read_metrics, save_metrics

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan.data import make_batch
+from gan.data.images import make_batch
 from gan.losses import gradient_penalty
 from gan.sampling import latents
 from gan.trainer import Trainer

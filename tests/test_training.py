@@ -13,7 +13,7 @@ from tiny_runs import assert_same_run, go, history, on_step
 
 from gan import run, training
 from gan.checkpoint import load_checkpoint
-from gan.data import make_batch
+from gan.data.images import make_batch
 from gan.machine import MachineError, pick_bf16, pick_device
 from gan.recorder import pairwise_distance
 from gan.sampling import generate, latents, sample

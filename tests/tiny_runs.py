@@ -9,7 +9,7 @@ import torch
 import train as command
 from gan import run, training
 from gan.checkpoint import load_checkpoint
-from gan.data import make_batch
+from gan.data.images import make_batch
 from gan.data_record import BUILT_IN, DataRecord
 from gan.training import Outcome, train
 

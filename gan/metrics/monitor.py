@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gan.classifier import ClassifierError, load_classifier, task_of
-from gan.data import pick_images
+from gan.data.images import pick_images
 from gan.metrics.distances import frechet_from_moments, moments
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.protocol import digit_figures

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from gan import run
 from gan.classifier import SURE, Classifier, load_classifier, task_of
-from gan.data import describe_sources
+from gan.data.images import describe_sources
+from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, identity_of, kind_of
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics import inception
@@ -35,7 +36,6 @@ from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.real import Split, cached_features, features_of, load_split, reduced
 from gan.models import fold
 from gan.sampling import image_grid, sample
-from gan.sources import record_of
 
 FORMAT_VERSION = 1
 IMAGES = 5000  # on each side
@@ -78,7 +78,7 @@ class Judge:
     """Judges model folders against the same real pictures.
 
     Args:
-        sources, data_root: as for `gan.data.load_images`.
+        sources, data_root: as for `gan.data.images.load_images`.
         partition: CelebA's list_eval_partition.txt; default the one beside the pictures, if there is one.
         images: pictures on each side; default `IMAGES`, or as many as are held out.
         seed: the first seed generated, and what decides the real pictures, subsets, pairs and projections.
@@ -140,7 +140,7 @@ class Judge:
 
         Raises:
             MetricError: too few pictures, a size or classifier that does not fit the model.
-            gan.run.RunError, gan.sources.DataError: a folder or pictures that cannot be used.
+            gan.run.RunError, gan.data.sources.DataError: a folder or pictures that cannot be used.
         """
         info = self.check(folder, size)
         config = info.config

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.annotations import PARTITION_FILE, TRAINING, find_beside, read_partition
 from gan.classifier import Classifier
-from gan.data import load_images, make_batch, picture_names
+from gan.data.images import load_images, make_batch, picture_names
+from gan.data.labels import PARTITION_FILE, TRAINING, find_beside, read_partition
+from gan.data.sources import DataError
 from gan.files import atomic_path
-from gan.sources import DataError
 
 _BATCH = 128
 
@@ -63,7 +63,7 @@ def load_split(
     two random halves.
 
     Args:
-        sources, data_root: as for `gan.data.load_images`.
+        sources, data_root: as for `gan.data.images.load_images`.
         size: height and width, pixels.
         partition: CelebA's list_eval_partition.txt.
         seed: decides the halves.
@@ -109,7 +109,7 @@ def features_of(classifier: Classifier, images: np.ndarray) -> Tensor:
 
 
 def cached_features(classifier: Classifier, images: np.ndarray) -> Tensor:
-    """`features_of` an array of `gan.data.load_images`, kept in a file beside the array's own in the cache folder."""
+    """`features_of` an array of `gan.data.images.load_images`, kept in a file beside the array's own in the cache."""
     array = Path(images.filename)
     path = array.with_name(f"features-{array.stem}-{classifier.hash}.npy")
     try:

@@ -27,7 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gan.photo import MAX_BYTES
+from gan.data.photo import MAX_BYTES
 from gan.ui.gate import Gate
 from gan.ui.places import Visitor
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from gan.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
+from gan.data.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
 from gan.projection import STEPS
 from gan.ui import frames
 from gan.ui.arguments import EXAMPLE, NAME, WHOLE, argument, endpoint, picture_file

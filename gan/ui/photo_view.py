@@ -16,9 +16,9 @@ import numpy as np
 from torch import Tensor
 
 from gan.classifier import Classifier, ClassifierError, classifier_for
+from gan.data.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.encoder import Encoder
 from gan.models import Generator
-from gan.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.projection import STEPS, Errors, Moment, descend, errors
 from gan.run import RunError
 from gan.sampling import to_uint8

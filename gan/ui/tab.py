@@ -26,7 +26,7 @@ from gradio.context import LocalContext
 
 from gan.animation import ExportError
 from gan.classifier import ClassifierError
-from gan.photo import PhotoError
+from gan.data.photo import PhotoError
 from gan.run import RunError
 from gan.ui import limits, places
 from gan.ui.state import FaceError

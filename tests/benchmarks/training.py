@@ -73,7 +73,7 @@ def draw_jpegs(folder: Path, n: int) -> None:
     """Drawn faces as 178x218 JPEGs."""
     from PIL import Image
 
-    from gan.drawn import draw_faces
+    from gan.data.drawn import draw_faces
 
     folder.mkdir(parents=True)
     width, height = CELEBA_SIZE
@@ -132,7 +132,7 @@ def run_plain(folder: Path, steps: int) -> dict:
 def run_ours(folder: Path, steps: int) -> dict:
     """`train()` itself, its history timed from the row of step WARM_UP to the last."""
     from gan.config import get_preset
-    from gan.data import load_images
+    from gan.data.images import load_images
     from gan.recorder import FIRST_SAMPLE_IMAGES, Recorder
     from gan.trainer import Trainer
     from gan.training import Limits, train

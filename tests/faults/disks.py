@@ -16,7 +16,7 @@ from tiny_runs import assert_same_tensors
 
 from gan import training
 from gan.checkpoint import load_checkpoint
-from gan.data import make_batch
+from gan.data.images import make_batch
 from tests.faults import Row
 
 FAULT = "disk full, read-only, gone, folder renamed or removed, chmod refused, cache cut short or gone"

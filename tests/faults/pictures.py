@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan.data import DataError, load_images
+from gan.data.images import DataError, load_images
 from tests.faults import Row
 
 FAULT = "odd pictures and archives"

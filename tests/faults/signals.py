@@ -17,7 +17,7 @@ from tiny_runs import assert_same_tensors
 
 from gan import distributed, training
 from gan.checkpoint import load_checkpoint
-from gan.data import make_batch
+from gan.data.images import make_batch
 from gan.run import read_history
 from tests.faults import Row
 from tests.faults.kills import again, undisturbed, with_sliders

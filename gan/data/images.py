@@ -2,7 +2,7 @@
 
 A source is `mnist`, `mnist-test`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, a zip, or
 `hf:OWNER/NAME[:split]`, a data set of the Hugging Face Hub. Several sources become one array, in the order given. The
-array is a file in the cache (`gan.cache`) that is memory mapped, so every process that trains on the same pictures
+array is a file in the cache (`gan.data.cache`) that is memory mapped, so every process that trains on the same pictures
 shares one copy.
 """
 
@@ -28,11 +28,11 @@ from filelock import FileLock  # comes with torch
 from PIL import Image
 from tqdm import tqdm
 
-from gan.cache import cache_folder, prune, read_array, write_facts
+from gan.data.cache import cache_folder, prune, read_array, write_facts
+from gan.data.decoding import ALL_FORMATS, decoded, is_deep, stated_white, to_mode, upright, white_of
+from gan.data.photo import centre_square
+from gan.data.sources import NAMED_SOURCES, DataError, Picture, Source, passed_over_in_words, record_of, resolve
 from gan.data_record import UNKNOWN, DataRecord, identity_of
-from gan.decoding import ALL_FORMATS, decoded, is_deep, stated_white, to_mode, upright, white_of
-from gan.photo import centre_square
-from gan.sources import NAMED_SOURCES, DataError, Picture, Source, passed_over_in_words, record_of, resolve
 
 logger = logging.getLogger(__name__)
 

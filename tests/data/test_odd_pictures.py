@@ -14,8 +14,8 @@ import torchvision
 from picture_files import encoded, plain, values
 from PIL import Image
 
-from gan import cache, data
-from gan.data import DataError, load_data
+from gan.data import cache, images
+from gan.data.images import DataError, load_data
 from tests.faults import pictures
 
 
@@ -36,7 +36,7 @@ def test_what_is_passed_over_is_told_each_time(folder, load, caplog):
 
 
 def test_heic_without_its_library_says_what_reads_it(folder, load, monkeypatch, caplog):
-    monkeypatch.setattr("gan.sources.SUFFIXES", (".png",))
+    monkeypatch.setattr("gan.data.sources.SUFFIXES", (".png",))
     plain(1).save(folder / "a.png")
     (folder / "b.HEIC").write_bytes(b"x")
     load(folder)
@@ -80,9 +80,9 @@ def test_equal_names_sizes_and_times_are_not_equal_pictures(folder, load, tmp_pa
 
 def test_what_was_not_touched_is_not_read_again(folder, load, monkeypatch):
     plain(1).save(folder / "a.png")
-    monkeypatch.setattr("gan.digests._FRESH", -1)
+    monkeypatch.setattr("gan.data.digests._FRESH", -1)
     load(folder)
-    monkeypatch.setattr("gan.digests._content", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("gan.data.digests._content", lambda path: pytest.fail("read again"))
     load(folder)
 
 
@@ -112,7 +112,7 @@ def test_a_read_only_cache_is_read(folder, load, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "read-only")
 
-    for name in ("gan.data.FileLock", "gan.cache.os.utime", "gan.digests.write_text"):
+    for name in ("gan.data.images.FileLock", "gan.data.cache.os.utime", "gan.data.digests.write_text"):
         monkeypatch.setattr(name, refuse)
     assert values(load(folder)) == [1]
     with pytest.raises(DataError, match=r"could not be used .*GAN_CACHE"):
@@ -195,7 +195,7 @@ def test_a_data_set_of_the_hub_s_form_is_read_as_a_stream(hub, load, tmp_path):
 
 
 def test_a_stream_is_held_in_parts_only(hub, load, monkeypatch):
-    monkeypatch.setattr(data, "_AT_ONCE", 2)
+    monkeypatch.setattr(images, "_AT_ONCE", 2)
     assert values(load(f"hf:{hub}")) == [10, 20, 30]
 
 
@@ -227,7 +227,7 @@ def test_the_licence_of_the_page_is_recorded(hub, load, tmp_path, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.HfApi", Api)
     greys = [lambda: encoded(plain(5)), lambda: encoded(plain(6))]
-    monkeypatch.setattr("gan.sources.hub_pictures", lambda source, revision: iter(greys))
+    monkeypatch.setattr("gan.data.sources.hub_pictures", lambda source, revision: iter(greys))
     options = dict(image_size=8, channels=3, cache_dir=tmp_path / "cache", progress=False)
     images, record = load_data(["hf:someone/faces:train"], **options)
     assert values(images) == [5, 6]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data import DataError, epoch_order, make_batch
+from gan.data.images import DataError, epoch_order, make_batch
 
 
 def test_an_epoch_shows_each_picture_at_most_once():

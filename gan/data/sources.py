@@ -21,12 +21,12 @@ from PIL import Image
 from torchvision.datasets.mnist import read_image_file
 from torchvision.datasets.utils import extract_archive
 
-from gan import drawn
+from gan.data import drawn
+from gan.data.decoding import HEIF_SUFFIXES, SUFFIXES
+from gan.data.digests import digest_of
+from gan.data.downloads import DataError, why_not
+from gan.data.hub import HUB, hub_name, hub_pictures, hub_revision, hub_split
 from gan.data_record import BUILT_IN, UNKNOWN, SourceRecord, is_built_in
-from gan.decoding import HEIF_SUFFIXES, SUFFIXES
-from gan.digests import digest_of
-from gan.downloads import DataError, why_not
-from gan.hub_data import HUB, hub_name, hub_pictures, hub_revision, hub_split
 
 NAMED_SOURCES = tuple(BUILT_IN)
 MNIST_FILES = {"mnist": "train-images-idx3-ubyte", "mnist-test": "t10k-images-idx3-ubyte"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
 
-from gan.downloads import DataError, why_not
+from gan.data.downloads import DataError, why_not
 
 HUB = "hf:"
 

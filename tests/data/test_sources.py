@@ -15,9 +15,9 @@ import torchvision
 from picture_files import encoded, make_zip, plain, values
 from PIL import Image
 
-from gan import drawn
-from gan.data import DataError, describe_sources
-from gan.drawn import draw_faces
+from gan.data import drawn
+from gan.data.drawn import draw_faces
+from gan.data.images import DataError, describe_sources
 
 REAL_DATA = os.environ.get("GAN_TEST_DATA", "")
 needs_real_data = pytest.mark.skipif(not REAL_DATA, reason="set GAN_TEST_DATA to a folder with MNIST and CelebA")

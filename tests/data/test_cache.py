@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from picture_files import encoded, make_zip, plain, values
 
-from gan import data, drawn
-from gan.data import DataError
+from gan.data import drawn, images
+from gan.data.images import DataError
 
 
 def forbid_decoding(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("the cache should have been used")
 
-    monkeypatch.setattr(data, "_decode_to", fail)
+    monkeypatch.setattr(images, "_decode_to", fail)
 
 
 def test_the_second_call_decodes_nothing(folder, load, monkeypatch):
@@ -78,7 +78,7 @@ def test_more_drawn_faces_are_other_pictures(load):
 def test_a_new_version_of_the_drawing_or_the_crop_is_decoded_again(load, monkeypatch):
     load("drawn:1")
     forbid_decoding(monkeypatch)
-    for module, name in ((drawn, "VERSION"), (data, "CACHE_VERSION")):
+    for module, name in ((drawn, "VERSION"), (images, "CACHE_VERSION")):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(module, name, -1)
             load("drawn:1")
@@ -118,7 +118,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(folder, load, tmp_path):
 def test_an_interrupted_decoding_leaves_nothing_behind(folder, load, tmp_path, monkeypatch):
     plain(1).save(folder / "a.png")
     with monkeypatch.context() as patch:
-        patch.setattr(data.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(images.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             load(folder)
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} <= {".lock"}
@@ -128,8 +128,8 @@ def test_an_interrupted_decoding_leaves_nothing_behind(folder, load, tmp_path, m
 def test_many_threads_that_ask_at_once_get_the_same_and_decode_once(folder, load, monkeypatch):
     for i in range(40):
         plain(i, (32, 32)).save(folder / f"{i:02}.png")
-    calls, original = [], data._decode_to
-    monkeypatch.setattr(data, "_decode_to", lambda *args: calls.append(args) or original(*args))
+    calls, original = [], images._decode_to
+    monkeypatch.setattr(images, "_decode_to", lambda *args: calls.append(args) or original(*args))
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: load(folder), range(4)))
     assert all(values(images) == list(range(40)) for images in results)
@@ -140,12 +140,12 @@ def test_two_processes_that_ask_at_once_get_the_same(folder, tmp_path):
     for i in range(40):
         plain(i, (32, 32)).save(folder / f"{i:02}.png")
     script = (
-        "import sys; from gan.data import load_images\n"
+        "import sys; from gan.data.images import load_images\n"
         "images = load_images([sys.argv[1]], image_size=8, channels=1, cache_dir=sys.argv[2], progress=False)\n"
         "print(images[:, 3, 3, 0].tolist())"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=root) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == [str(list(range(40)))] * 2
 

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from gan.data.sources import DataError
 from gan.files import read_text
-from gan.sources import DataError
 
 PARTITION_FILE = "list_eval_partition.txt"
 ATTRIBUTES_FILE = "list_attr_celeba.txt"
@@ -82,7 +82,7 @@ def read_digits(source: str, data_root: str | os.PathLike = "data") -> np.ndarra
 
     Args:
         source: "mnist" or "mnist-test".
-        data_root: as for `gan.data.load_images`.
+        data_root: as for `gan.data.images.load_images`.
 
     Returns:
         (N,) int64 of 0..9.

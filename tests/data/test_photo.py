@@ -10,7 +10,7 @@ import torch
 from photos import blank_png, packed
 from PIL import Image
 
-from gan.photo import MAX_SIDE, PhotoError, fitted, open_photo
+from gan.data.photo import MAX_SIDE, PhotoError, fitted, open_photo
 
 
 def colour(image, x=0, y=0):

@@ -3,7 +3,7 @@
     SIZExSIZExC-KEY.npy    (N, H, W, C) uint8; the key follows from what the sources contain
     SIZExSIZExC-KEY.json   what is known of them: their identity, and what their owner was told
     features-*-KEY-*.npy   what a classifier sees in them (gan.metrics)
-    digest-*               what files contained (gan.digests)
+    digest-*               what files contained (gan.data.digests)
 
 Files may be deleted at any time: what is needed is decoded again. A folder that cannot be written to is read.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from gan.downloads import DataError
+from gan.data.downloads import DataError
 from gan.files import read_text, write_text
 
 logger = logging.getLogger(__name__)

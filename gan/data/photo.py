@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan.config import GANConfig
-from gan.decoding import FORMATS, decoded, to_mode, upright
+from gan.data.decoding import FORMATS, decoded, to_mode, upright
 
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000  # what good phones take; 150 MB once decoded

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.annotations import find_beside, read_attributes, read_digits, read_partition
-from gan.data import load_images, picture_names
-from gan.sources import DataError
+from gan.data.images import load_images, picture_names
+from gan.data.labels import find_beside, read_attributes, read_digits, read_partition
+from gan.data.sources import DataError
 
 ATTRIBUTES = "3\nBald Smiling \n000001.jpg -1  1\n000002.jpg  1  1\n000007.jpg -1 -1\n"
 

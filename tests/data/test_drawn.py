@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gan.drawn import EYE_COLOURS, HAIR_COLOURS, HAIR_STYLES, draw_face, draw_faces, render, sample_factors
+from gan.data.drawn import EYE_COLOURS, HAIR_COLOURS, HAIR_STYLES, draw_face, draw_faces, render, sample_factors
 
 PLAIN = {**sample_factors(0), "skin": 0.1, "smile": 0.0, "glasses": 0, "hair_style": HAIR_STYLES.index("bald")}
 

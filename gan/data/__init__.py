@@ -1,0 +1,1 @@
+"""Pictures in: any source, read into one array, and batches of it."""
