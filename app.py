@@ -34,8 +34,9 @@ from gan.ui.arguments import Page
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
 from gan.ui.places import later
-from gan.ui.tab import STATIC, guard, static
+from gan.ui.tab import guard
 from gan.ui.theme import theme
+from gan.ui.web import WEB, head, module
 
 ROOT = Path(__file__).resolve().parent
 PORTS = range(7860, 7960)  # of which the first free one is taken where none is named
@@ -44,8 +45,7 @@ PORTS = range(7860, 7960)  # of which the first free one is taken where none is 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
     with Page(title="GAN Faces", analytics_enabled=False) as page:
-        script = static("remembering.js", "tabs.js")
-        gr.HTML(frames.HEADER, elem_id="header", js_on_load=script, apply_default_css=False)
+        gr.HTML(frames.HEADER, elem_id="header", js_on_load=module("shared/tabs.js"), apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)
@@ -69,9 +69,9 @@ def launch(page: gr.Blocks, **options: object) -> str:
     """
     _, address, _ = page.launch(
         theme=theme(),
-        head=f"<script>{static('connection.js')}</script>",
-        css_paths=STATIC / "page.css",
-        favicon_path=STATIC / "favicon.svg",
+        head=head(),
+        css_paths=WEB / "page.css",
+        favicon_path=WEB / "favicon.svg",
         footer_links=["api", "settings"],
         run_history=False,  # it would keep every frame of every drag in the visitor's browser
         **limits.options(),

@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gan.data.photo import MAX_BYTES
+from gan.ui import web
 from gan.ui.gate import Gate
 from gan.ui.places import Visitor
 
@@ -69,6 +70,7 @@ def options() -> dict:
     return dict(
         app_kwargs={
             "middleware": [Middleware(_Limits)],
+            "routes": [web.route()],
             "lifespan": _kept_small,
             "exception_handlers": {RequestValidationError: _not_understood, ClientDisconnect: _left},
         },

@@ -30,6 +30,7 @@ from gan.data.photo import PhotoError
 from gan.run import RunError
 from gan.ui import limits, places
 from gan.ui.state import FaceError
+from gan.ui.web import WEB
 
 STATIC = Path(__file__).parent / "static"
 # Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
@@ -122,8 +123,9 @@ def tell_failure(event: gr.events.Dependency, viewer: gr.HTML) -> None:
 
 
 def static(*names: str) -> str:
-    """Files of static/, one after the other."""
-    return "".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+    """Files of static/, or of gan/web/shared, one after the other: of tabs that are no modules yet."""
+    paths = (STATIC / name if (STATIC / name).exists() else WEB / "shared" / name for name in names)
+    return "".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def guard(page: gr.Blocks) -> None:

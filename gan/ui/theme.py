@@ -1,6 +1,6 @@
 """How the page looks: warm paper and ink, one accent; everything that Gradio's variables can say.
 
-The rest is in static/page.css.
+The rest is in gan/web/page.css.
 """
 
 from __future__ import annotations
