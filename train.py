@@ -23,13 +23,11 @@ from typing import NoReturn
 
 from gan import directions, run
 from gan.card import write_card
-from gan.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.classifier import task_of
 from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
 from gan.data.images import DataError, load_data
 from gan.data.sources import absolute
 from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
-from gan.distributed import LostProcessError, process_group
 from gan.files import remove_leftovers
 from gan.machine import (
     MachineError,
@@ -41,7 +39,9 @@ from gan.machine import (
     stoppable,
 )
 from gan.models import Discriminator, Generator, count_parameters
-from gan.training import Limits, Outcome, TrainingError, check_out, check_size, train
+from gan.training.checkpoint import CheckpointError, has_checkpoint, load_meta
+from gan.training.distributed import LostProcessError, process_group
+from gan.training.loop import Limits, Outcome, TrainingError, check_out, check_size, train
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ def begun(options: argparse.Namespace) -> dict:
     """What a run that is resumed says of its beginning; {} for a new one.
 
     Raises:
-        gan.run.RunError, gan.checkpoint.CheckpointError: no run that can be resumed.
+        gan.run.RunError, gan.training.checkpoint.CheckpointError: no run that can be resumed.
     """
     if not options.resume:
         return {}

@@ -60,7 +60,7 @@ def train_encoder(
 
     Args:
         generator: in eval mode.
-        device, precision: as for `gan.training.train`.
+        device, precision: as for `gan.training.loop.train`.
 
     Returns:
         In eval mode, on the CPU; `facts` hold "images_seen" and "seconds". The same generator and recipe give the same

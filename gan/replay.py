@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from gan import run
-from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.run import RunError
 from gan.sampling import generate, image_grid, truncation_of
+from gan.training.recorder import FIRST_SAMPLE_IMAGES
 
 LOSSES = ("loss_g", "loss_d")
 SCORES = ("d_real", "d_fake")

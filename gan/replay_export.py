@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan.animation import ExportError, encode
 from gan.files import reason
-from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
 from gan.run import RunError, read_sheet
+from gan.training.recorder import FIRST_SAMPLE_IMAGES
 
 SIDE = 512  # pixels of a sheet in a film; smaller sheets are enlarged by a whole number first
 MAX_FRAMES = 120

@@ -7,7 +7,7 @@
     history.csv                one row per log interval and replay step
     samples/NNNN.webp          pictures of seeds 0 to 63 at replay step NNNN (0000 = before training)
     snapshots/NNNN.safetensors the generator at some of these steps, float16
-    checkpoint/                full training state (gan/checkpoint.py), and the lock of who writes it; never shipped
+    checkpoint/                full training state (`gan.training.checkpoint`) and the lock of the writer; never shipped
     state.json                 whether it is in training, stopped or finished, and which process said so
     metrics.json               figures by a fixed protocol (gan.metrics)
     README.md                  model card

@@ -1,4 +1,4 @@
-"""What tests/test_distributed.py starts under torchrun: whole, stopped and resumed runs, checked on every rank."""
+"""What `test_distributed` starts under torchrun: whole, stopped and resumed runs, checked on every rank."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from gan import training
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
 from gan.data.images import make_batch
-from gan.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
-from gan.trainer import Trainer
+from gan.training import loop
+from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
+from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
 CONFIG = GANConfig(
@@ -90,7 +90,7 @@ def check_runs(rank: int, world_size: int, folder: Path) -> dict:
     images = draw_faces(44, 16, 3)[0]
 
     def go(out, **options):
-        return training.train(
+        return loop.train(
             CONFIG, images, folder / out, data="drawn", device="cpu", precision="fp32", progress=False, rank=rank,
             world_size=world_size, **options,
         ).reason  # fmt: skip
@@ -113,7 +113,7 @@ def check_runs(rank: int, world_size: int, folder: Path) -> dict:
             signal.raise_signal(signal.SIGTERM)
         return make_batch(*arguments, **options)
 
-    training.make_batch = make
+    loop.make_batch = make
     reasons += [go("parts"), go("parts", resume=True)]
     return {"reasons": reasons, "steps": len(calls), "losses": losses}
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gan.config import GANConfig
 from gan.data_record import BUILT_IN, DataRecord
-from gan.training import train
+from gan.training.loop import train
 from gan.ui.library import Library
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -267,6 +267,8 @@ def test_no_visitors_event_or_search_imports_for_others_to_wait_for():
             optimizer.step()
         print(sorted(sys.modules.keys() - known))
     """
-    done = subprocess.run([sys.executable, "-c", script], cwd=app.ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=app.ROOT, capture_output=True, encoding="utf-8", timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(",") < 20, done.stdout  # a thousand without

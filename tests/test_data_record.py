@@ -13,7 +13,7 @@ from gan.data.images import load_data
 from gan.data.sources import absolute, record_of
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord, identity_of
 from gan.run import Earlier, RunError
-from gan.training import Limits, TrainingError
+from gan.training.loop import Limits, TrainingError
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_change_that_was_cut_short_is_made_once(tiny_config, pictures, tmp_pat
     out = tmp_path / "a"
     go(tiny_config, pictures, out)
     others = 255 - pictures
-    monkeypatch.setattr("gan.recorder.Recorder.note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("gan.training.recorder.Recorder.note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         go(tiny_config, others, out, resume=True, new_data=True, limits=Limits(3))
     monkeypatch.undo()

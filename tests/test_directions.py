@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_runs import CELEBA, DRAWN
 from torch import nn
 
-from gan import attributes, directions, load_generator, training
+from gan import attributes, directions, load_generator
 from gan.attributes import FACES, Effect, find_attributes
 from gan.card import write_card
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
@@ -38,6 +38,7 @@ from gan.directions import (
 from gan.models import Generator, initialise
 from gan.run import RunError, read_info, save_weights, weights_hash, write_data
 from gan.sampling import generate, latents
+from gan.training import loop
 from gan.ui.library import Library
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -378,7 +379,7 @@ def test_a_training_ends_with_directions_and_starting_over_removes_them(tmp_path
     go(data=CELEBA, overwrite=True)
     assert called == [tmp_path / "run"]
     (tmp_path / "run" / FILE).touch()
-    monkeypatch.setattr(training.run, "write_config", lambda *_: pytest.fail("removed by now"))
+    monkeypatch.setattr(loop.run, "write_config", lambda *_: pytest.fail("removed by now"))
     with pytest.raises(pytest.fail.Exception):
         go(data=DRAWN, overwrite=True)
     assert not (tmp_path / "run" / FILE).exists()

@@ -12,18 +12,18 @@ from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA, assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
 
 from gan import run
-from gan.checkpoint import load_checkpoint, load_meta, save_checkpoint
 from gan.classifier import load_classifier
 from gan.config import PRESETS, ConfigError
 from gan.data_record import BUILT_IN, DataRecord
 from gan.metrics import frechet_distance
 from gan.metrics.monitor import IMAGES, Monitor
 from gan.metrics.real import features_of
-from gan.recorder import Recorder
 from gan.run import HISTORY_COLUMNS
 from gan.sampling import sample
-from gan.trainer import Trainer
-from gan.training import Limits
+from gan.training.checkpoint import load_checkpoint, load_meta, save_checkpoint
+from gan.training.loop import Limits
+from gan.training.recorder import Recorder
+from gan.training.step import Trainer
 
 METRICS = ("frechet_distance", "sliced_wasserstein", "sure_share")
 

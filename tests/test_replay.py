@@ -17,7 +17,6 @@ import gan.animation
 import gan.replay
 from gan import replay_export, run
 from gan.animation import formats
-from gan.recorder import FIRST_SAMPLE_IMAGES
 from gan.replay import (
     MAX_SHEETS,
     MAX_SNAPSHOTS,
@@ -32,6 +31,7 @@ from gan.replay import (
 from gan.replay_export import LAST_SECONDS, SIDE, ExportError, curves_png, enlarge, film, open_sheet, short_count
 from gan.run import RunError, load_generator
 from gan.sampling import generate, latents
+from gan.training.recorder import FIRST_SAMPLE_IMAGES
 
 
 @pytest.fixture(scope="module")

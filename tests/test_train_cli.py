@@ -17,12 +17,12 @@ from PIL import Image
 
 import train as command
 from gan import directions, load_generator, run, sample
-from gan.checkpoint import load_meta
 from gan.config import FIELDS, PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
-from gan.training import Limits, Outcome
+from gan.training.checkpoint import load_meta
+from gan.training.loop import Limits, Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--set=image_size=16", "--set=base_channels=4", "--set=g_multipliers=2,1", "--set=g_strides=2,2",

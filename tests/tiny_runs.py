@@ -7,11 +7,12 @@ import signal
 import torch
 
 import train as command
-from gan import run, training
-from gan.checkpoint import load_checkpoint
+from gan import run
 from gan.data.images import make_batch
 from gan.data_record import BUILT_IN, DataRecord
-from gan.training import Outcome, train
+from gan.training import loop
+from gan.training.checkpoint import load_checkpoint
+from gan.training.loop import Outcome, train
 
 DRAWN = DataRecord((BUILT_IN["drawn"],))
 CELEBA = DataRecord((BUILT_IN["celeba"],))
@@ -35,7 +36,7 @@ def on_step(monkeypatch, number, act):
         calls.append(None)
         return act(real) if len(calls) == number + 1 else real
 
-    monkeypatch.setattr(training, "make_batch", make)
+    monkeypatch.setattr(loop, "make_batch", make)
 
 
 def signal_on_step(monkeypatch, number, kind=signal.SIGINT):

@@ -4,7 +4,7 @@
 
 Same network (preset dcgan64), batch and losses. The plain side: float32, contiguous tensors, unfused Adam, a
 folder of JPEGs (drawn faces, 178x218 like CelebA's) through ImageFolder and DataLoader with two workers. Our
-side: `gan.training.train` as train.py calls it. Both take turns as processes of their own, so that neither
+side: `gan.training.loop.train` as train.py calls it. Both take turns as processes of their own, so that neither
 leaves the other its caches or threads, and a drifting machine slows both alike; ratios are taken pair by pair.
 """
 
@@ -133,9 +133,9 @@ def run_ours(folder: Path, steps: int) -> dict:
     """`train()` itself, its history timed from the row of step WARM_UP to the last."""
     from gan.config import get_preset
     from gan.data.images import load_images
-    from gan.recorder import FIRST_SAMPLE_IMAGES, Recorder
-    from gan.trainer import Trainer
-    from gan.training import Limits, train
+    from gan.training.loop import Limits, train
+    from gan.training.recorder import FIRST_SAMPLE_IMAGES, Recorder
+    from gan.training.step import Trainer
 
     # Averaging and flips on, because their cost belongs to the overhead; a log row every few steps, ten times
     # the usual. Sample sheets are dense at first and rare later, so they are timed apart and spread over a run.

@@ -31,7 +31,7 @@ from gan.directions import Direction, save_directions
 from gan.encoder import Encoder, save_encoder
 from gan.run import RunError
 from gan.sampling import generate, latents
-from gan.training import train
+from gan.training.loop import train
 from gan.ui.drawing import draw
 from gan.ui.explore import Explore
 from gan.ui.library import Library

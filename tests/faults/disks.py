@@ -14,9 +14,9 @@ import numpy as np
 from forked import EVERY_STEP, OPTIONS, STEPS, Process
 from tiny_runs import assert_same_tensors
 
-from gan import training
-from gan.checkpoint import load_checkpoint
 from gan.data.images import make_batch
+from gan.training import loop
+from gan.training.checkpoint import load_checkpoint
 from tests.faults import Row
 
 FAULT = "disk full, read-only, gone, folder renamed or removed, chmod refused, cache cut short or gone"
@@ -38,7 +38,7 @@ def at_step(number: int, act: Callable[[np.ndarray], object]) -> Callable[[], No
                 act(images)
             return make_batch(images, indices, **options)
 
-        training.make_batch = make
+        loop.make_batch = make
 
     return install
 
@@ -67,7 +67,7 @@ def refusing(number: int, steps: int, code: int) -> Callable[[], None]:
                 raise OSError(code, os.strerror(code))
             return make_temporary(*arguments, **options)
 
-        training.make_batch, Path.write_bytes, tempfile.mkstemp = make, write, temporary
+        loop.make_batch, Path.write_bytes, tempfile.mkstemp = make, write, temporary
 
     return install
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from forked import EVERY_STEP, OPTIONS, Process
 from tiny_runs import assert_same_tensors
 
-from gan import distributed, training
-from gan.checkpoint import load_checkpoint
 from gan.data.images import make_batch
 from gan.run import read_history
+from gan.training import distributed, loop
+from gan.training.checkpoint import load_checkpoint
 from tests.faults import Row
 from tests.faults.kills import again, undisturbed, with_sliders
 
@@ -64,7 +64,7 @@ def slowly() -> None:
         time.sleep(0.02)
         return make_batch(*arguments, **options)
 
-    training.make_batch = make
+    loop.make_batch = make
 
 
 def stopped(place: Place) -> str:
@@ -124,7 +124,7 @@ def second(place: Place) -> str:
                 time.sleep(0.01)
             return make_batch(*arguments, **options)
 
-        training.make_batch = make
+        loop.make_batch = make
 
     held.touch()
     first = Process(place.folder, *OPTIONS, EVERY_STEP, f"--out={out}", before=held_up)

@@ -9,7 +9,7 @@ import pytest
 
 from gan import run
 from gan.config import GANConfig
-from gan.watch import PATIENCE, Watch
+from gan.training.alarms import PATIENCE, Watch
 
 CONFIG = GANConfig(loss="non_saturating", log_interval=10, batch_size=8)
 INTERVAL = 80  # pictures between two rows
@@ -17,7 +17,7 @@ HEALTHY = dict(diversity=0.8, loss_d=0.7, d_real=0.7, d_fake=0.3)
 COLLAPSED = HEALTHY | dict(diversity=0.1)
 DEAD = HEALTHY | dict(loss_d=1.386, d_real=0.502, d_fake=0.5)
 STRONG = HEALTHY | dict(loss_d=0.002, d_real=0.999, d_fake=0.0004)
-SHIPPED = [folder for folder in (Path(__file__).parent.parent / "weights").iterdir() if run.is_run(folder)]
+SHIPPED = [folder for folder in (Path(__file__).parents[2] / "weights").iterdir() if run.is_run(folder)]
 
 
 def feed(watch, *rows, start=None, interval=INTERVAL):

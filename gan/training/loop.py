@@ -20,16 +20,16 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from gan import run
-from gan.checkpoint import has_checkpoint
 from gan.config import GANConfig
 from gan.data.images import DataError, epoch_order, make_batch
 from gan.data_record import DataRecord, SourceRecord, identity_of
-from gan.distributed import any_rank, from_rank_zero
 from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
 from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
-from gan.recorder import Recorder
-from gan.trainer import Trainer
+from gan.training.checkpoint import has_checkpoint
+from gan.training.distributed import any_rank, from_rank_zero
+from gan.training.recorder import Recorder
+from gan.training.step import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def train(
         gan.machine.MachineError: a device or precision that cannot be had.
         gan.run.RunError: another process writes into `out`.
         OSError: the first checkpoint could not be written.
-        gan.checkpoint.CheckpointError: nothing whole to resume from.
+        gan.training.checkpoint.CheckpointError: nothing whole to resume from.
     """
     out = Path(out)
     data = _recorded(data, images)
@@ -278,7 +278,7 @@ def _resume(recorder: Recorder, trainer: Trainer, data: DataRecord, new_data: bo
 
     Raises:
         TrainingError: other pictures, and not wanted.
-        gan.checkpoint.CheckpointError: nothing whole to resume from.
+        gan.training.checkpoint.CheckpointError: nothing whole to resume from.
     """
     out, info, problem = recorder.folder, None, None
     if recorder.writes:

@@ -14,8 +14,8 @@ from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data.drawn import draw_faces
 from gan.models import Discriminator, Generator, GrownInput, GrownPicture, fold, grown_parameters, initialise
 from gan.sampling import generate, latents
-from gan.trainer import Trainer
-from gan.training import Limits, load_start
+from gan.training.loop import Limits, load_start
+from gan.training.step import Trainer
 
 
 @pytest.fixture(scope="module", params=["plain", "all options"])

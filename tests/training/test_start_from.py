@@ -15,8 +15,8 @@ from gan import load_generator, run, sample
 from gan.config import GANConfig
 from gan.data_record import DataRecord
 from gan.models import Discriminator, Generator
-from gan.trainer import Trainer
-from gan.training import Limits, TrainingError, load_start
+from gan.training.loop import Limits, TrainingError, load_start
+from gan.training.step import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ import pytest
 from tiny_runs import assert_same_run, go, history, on_step, signal_on_step
 
 import train as command
-from gan import recorder, training
-from gan.checkpoint import load_checkpoint, load_meta
-from gan.training import Limits
+from gan.training import loop, recorder
+from gan.training.checkpoint import load_checkpoint, load_meta
+from gan.training.loop import Limits
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_resuming_without_a_stop_in_time_loses_only_what_was_not_saved(eventful,
         raise MemoryError
 
     saves = []
-    save = training.Recorder.save
-    monkeypatch.setattr(training.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
+    save = loop.Recorder.save
+    monkeypatch.setattr(loop.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
     on_step(monkeypatch, 13, fail)
     with pytest.raises(MemoryError):
         go(eventful, pictures, crashed, save_minutes=1e-9)

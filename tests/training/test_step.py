@@ -11,7 +11,7 @@ from torch import nn
 from gan.data.images import make_batch
 from gan.losses import gradient_penalty
 from gan.sampling import latents
-from gan.trainer import Trainer
+from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
 

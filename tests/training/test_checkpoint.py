@@ -11,7 +11,7 @@ import pickle
 import pytest
 import torch
 
-from gan.checkpoint import KEEP, CheckpointError, load_checkpoint, load_meta, save_checkpoint
+from gan.training.checkpoint import KEEP, CheckpointError, load_checkpoint, load_meta, save_checkpoint
 
 
 def state(value):

@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 import train as command
-from gan import distributed, run
-from gan.checkpoint import load_checkpoint
-from gan.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
+from gan import run
+from gan.training import distributed
+from gan.training.checkpoint import load_checkpoint
+from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def torchrun(*arguments, cache):

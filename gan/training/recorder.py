@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from gan import run
-from gan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from gan.config import GANConfig
-from gan.distributed import from_rank_zero, mean_over_ranks
 from gan.models import Generator
 from gan.sampling import generate, latents
-from gan.trainer import Trainer
-from gan.watch import Watch
+from gan.training.alarms import Watch
+from gan.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from gan.training.distributed import from_rank_zero, mean_over_ranks
+from gan.training.step import Trainer
 
 if TYPE_CHECKING:  # the page imports this module too, and does without the metrics
     from gan.metrics.monitor import Monitor

@@ -29,7 +29,7 @@ def process_group(device: str = "auto") -> Iterator[tuple[int, int]]:
     nothing can interrupt: where one gives no sign of life for `SILENCE` seconds, this process says so and ends.
 
     Args:
-        device: as for `gan.training.train`.
+        device: as for `gan.training.loop.train`.
 
     Yields:
         rank, world_size; (0, 1) outside torchrun.

@@ -11,14 +11,15 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import assert_same_run, go, history, on_step
 
-from gan import run, training
-from gan.checkpoint import load_checkpoint
+from gan import run
 from gan.data.images import make_batch
 from gan.machine import MachineError, pick_bf16, pick_device
-from gan.recorder import pairwise_distance
 from gan.sampling import generate, latents, sample
-from gan.trainer import Trainer
-from gan.training import MAX_ROLLBACKS, Limits, TrainingError, train
+from gan.training import loop
+from gan.training.checkpoint import load_checkpoint
+from gan.training.loop import MAX_ROLLBACKS, Limits, TrainingError, train
+from gan.training.recorder import pairwise_distance
+from gan.training.step import Trainer
 
 # ------------------------------------------------------------------------------- what a run leaves
 
@@ -106,10 +107,10 @@ def test_checkpoints_are_saved_as_often_as_asked(tiny_config, pictures, tmp_path
         seconds[0] += 10  # a step takes ten seconds
         return make_batch(*args, **options)
 
-    save = training.Recorder.save
-    monkeypatch.setattr(training, "make_batch", make)
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
-    monkeypatch.setattr(training.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
+    save = loop.Recorder.save
+    monkeypatch.setattr(loop, "make_batch", make)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(loop.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
     go(tiny_config, pictures, tmp_path / "a", save_minutes=0.5)
     assert saves == [0, 3, 6, 9, 10]
 
@@ -128,7 +129,7 @@ def test_each_epoch_shows_every_picture_once_but_for_the_incomplete_batch(tiny_c
         seen.append(list(indices))
         return make_batch(images, indices, **options)
 
-    monkeypatch.setattr(training, "make_batch", make)
+    monkeypatch.setattr(loop, "make_batch", make)
     go(tiny_config, pictures, tmp_path / "a")
     assert [len(batch) for batch in seen] == [8] * 10
     epochs = [[int(i) for batch in part for i in batch] for part in (seen[:5], seen[5:])]
@@ -239,7 +240,7 @@ def test_divergence_every_time_is_told_and_the_last_good_checkpoint_kept(tiny_co
         real = make_batch(images, indices, **options)
         return real if len(seen) <= good else to_nan(real)
 
-    monkeypatch.setattr(training, "make_batch", make)
+    monkeypatch.setattr(loop, "make_batch", make)
     with pytest.raises(
         TrainingError, match=rf"became NaN or infinite {MAX_ROLLBACKS + 1} times, last at 64 images"
     ) as e:
@@ -262,7 +263,7 @@ def test_collapse_is_an_event_in_the_history_and_the_log(tiny_config, pictures, 
         return draw_z(self, n) if len(drawn) <= 12 else draw_z(self, 1).expand(n, -1)
 
     monkeypatch.setattr(Trainer, "draw_z", same_z)
-    monkeypatch.setattr(training.Recorder, "_replay_due", lambda self: False)
+    monkeypatch.setattr(loop.Recorder, "_replay_due", lambda self: False)
     generator_init = torch.nn.init.normal_
     monkeypatch.setattr(torch.nn.init, "normal_", lambda t, mean, std: generator_init(t, mean, 20 * std))  # varied
     go(tiny_config.replace(epochs=6, log_interval=2), pictures, tmp_path / "a")
