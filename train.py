@@ -23,7 +23,6 @@ from typing import NoReturn
 
 from gan import directions, run
 from gan.card import write_card
-from gan.classifier import task_of
 from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
 from gan.data.images import DataError, load_data
 from gan.data.sources import absolute
@@ -38,6 +37,7 @@ from gan.machine import (
     steady_output,
     stoppable,
 )
+from gan.metrics.classifier import task_of
 from gan.models import Discriminator, Generator, count_parameters
 from gan.training.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.training.distributed import LostProcessError, process_group
@@ -145,7 +145,7 @@ def finish(out: Path) -> None:
 
     Raises:
         gan.run.RunError: a folder that cannot be used, or that another process writes into.
-        gan.metrics.MetricError: a damaged metrics.json.
+        gan.metrics.judge.MetricError: a damaged metrics.json.
         OSError: the card cannot be written.
     """
     task = task_of(run.read_info(out).data.kind)

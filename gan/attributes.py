@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gan.classifier import Classifier
+from gan.metrics.classifier import Classifier
 from gan.models import Generator
 from gan.sampling import latents
 

@@ -21,8 +21,8 @@ from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRec
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
 from gan.machine import steady_output
 from gan.metrics.figures import FIGURES
-from gan.metrics.protocol import FILE as METRICS_FILE
-from gan.metrics.protocol import MetricError, read_metrics
+from gan.metrics.judge import FILE as METRICS_FILE
+from gan.metrics.judge import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
 NOTES_FILE = "notes.md"
@@ -50,7 +50,7 @@ def write_card(folder: Path) -> None:
     """Write README.md, a Hugging Face model card, from the folder's config, history and figures.
 
     Raises:
-        gan.run.RunError, gan.metrics.MetricError: a damaged folder or metrics.json.
+        gan.run.RunError, gan.metrics.judge.MetricError: a damaged folder or metrics.json.
     """
     folder = Path(folder)
     try:

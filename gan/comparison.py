@@ -14,7 +14,7 @@ from PIL import Image
 from gan import run
 from gan.files import atomic_path, read_text, write_text
 from gan.metrics.figures import FIGURES, FRECHET, Figure
-from gan.metrics.protocol import read_metrics
+from gan.metrics.judge import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.sampling import image_grid, sample
 

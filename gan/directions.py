@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from gan import run
 from gan.attributes import Effect, find_attributes
-from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.files import read_tensors, reason, save_tensors
 from gan.machine import shell_command, steady_output
+from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
 
@@ -145,7 +145,7 @@ def find_directions(generator: Generator, classifier: Classifier | None = None) 
 
     Args:
         generator: in eval mode, on the CPU.
-        classifier: that knows such pictures (`gan.classifier.classifier_for`); without one there are no attributes.
+        classifier: that knows such pictures; without one there are no attributes.
     """
     named = []
     if classifier:
@@ -228,7 +228,7 @@ def find_for_run(folder: Path) -> list[Direction]:
 
     Raises:
         gan.run.RunError: the folder cannot be used.
-        gan.classifier.ClassifierError: its classifier is missing or damaged.
+        gan.metrics.classifier.ClassifierError: its classifier is missing or damaged.
     """
     folder = Path(folder)
     generator, weights = run.load_hashed(folder)

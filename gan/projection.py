@@ -25,10 +25,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.classifier import Classifier, classifier_for
 from gan.config import GANConfig
 from gan.data.photo import fitted
 from gan.encoder import Encoder
+from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator, fold
 from gan.sampling import latents, to_uint8
 
@@ -122,7 +122,7 @@ def project(
     Raises:
         ValueError: an argument out of range, or an encoder of another kind of generator.
         gan.data.photo.PhotoError: a picture that cannot be used.
-        gan.classifier.ClassifierError: the classifier cannot be loaded.
+        gan.metrics.classifier.ClassifierError: the classifier cannot be loaded.
     """
     target = fitted(image, generator.config)
     if classifier == "auto":

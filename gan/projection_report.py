@@ -16,13 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from gan import run
-from gan.classifier import Classifier, ClassifierError, classifier_for
 from gan.data.images import describe_sources, make_batch
 from gan.data.sources import DataError
 from gan.encoder import Encoder, load_encoder
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.machine import steady_output
-from gan.metrics.real import features_of, load_split
+from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
+from gan.metrics.held_out import features_of, load_split
 from gan.models import Generator
 from gan.projection import MAX_STEPS, STEPS, Moment, descend
 from gan.sampling import generate, image_grid, latents, to_uint8

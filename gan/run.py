@@ -9,7 +9,7 @@
     snapshots/NNNN.safetensors the generator at some of these steps, float16
     checkpoint/                full training state (`gan.training.checkpoint`) and the lock of the writer; never shipped
     state.json                 whether it is in training, stopped or finished, and which process said so
-    metrics.json               figures by a fixed protocol (gan.metrics)
+    metrics.json               figures by a fixed protocol (`gan.metrics.judge`)
     README.md                  model card
 
 The columns `sample` and `snapshot` of the history say at how many images each was made.

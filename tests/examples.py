@@ -144,4 +144,4 @@ COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
     "gan.projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
     "gan.card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
-NOT_TRIED = {"app", "gan.classifier", "gan.directions", "gan.encoder"}  # no model folder, or minutes of work
+NOT_TRIED = {"app", "gan.metrics.classifier", "gan.directions", "gan.encoder"}  # no model folder, or minutes of work

@@ -11,7 +11,7 @@ from gan import run
 from gan.card import main, write_card
 from gan.config import PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
-from gan.metrics.protocol import save_metrics
+from gan.metrics.judge import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
 
 CELEBA, MNIST, DRAWN = (BUILT_IN[name] for name in ("celeba", "mnist", "drawn"))

@@ -10,7 +10,7 @@ from PIL import Image
 from gan import run
 from gan.card import main
 from gan.comparison import BEGIN, END, duration, write_table
-from gan.metrics.protocol import save_metrics
+from gan.metrics.judge import save_metrics
 from gan.run import RunError
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import gan.metrics.__main__ as metrics
 import train
-from gan import card, classifier_training, directions, encoder_training, machine, projection_report
+from gan import card, directions, encoder_training, machine, projection_report
 from gan.machine import (
     Stopped,
     is_alive,
@@ -29,6 +29,7 @@ from gan.machine import (
     stoppable,
     this_process,
 )
+from gan.metrics import classifier_training
 
 
 @contextlib.contextmanager

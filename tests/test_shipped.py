@@ -13,7 +13,7 @@ from gan.config import PRESETS
 from gan.directions import load_directions
 from gan.encoder import FILE as ENCODER_FILE
 from gan.encoder import load_encoder
-from gan.metrics.protocol import read_metrics
+from gan.metrics.judge import read_metrics
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "weights"

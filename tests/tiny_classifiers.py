@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from gan import classifier as shipped
-from gan.classifier import Classifier
-from gan.classifier_training import save_classifier
+from gan.metrics import classifier as shipped
+from gan.metrics.classifier import Classifier
+from gan.metrics.classifier_training import save_classifier
 
 
 def tiny_classifier(exclusive=False, channels=3, size=16, seed=0):

@@ -4,15 +4,6 @@
 
 Distances between sets of pictures: Fréchet and kernel distance, precision and recall in the features of the
 project's own classifiers (`distances`), sliced Wasserstein distance of small patches (`patches`), MS-SSIM between
-generated pictures (`diversity`). `protocol` measures a model folder by a fixed protocol, `monitor` the cheap ones
+generated pictures (`diversity`). `judge` measures a model folder by a fixed protocol, `monitor` the cheap ones
 during training. None of them is "FID": that one needs the Inception network, see `inception`.
 """
-
-from gan.metrics.distances import frechet_distance, kernel_distance, precision_recall
-from gan.metrics.diversity import ms_ssim
-from gan.metrics.patches import sliced_wasserstein
-from gan.metrics.protocol import Judge, MetricError
-
-__all__ = [
-    "Judge", "MetricError", "frechet_distance", "kernel_distance", "ms_ssim", "precision_recall", "sliced_wasserstein",
-]  # fmt: skip

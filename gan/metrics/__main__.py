@@ -12,12 +12,12 @@ from pathlib import Path
 from PIL import Image
 
 from gan import run
-from gan.classifier import TASKS, ClassifierError
 from gan.data.sources import DataError
 from gan.files import atomic_path, write_text
 from gan.machine import MachineError, pick_device, steady_output
+from gan.metrics.classifier import TASKS, ClassifierError
 from gan.metrics.figures import FIGURES, Figure
-from gan.metrics.protocol import IMAGES, Judge, MetricError, known_classifier, save_metrics
+from gan.metrics.judge import IMAGES, Judge, MetricError, known_classifier, save_metrics
 
 log = logging.getLogger(__name__)
 

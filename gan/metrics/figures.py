@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the results that `gan.metrics.protocol.Judge` returns.
+    """One figure of the results that `gan.metrics.judge.Judge` returns.
 
     Attributes:
         key: in a result's "generated" and "real".

@@ -8,12 +8,12 @@ import logging
 import numpy as np
 import torch
 
-from gan.classifier import ClassifierError, load_classifier, task_of
 from gan.data.images import pick_images
+from gan.metrics.classifier import ClassifierError, load_classifier, task_of
 from gan.metrics.distances import frechet_from_moments, moments
+from gan.metrics.held_out import features_of
+from gan.metrics.judge import digit_figures
 from gan.metrics.patches import sliced_wasserstein
-from gan.metrics.protocol import digit_figures
-from gan.metrics.real import features_of
 from gan.models import Generator, fold
 from gan.sampling import sample
 

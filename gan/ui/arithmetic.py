@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gan.classifier import Classifier, ClassifierError, load_classifier, task_of
+from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator
 from gan.morph import arithmetic, average, enlarged, neighbours
 from gan.sampling import latents

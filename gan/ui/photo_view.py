@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from gan.classifier import Classifier, ClassifierError, classifier_for
 from gan.data.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.encoder import Encoder
+from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
 from gan.models import Generator
 from gan.projection import STEPS, Errors, Moment, descend, errors
 from gan.run import RunError
@@ -120,7 +120,7 @@ class PhotoServer:
         Raises:
             PhotoError: a picture that cannot be used.
             gan.run.RunError: no such model, or a broken one.
-            gan.classifier.ClassifierError: the classifier cannot be loaded.
+            gan.metrics.classifier.ClassifierError: the classifier cannot be loaded.
         """
         search = self._prepare(model, content, steps)
         moments = at_turns(search.descend(steps))

@@ -25,8 +25,8 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from gan.animation import ExportError
-from gan.classifier import ClassifierError
 from gan.data.photo import PhotoError
+from gan.metrics.classifier import ClassifierError
 from gan.run import RunError
 from gan.ui import limits, places
 from gan.ui.state import FaceError

@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 from serving import make_models
 
 from gan import animation, load_generator
-from gan.classifier import Classifier
+from gan.metrics.classifier import Classifier
 from gan.morph import arithmetic, average, interpolate
 from gan.sampling import MAX_SEED, generate, latents
 from gan.ui import arithmetic as sums

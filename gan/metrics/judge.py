@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from gan import run
-from gan.classifier import SURE, Classifier, load_classifier, task_of
 from gan.data.images import describe_sources
 from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, identity_of, kind_of
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.metrics import inception
+from gan.metrics.classifier import SURE, Classifier, load_classifier, task_of
 from gan.metrics.distances import (
     KERNEL_SUBSET_SIZE,
     KERNEL_SUBSETS,
@@ -32,8 +32,8 @@ from gan.metrics.distances import (
 )
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
 from gan.metrics.figures import FIGURES
+from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced
 from gan.metrics.patches import sliced_wasserstein
-from gan.metrics.real import Split, cached_features, features_of, load_split, reduced
 from gan.models import fold
 from gan.sampling import image_grid, sample
 
@@ -86,7 +86,7 @@ class Judge:
         device: a torch device.
 
     Raises:
-        gan.classifier.ClassifierError: the classifier cannot be loaded.
+        gan.metrics.classifier.ClassifierError: the classifier cannot be loaded.
     """
 
     def __init__(

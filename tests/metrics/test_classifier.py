@@ -14,9 +14,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_classifiers import install, tiny_classifier
 
-from gan import classifier_training
-from gan.classifier import ClassifierError, classifier_for, load_classifier, read_classifier, task_of
-from gan.classifier_training import (
+from gan.config import PRESETS
+from gan.data.images import load_images
+from gan.data.labels import read_digits
+from gan.data.sources import DataError
+from gan.metrics import classifier_training
+from gan.metrics.classifier import ClassifierError, classifier_for, load_classifier, read_classifier, task_of
+from gan.metrics.classifier_training import (
     RECIPES,
     Labelled,
     Recipe,
@@ -28,10 +32,6 @@ from gan.classifier_training import (
     save_classifier,
     train_classifier,
 )
-from gan.config import PRESETS
-from gan.data.images import load_images
-from gan.data.labels import read_digits
-from gan.data.sources import DataError
 
 TINY = Recipe(
     image_size=16, channels=3, widths=(8, 12), strides=(2, 2), exclusive=False, epochs=3, reduced_sizes=(8,),

@@ -16,7 +16,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
-from gan.classifier import FACTS, FOLDER, FORMAT_VERSION, SURE, TASKS, Classifier, ClassifierError, read_classifier
 from gan.data.images import describe_sources, epoch_order, load_images, make_batch, picture_names
 from gan.data.labels import (
     ATTRIBUTES_FILE,
@@ -31,6 +30,16 @@ from gan.data.labels import (
 from gan.data.sources import DataError
 from gan.files import save_tensors
 from gan.machine import MachineError, pick_bf16, pick_device, steady_output
+from gan.metrics.classifier import (
+    FACTS,
+    FOLDER,
+    FORMAT_VERSION,
+    SURE,
+    TASKS,
+    Classifier,
+    ClassifierError,
+    read_classifier,
+)
 
 
 @dataclass(frozen=True)

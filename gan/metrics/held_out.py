@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.classifier import Classifier
 from gan.data.images import load_images, make_batch, picture_names
 from gan.data.labels import PARTITION_FILE, TRAINING, find_beside, read_partition
 from gan.data.sources import DataError
 from gan.files import atomic_path
+from gan.metrics.classifier import Classifier
 
 _BATCH = 128
 

@@ -3,8 +3,8 @@
     python -m gan.classifier celeba --data img_align_celeba.zip
     python -m gan.classifier mnist
 
-trains one again (`gan.classifier_training`) and overwrites the shipped file in weights/classifiers/. Figures that are
-measured in a classifier's features can be compared only where its hash is the same.
+trains one again (`gan.metrics.classifier_training`) and overwrites the shipped file in weights/classifiers/. Figures
+that are measured in a classifier's features can be compared only where its hash is the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gan.config import MOST_LAYERS, GANConfig
 from gan.data_record import DIGITS, FACES
 from gan.files import MOST_TENSOR_BYTES, read_inside, read_tensors, reason
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights" / "classifiers"
+FOLDER = Path(__file__).resolve().parents[2] / "weights" / "classifiers"
 TASKS = ("celeba", "mnist")
 FORMAT_VERSION = 1
 FACTS = "classifier"  # key of the file's metadata
@@ -125,7 +125,7 @@ def classifier_for(config: GANConfig) -> Classifier:
 
 
 def read_classifier(path: str | Path) -> Classifier:
-    """Read a classifier's file, as `gan.classifier_training` writes it; raises `ClassifierError`."""
+    """Read a classifier's file, as `gan.metrics.classifier_training` writes it; raises `ClassifierError`."""
     path = Path(path)
 
     def made(facts: dict) -> Classifier:
@@ -168,6 +168,6 @@ def _load_once(path: Path) -> Classifier:
 
 
 if __name__ == "__main__":
-    from gan.classifier_training import main
+    from gan.metrics.classifier_training import main
 
     sys.exit(main())

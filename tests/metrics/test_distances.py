@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from gan.data.drawn import draw_faces
-from gan.metrics import frechet_distance, kernel_distance, ms_ssim, precision_recall
-from gan.metrics.distances import frechet_from_moments, nearest
-from gan.metrics.diversity import pair_similarity, scales
+from gan.metrics.distances import frechet_distance, frechet_from_moments, kernel_distance, nearest, precision_recall
+from gan.metrics.diversity import ms_ssim, pair_similarity, scales
 
 
 def normal(n, f, seed, mean=0.0, scale=1.0):

@@ -12,12 +12,12 @@ from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA, assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
 
 from gan import run
-from gan.classifier import load_classifier
 from gan.config import PRESETS, ConfigError
 from gan.data_record import BUILT_IN, DataRecord
-from gan.metrics import frechet_distance
+from gan.metrics.classifier import load_classifier
+from gan.metrics.distances import frechet_distance
+from gan.metrics.held_out import features_of
 from gan.metrics.monitor import IMAGES, Monitor
-from gan.metrics.real import features_of
 from gan.run import HISTORY_COLUMNS
 from gan.sampling import sample
 from gan.training.checkpoint import load_checkpoint, load_meta, save_checkpoint
@@ -185,7 +185,7 @@ def test_other_pictures_get_the_distance_of_patches(data, measured, pictures, tm
 
 
 def test_a_missing_classifier_stops_no_training(measured, pictures, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("gan.classifier.FOLDER", tmp_path / "nothing")
+    monkeypatch.setattr("gan.metrics.classifier.FOLDER", tmp_path / "nothing")
     with caplog.at_level(logging.WARNING):
         go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert "celeba.safetensors is missing" in caplog.text and values(tmp_path / "a", "sliced_wasserstein")

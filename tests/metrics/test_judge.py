@@ -20,10 +20,10 @@ from tiny_runs import CELEBA
 
 from gan import run
 from gan.data.drawn import draw_faces
-from gan.metrics import Judge, MetricError, protocol
+from gan.metrics import judge as judging
 from gan.metrics.__main__ import main
-from gan.metrics.protocol import digit_figures, read_metrics, save_metrics
-from gan.metrics.real import features_of, load_split, reduced
+from gan.metrics.held_out import features_of, load_split, reduced
+from gan.metrics.judge import Judge, MetricError, digit_figures, read_metrics, save_metrics
 
 ALWAYS = {"sliced_wasserstein", "sliced_wasserstein_levels", "ms_ssim"}
 IN_FEATURES = {"frechet_distance", "kernel_distance", "kernel_distance_deviation", "precision", "recall"}
@@ -187,7 +187,7 @@ def test_figures_are_of_the_weights_that_were_loaded(run_copy, monkeypatch):
 
     write(first)
     expected = Judge(["drawn:40"]).judge(run_copy)["generated"]
-    load, draw = run.load_generator, protocol.sample
+    load, draw = run.load_generator, judging.sample
 
     def loaded_and_replaced(*arguments, **options):
         generator = load(*arguments, **options)
@@ -202,7 +202,7 @@ def test_figures_are_of_the_weights_that_were_loaded(run_copy, monkeypatch):
 
     write(second)
     monkeypatch.setattr(run, "load_generator", loaded_and_replaced)
-    monkeypatch.setattr(protocol, "sample", replaced_and_drawn)
+    monkeypatch.setattr(judging, "sample", replaced_and_drawn)
     result = Judge(["drawn:40"]).judge(run_copy)
     assert len(hashes) == 4 and hashes[0] != hashes[1] and result["weights"] == hashes[0]
     assert result["generated"] == expected and result["images_seen"] == 2000
@@ -221,7 +221,7 @@ def test_digits_that_are_sure_and_even():
 def test_neighbours_find_a_picture_that_was_learned_by_heart(tiny_run, faces, classifiers, monkeypatch):
     judge = Judge([str(faces)], classifier="celeba")
     known = load_split([str(faces)], size=16, channels=3).training
-    monkeypatch.setattr("gan.metrics.protocol.sample", lambda generator, seed, n: known[30 : 30 + n])
+    monkeypatch.setattr("gan.metrics.judge.sample", lambda generator, seed, n: known[30 : 30 + n])
     facts, sheet = judge.neighbours(tiny_run)
     assert facts["searched"] == 80 and facts["seeds"] == list(range(20))
     assert max(facts["distances"]) < 1e-3 < facts["held_out"]["p50"]
@@ -332,8 +332,8 @@ def test_what_cannot_be_saved_is_printed_and_told(run_copy, monkeypatch, capsys)
         shutil.copy(run_copy / "snapshots" / "0000.safetensors", run_copy / run.MODEL_FILE)
         return draw(*arguments, **options)
 
-    draw = protocol.sample
-    monkeypatch.setattr(protocol, "sample", replaced_and_drawn)
+    draw = judging.sample
+    monkeypatch.setattr(judging, "sample", replaced_and_drawn)
     assert main([str(run_copy), "--data", "drawn:40", "--device", "cpu", "--save"]) == 2
     said = capsys.readouterr()
     assert "real against real" in said.out and "SWD" in said.out

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from gan.data.drawn import draw_faces
-from gan.metrics import patches, sliced_wasserstein
+from gan.metrics import patches
+from gan.metrics.patches import sliced_wasserstein
 
 
 @pytest.fixture(scope="module")
