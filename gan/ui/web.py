@@ -9,6 +9,7 @@ nothing. A page that was opened before the server was started anew has them all 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from starlette.requests import Request
@@ -30,15 +31,17 @@ def text(*names: str) -> str:
     return "".join(_FILES[name].decode() for name in names)
 
 
-def module(name: str) -> str:
+def module(name: str, *events: str) -> str:
     """For `js_on_load`: imports an ES module and mounts it.
 
     Args:
         name: of a file of gan/web that exports `mount({element, trigger, props, server, watch})`. When it is called,
             values may have come already: shared/following.js gives them to it. What it asks of other parts of the
             page waits for them, or they for it: shared/telling.js.
+        events: that it triggers; Gradio lets a component have those alone that its script names.
     """
     return (
+        f"// {' '.join(map(json.dumps, events))}\n"
         f"import({_address(name)}).then(({{ mount }}) => mount({{ element, trigger, props, server, watch }}))"
         ".catch((error) => { console.error(error);"
         'element.textContent = "This part of the page did not load: reload the page."; });'
