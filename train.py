@@ -21,13 +21,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan import directions, run
+from gan import run
 from gan.card import write_card
 from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
 from gan.data.images import DataError, load_data
 from gan.data.sources import absolute
 from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
 from gan.files import remove_leftovers
+from gan.latent import directions
 from gan.machine import (
     MachineError,
     Stopped,

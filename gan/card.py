@@ -15,10 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan import attributes, comparison, directions, projection_report, run
+from gan import comparison, run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
+from gan.latent import attributes, directions, projection_report
 from gan.machine import steady_output
 from gan.metrics.figures import FIGURES
 from gan.metrics.judge import FILE as METRICS_FILE

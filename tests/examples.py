@@ -19,7 +19,7 @@ from PIL import Image
 from gan import run
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
-from gan.directions import load_directions
+from gan.latent.directions import load_directions
 from gan.sampling import latents
 from gan.ui.state import Face, encode_latent
 
@@ -141,7 +141,8 @@ COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
     "gan.metrics": lambda m, copy, out: (
         f"{copy} --data drawn:40 --images 16 --classifier {TASKS[m.config.channels]} --save".split()
     ),
-    "gan.projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
+    "gan.latent.projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
     "gan.card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
-NOT_TRIED = {"app", "gan.metrics.classifier", "gan.directions", "gan.encoder"}  # no model folder, or minutes of work
+# no model folder, or minutes of work
+NOT_TRIED = {"app", "gan.metrics.classifier", "gan.latent.directions", "gan.latent.encoder"}

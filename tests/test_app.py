@@ -22,8 +22,8 @@ from serving import free_port, make_models, serve
 
 import app
 from gan import load_generator, sample
-from gan.attributes import Effect
-from gan.directions import FILE, Direction, save_directions
+from gan.latent.attributes import Effect
+from gan.latent.directions import FILE, Direction, save_directions
 from gan.sampling import latents
 from gan.ui.state import Face, encode_latent
 

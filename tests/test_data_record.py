@@ -100,7 +100,7 @@ def test_paths_mean_the_same_from_everywhere(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_sliders(monkeypatch):
-    monkeypatch.setattr("gan.directions.find_for_run", lambda folder: None)  # another thing, and slow
+    monkeypatch.setattr("gan.latent.directions.find_for_run", lambda folder: None)  # another thing, and slow
 
 
 def test_other_pictures_are_known_by_their_content(tiny_config, pictures, tmp_path):

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 import gan.metrics.__main__ as metrics
 import train
-from gan import card, directions, encoder_training, machine, projection_report
+from gan import card, machine
+from gan.latent import directions, encoder_training, projection_report
 from gan.machine import (
     Stopped,
     is_alive,

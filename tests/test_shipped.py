@@ -10,9 +10,9 @@ from gan import run
 from gan.card import write_card
 from gan.comparison import is_current, write_table
 from gan.config import PRESETS
-from gan.directions import load_directions
-from gan.encoder import FILE as ENCODER_FILE
-from gan.encoder import load_encoder
+from gan.latent.directions import load_directions
+from gan.latent.encoder import FILE as ENCODER_FILE
+from gan.latent.encoder import load_encoder
 from gan.metrics.judge import read_metrics
 
 ROOT = Path(__file__).parent.parent

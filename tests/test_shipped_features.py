@@ -19,8 +19,9 @@ from gradio_client import Client
 from PIL import Image
 from serving import serve
 
-from gan import projection, projection_report, replay, replay_export, run
-from gan.encoder import FILE as ENCODER
+from gan import replay, replay_export, run
+from gan.latent import projection, projection_report
+from gan.latent.encoder import FILE as ENCODER
 from gan.ui import arithmetic, explore, morph_view, photo_view
 from gan.ui.library import Library
 
@@ -115,7 +116,7 @@ def test_a_model_goes_through_every_command(model, tmp_path, monkeypatch, capsys
         status, said = main_of(name)(options(model, copy, tmp_path / "out")), capsys.readouterr().err
         if name == "train" and not starts:
             assert status == 2 and f"has no {run.CRITIC_FILE}, which a training needs" in said
-        elif name == "gan.projection" and not (model.folder / ENCODER).exists():
+        elif name == "gan.latent.projection" and not (model.folder / ENCODER).exists():
             assert status == 2 and f"{ENCODER} is missing" in said
         else:
             assert status == 0, (name, said)

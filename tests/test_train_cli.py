@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 import train as command
-from gan import directions, load_generator, run, sample
+from gan import load_generator, run, sample
 from gan.config import FIELDS, PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
+from gan.latent import directions
 from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
 from gan.training.checkpoint import load_meta

@@ -12,9 +12,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from gan.latent.morph import arithmetic, average, enlarged, neighbours
 from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator
-from gan.morph import arithmetic, average, enlarged, neighbours
 from gan.sampling import latents
 from gan.ui.drawing import draw_many
 from gan.ui.library import Library

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
-from gan.directions import ATTRIBUTE, GANSPACE, SEFA, Direction
+from gan.latent.directions import ATTRIBUTE, GANSPACE, SEFA, Direction
 from gan.ui.state import MAX_DIMENSIONS, OWN_MARK, Face
 
 SLIDERS = 16  # on the page at a time

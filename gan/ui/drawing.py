@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from gan.directions import equal_strength
+from gan.latent.directions import equal_strength
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import generate, latents, truncation_of

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from gan.config import GANConfig
-from gan.directions import FILE as DIRECTIONS
-from gan.directions import Direction, load_directions
-from gan.encoder import FILE as ENCODER
-from gan.encoder import Encoder, load_encoder
+from gan.latent.directions import FILE as DIRECTIONS
+from gan.latent.directions import Direction, load_directions
+from gan.latent.encoder import FILE as ENCODER
+from gan.latent.encoder import Encoder, load_encoder
 from gan.machine import computes_bf16
 from gan.models import Discriminator, Generator, fold
 from gan.run import (

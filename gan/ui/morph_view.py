@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from gan.animation import MEDIA_TYPES, encode, formats
-from gan.morph import enlarged, interpolate
+from gan.latent.morph import enlarged, interpolate
 from gan.run import RunError
 from gan.sampling import image_grid, latents
 from gan.ui import arithmetic

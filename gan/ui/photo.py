@@ -16,7 +16,7 @@ import gradio as gr
 from PIL import Image
 
 from gan.data.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
-from gan.projection import STEPS
+from gan.latent.projection import STEPS
 from gan.ui import frames
 from gan.ui.arguments import EXAMPLE, NAME, WHOLE, argument, endpoint, picture_file
 from gan.ui.drawing import png

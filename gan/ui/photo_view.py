@@ -16,10 +16,10 @@ import numpy as np
 from torch import Tensor
 
 from gan.data.photo import MAX_BYTES, PhotoError, fitted, open_photo
-from gan.encoder import Encoder
+from gan.latent.encoder import Encoder
+from gan.latent.projection import STEPS, Errors, Moment, descend, errors
 from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
 from gan.models import Generator
-from gan.projection import STEPS, Errors, Moment, descend, errors
 from gan.run import RunError
 from gan.sampling import to_uint8
 from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri

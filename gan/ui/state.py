@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from gan.config import GANConfig
-from gan.directions import REACH
+from gan.latent.directions import REACH
 from gan.sampling import MAX_SEED, latents
 
 MAX_TRUNCATION = 1.5  # beyond it every generator leaves what it was trained on

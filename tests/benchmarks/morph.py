@@ -25,7 +25,7 @@ from server import faces64, percentiles
 
 from gan import load_generator
 from gan.animation import formats
-from gan.morph import interpolate
+from gan.latent.morph import interpolate
 from gan.sampling import generate, latents
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library

@@ -9,7 +9,7 @@ import torch
 from playwright.sync_api import expect
 from serving import make_models, serve
 
-from gan.directions import Direction, save_directions
+from gan.latent.directions import Direction, save_directions
 from gan.ui.state import encode_latent
 
 PICTURE = "#stage .picture img"

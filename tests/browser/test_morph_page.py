@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from gan import load_generator
-from gan.morph import arithmetic, interpolate
+from gan.latent.morph import arithmetic, interpolate
 from gan.sampling import generate, latents
 from gan.ui.arithmetic import PLAIN
 from gan.ui.drawing import png

@@ -27,8 +27,8 @@ from serving import serve
 from gan import run as model_folder
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
-from gan.directions import Direction, save_directions
-from gan.encoder import Encoder, save_encoder
+from gan.latent.directions import Direction, save_directions
+from gan.latent.encoder import Encoder, save_encoder
 from gan.run import RunError
 from gan.sampling import generate, latents
 from gan.training.loop import train

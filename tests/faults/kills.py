@@ -15,7 +15,7 @@ from forked import EVERY_STEP, OPTIONS, Process
 from tiny_runs import assert_same_run
 
 import train as command
-from gan import directions
+from gan.latent import directions
 from gan.run import FINISHED, is_run, read_state
 from tests.faults import Row
 

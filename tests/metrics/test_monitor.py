@@ -31,7 +31,7 @@ METRICS = ("frechet_distance", "sliced_wasserstein", "sure_share")
 @pytest.fixture
 def classifiers(tmp_path, monkeypatch):
     monkeypatch.setattr("gan.metrics.monitor.IMAGES", 64)
-    monkeypatch.setattr("gan.directions.find_for_run", lambda folder: None)  # another thing, and slow
+    monkeypatch.setattr("gan.latent.directions.find_for_run", lambda folder: None)  # another thing, and slow
     install(monkeypatch, tmp_path / "classifiers", celeba=tiny_classifier(), mnist=tiny_classifier(True, 1))
 
 

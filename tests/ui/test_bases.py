@@ -9,7 +9,7 @@ import pytest
 import torch
 from serving import make_models
 
-from gan.directions import Direction, load_directions, save_directions
+from gan.latent.directions import Direction, load_directions, save_directions
 from gan.sampling import latents
 from gan.ui import drawing
 from gan.ui.bases import ATTRIBUTES, OWN, PRINCIPAL, RAW, SLIDERS, bases, choose, value

@@ -17,8 +17,8 @@ from PIL import Image, ImageSequence
 from serving import make_models
 
 from gan import animation, load_generator
+from gan.latent.morph import arithmetic, average, interpolate
 from gan.metrics.classifier import Classifier
-from gan.morph import arithmetic, average, interpolate
 from gan.sampling import MAX_SEED, generate, latents
 from gan.ui import arithmetic as sums
 from gan.ui import morph, morph_view

@@ -22,9 +22,9 @@ from serving import serve
 from tiny_classifiers import install, tiny_classifier
 
 from gan import run
-from gan.encoder_training import Recipe, encode_for_run
+from gan.latent.encoder_training import Recipe, encode_for_run
+from gan.latent.projection import STEPS, project
 from gan.models import Generator
-from gan.projection import STEPS, project
 from gan.run import RunError, load_generator
 from gan.sampling import generate, sample
 from gan.ui import photo, photo_view

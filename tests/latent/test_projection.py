@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 from tiny_classifiers import install, tiny_classifier
 
-from gan import projection, projection_report, run
-from gan.encoder import Encoder
-from gan.encoder_training import Recipe, encode_for_run
+from gan import run
+from gan.latent import projection, projection_report
+from gan.latent.encoder import Encoder
+from gan.latent.encoder_training import Recipe, encode_for_run
+from gan.latent.projection import descend, project
+from gan.latent.projection_report import main, measure, report, table
 from gan.models import Generator
-from gan.projection import descend, project
-from gan.projection_report import main, measure, report, table
 from gan.run import load_generator
 from gan.sampling import generate, latents, to_uint8
 

@@ -2,12 +2,12 @@
 
     python -m gan.projection weights/faces64 --data img_align_celeba.zip
 
-measures how near that is, on held-out pictures and on generated ones (`gan.projection_report`).
+measures how near that is, on held-out pictures and on generated ones (`gan.latent.projection_report`).
 
 >>> from PIL import Image
 >>> from gan import load_generator
->>> from gan.encoder import load_encoder
->>> from gan.projection import project
+>>> from gan.latent.encoder import load_encoder
+>>> from gan.latent.projection import project
 >>> generator, encoder = load_generator("weights/faces64"), load_encoder("weights/faces64")
 >>> found = project(generator, Image.open("me.jpg"), encoder=encoder)  # found.z, found.image, found.psnr
 """
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from gan.config import GANConfig
 from gan.data.photo import fitted
-from gan.encoder import Encoder
+from gan.latent.encoder import Encoder
 from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator, fold
 from gan.sampling import latents, to_uint8
@@ -114,7 +114,7 @@ def project(
         generator: in eval mode.
         image: a Pillow image, or (H, W) or (H, W, C) uint8, best cropped as the generator's training pictures were;
             what is not square loses its sides.
-        encoder: the generator's (`gan.encoder.load_encoder`); without one the nearest of some seeds is where it begins.
+        encoder: the generator's own; without one the nearest of some seeds is where it begins.
         classifier: whose features are compared beside the pixels; "auto" is the shipped one for such pictures, None
             compares pixels alone.
         steps: 0 to `MAX_STEPS`; 0 is the encoder's guess.
@@ -273,6 +273,6 @@ def _schedule(step: int, steps: int) -> float:
 
 
 if __name__ == "__main__":
-    from gan.projection_report import main
+    from gan.latent.projection_report import main
 
     sys.exit(main())

@@ -3,11 +3,11 @@
     python -m gan.directions weights/faces64
 
 finds a model's directions, writes them to its directions.safetensors and prints what each of them does. Principal
-directions need no labels: SeFa and GANSpace. Named ones (gan/attributes.py) need a classifier that knows such
+directions need no labels: SeFa and GANSpace. Named ones (gan/latent/attributes.py) need a classifier that knows such
 pictures. A direction is the vector that value 1 of its slider adds to z; sliders go to `REACH` both ways.
 
 >>> from gan import load_generator
->>> from gan.directions import load_directions
+>>> from gan.latent.directions import load_directions
 >>> from gan.sampling import generate, latents
 >>> generator, found = load_generator("weights/faces64"), load_directions("weights/faces64")
 >>> picture = generate(generator, latents(generator.config, [7]) + 2 * found["Smile"].vector)
@@ -29,8 +29,8 @@ import torch
 from torch import Tensor, nn
 
 from gan import run
-from gan.attributes import Effect, find_attributes
 from gan.files import read_tensors, reason, save_tensors
+from gan.latent.attributes import Effect, find_attributes
 from gan.machine import shell_command, steady_output
 from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator, Residual, fold

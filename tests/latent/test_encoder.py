@@ -12,9 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_runs import go
 
-from gan import encoder_training, run
-from gan.encoder import FILE, Encoder, load_encoder
-from gan.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, main, train_encoder
+from gan import run
+from gan.latent import encoder_training
+from gan.latent.encoder import FILE, Encoder, load_encoder
+from gan.latent.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, main, train_encoder
 from gan.models import Generator
 from gan.run import RunError, load_generator
 from gan.sampling import latents

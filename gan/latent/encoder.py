@@ -3,7 +3,8 @@
     python -m gan.encoder weights/faces64
 
 trains one on pictures that the generator draws, endless and with known latents, and writes it to the folder's
-encoder.safetensors (`gan.encoder_training`). No other data is needed. `gan.projection` starts from its guess.
+encoder.safetensors (`gan.latent.encoder_training`). No other data is needed. `gan.latent.projection` starts from its
+guess.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     """
     folder = run.local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
-    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.encoder', folder)}` trains one"
+    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.latent.encoder', folder)}` trains one"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
@@ -97,6 +98,6 @@ def save_encoder(folder: Path, encoder: Encoder) -> None:
 
 
 if __name__ == "__main__":
-    from gan.encoder_training import main
+    from gan.latent.encoder_training import main
 
     sys.exit(main())

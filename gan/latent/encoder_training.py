@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from gan import run
 from gan.config import GANConfig
-from gan.encoder import FILE, Encoder, save_encoder
+from gan.latent.encoder import FILE, Encoder, save_encoder
 from gan.machine import MachineError, pick_bf16, pick_device, steady_output, stop_signals
 from gan.models import Generator, count_parameters, fold
 from gan.sampling import latents

@@ -18,13 +18,13 @@ from torch import Tensor
 from gan import run
 from gan.data.images import describe_sources, make_batch
 from gan.data.sources import DataError
-from gan.encoder import Encoder, load_encoder
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
+from gan.latent.encoder import Encoder, load_encoder
+from gan.latent.projection import MAX_STEPS, STEPS, Moment, descend
 from gan.machine import steady_output
 from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
 from gan.metrics.held_out import features_of, load_split
 from gan.models import Generator
-from gan.projection import MAX_STEPS, STEPS, Moment, descend
 from gan.sampling import generate, image_grid, latents, to_uint8
 
 FILE = run.PROJECTION_FILE
@@ -82,7 +82,7 @@ def measure(
     """Project held-out pictures, and as many generated ones.
 
     Args:
-        generator, encoder, classifier, steps: as for `gan.projection.descend`.
+        generator, encoder, classifier, steps: as for `gan.latent.projection.descend`.
         real: (N, H, W, C) uint8 at the generator's size, N at least 2.
 
     Returns:

@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from tiny_runs import CELEBA, DRAWN
 from torch import nn
 
-from gan import attributes, directions, load_generator
-from gan.attributes import FACES, Effect, find_attributes
+from gan import load_generator
 from gan.card import write_card
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
-from gan.directions import (
+from gan.latent import attributes, directions
+from gan.latent.attributes import FACES, Effect, find_attributes
+from gan.latent.directions import (
     ATTRIBUTE,
     FILE,
     PRINCIPAL,
@@ -41,7 +42,7 @@ from gan.sampling import generate, latents
 from gan.training import loop
 from gan.ui.library import Library
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+WEIGHTS = Path(__file__).parents[2] / "weights"
 SHIPPED = sorted(path.parent for path in WEIGHTS.glob(f"*/{FILE}"))
 EFFECT = Effect(0.1, 0.5, 0.9, "Male", -0.25, 40)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.morph import NEIGHBOUR_NOISE, arithmetic, average, enlarged, interpolate, neighbours, typical_length
+from gan.latent.morph import NEIGHBOUR_NOISE, arithmetic, average, enlarged, interpolate, neighbours, typical_length
 from gan.sampling import seed_to_z, slerp
 
 
