@@ -19,7 +19,8 @@ from gradio_client import Client
 from PIL import Image
 from serving import serve
 
-from gan import replay, replay_export, run
+from gan import run
+from gan.films import replay, replay_film
 from gan.latent import projection, projection_report
 from gan.latent.encoder import FILE as ENCODER
 from gan.ui import arithmetic, explore, morph_view, photo_view
@@ -71,7 +72,7 @@ def little_work(monkeypatch):
     for module, name, value in (
         (arithmetic, "_LOOKED_AT", 16), (arithmetic, "_TRIED", 2), (explore, "GRID_FACES", 4),
         (morph_view, "GRID_FACES", 4), (photo_view, "STEPS", 2), (projection, "_CANDIDATES", 4),
-        (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_export, "MAX_FRAMES", 2),
+        (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_film, "MAX_FRAMES", 2),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
 

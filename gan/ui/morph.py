@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from gan.animation import formats
+from gan.films.encode import formats
 from gan.ui import arithmetic, frames
 from gan.ui.arguments import EXAMPLE, NAME, NUMBER, WHOLE, argument, endpoint
 from gan.ui.arithmetic import Sum

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.animation import MEDIA_TYPES, encode, formats
+from gan.films.encode import MEDIA_TYPES, encode, formats
 from gan.latent.morph import enlarged, interpolate
 from gan.run import RunError
 from gan.sampling import image_grid, latents
@@ -152,7 +152,7 @@ class MorphServer:
         """A morph as a file.
 
         Args:
-            asked: as for `morph_film`, and {"format": of `gan.animation.formats()`, "side": of `SIDES`}.
+            asked: as for `morph_film`, and {"format": of `gan.films.encode.formats()`, "side": of `SIDES`}.
             tell: is told {"share": 0 to 1} now and then; what it raises ends the work.
 
         Returns:
@@ -175,7 +175,7 @@ class MorphServer:
     def write_film(
         self, film: Film, format: str, side: int, tell: Callable[[float], None] = lambda share: None
     ) -> bytes:
-        """A morph's file; raises `RunError`, `FaceError` and `gan.animation.ExportError`.
+        """A morph's file; raises `RunError`, `FaceError` and `gan.films.encode.ExportError`.
 
         Args:
             tell: is told how much of it is done; what it raises ends it.

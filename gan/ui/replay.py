@@ -11,7 +11,7 @@ import time
 import gradio as gr
 from PIL import Image
 
-from gan.animation import formats
+from gan.films.encode import formats
 from gan.ui.arguments import EXAMPLE, NAME, NUMBER, argument, endpoint
 from gan.ui.library import Entry, Library
 from gan.ui.replay_view import ReplayServer

@@ -18,7 +18,7 @@ from PIL import Image
 
 from gan import run
 from gan.files import read_inside, reason
-from gan.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
+from gan.films.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
 from gan.run import RunError
 from gan.ui.drawing import latent, thumbnail_uri
 from gan.ui.library import Entry, Library
@@ -153,12 +153,12 @@ class ReplayServer:
         """The sample sheet nearest to a moment of a run, and the run's numbers there.
 
         Args:
-            step: 0 to `MAX_STEP`, see `gan.replay.Replay.nearest_sheet`.
+            step: 0 to `MAX_STEP`, see `gan.films.replay.Replay.nearest_sheet`.
 
         Raises:
             gan.run.RunError, gan.ui.state.FaceError: no such run, one without sheets, or a step out of range.
         """
-        from gan.replay_export import open_sheet
+        from gan.films.replay_film import open_sheet
 
         number("step", step, 0, MAX_STEP)
         price(_RUN_MILLISECONDS)
@@ -217,7 +217,7 @@ class ReplayServer:
 
 @functools.lru_cache(maxsize=3)
 def _export(runs: tuple[tuple[Path, str], ...], stamps: tuple, kind: str, logarithmic: bool) -> bytes:
-    from gan.replay_export import curves_png, film  # matplotlib: not while the page starts
+    from gan.films.replay_film import curves_png, film  # matplotlib: not while the page starts
 
     replays = [load_replay(folder, name) for folder, name in runs]
     if kind == "png":

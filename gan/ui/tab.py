@@ -24,8 +24,8 @@ from pathlib import Path
 import gradio as gr
 from gradio.context import LocalContext
 
-from gan.animation import ExportError
 from gan.data.photo import PhotoError
+from gan.films.encode import ExportError
 from gan.metrics.classifier import ClassifierError
 from gan.run import RunError
 from gan.ui import limits, places

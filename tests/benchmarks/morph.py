@@ -24,7 +24,7 @@ from PIL import Image
 from server import faces64, percentiles
 
 from gan import load_generator
-from gan.animation import formats
+from gan.films.encode import formats
 from gan.latent.morph import interpolate
 from gan.sampling import generate, latents
 from gan.ui.drawing import serve_on_one_thread

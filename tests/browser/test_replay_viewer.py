@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from serving import Site, serve
 
 from gan import run
-from gan.replay import load_replay, warp
+from gan.films.replay import load_replay, warp
 from gan.ui.library import Library
 
 EVENT = "<img src=x onerror='document.title = `stolen`'> collapse: all alike"

@@ -16,7 +16,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image, ImageSequence
 from serving import make_models
 
-from gan import animation, load_generator
+from gan import load_generator
+from gan.films import encode
 from gan.latent.morph import arithmetic, average, interpolate
 from gan.metrics.classifier import Classifier
 from gan.sampling import MAX_SEED, generate, latents
@@ -183,12 +184,12 @@ def test_what_cannot_be_a_film_is_a_sentence(server, asked, sentence):
     assert sentence in told["problem"]
 
 
-@pytest.mark.parametrize("format", animation.formats())
+@pytest.mark.parametrize("format", encode.formats())
 def test_a_film_is_made_with_its_progress_told(server, generator, format, monkeypatch):
     monkeypatch.setattr(morph_view, "_TOLD", 0)
     *shares, last = made(server, film(1, 2, frames=20, format=format, side=512))
     assert [told["share"] for told in shares] == pytest.approx([i / 20 for i in range(20)])
-    assert (last["name"], last["type"]) == (f"small-morph.{format}", animation.MEDIA_TYPES[format])
+    assert (last["name"], last["type"]) == (f"small-morph.{format}", encode.MEDIA_TYPES[format])
     content = base64.b64decode(last["content"])
     assert len(content) > 1000
     if format == "webp":

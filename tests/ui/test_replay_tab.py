@@ -154,10 +154,10 @@ def test_curves_and_film_are_pictures(server):
 
 
 def test_a_film_is_made_once_for_all_until_the_run_grows(server, library, monkeypatch):
-    from gan import replay_export
+    from gan.films import replay_film
 
     made = []
-    monkeypatch.setattr(replay_export, "film", lambda *args, **kwargs: made.append(1) or b"film")
+    monkeypatch.setattr(replay_film, "film", lambda *args, **kwargs: made.append(1) or b"film")
     replay_view._export.cache_clear()
     for _ in range(3):
         assert downloaded(server, "gif", "tiny")[1] == b"film"

@@ -1,6 +1,6 @@
 // The timeline's drawing: axis, curves, events, from data and size alone. viewer.js owns the state.
 
-const FIRST_IMAGES = 256; // where the log-spaced sheets begin; gan.replay.warp bends the axis at the same place
+const FIRST_IMAGES = 256; // where the log-spaced sheets begin; gan.films.replay.warp bends the axis at the same place
 const PLOT = { left: 38, right: 12, events: 22, legend: 24, ticks: 12, labels: 20 };
 
 function compact(value) {

@@ -13,11 +13,12 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-import gan.animation
-import gan.replay
-from gan import replay_export, run
-from gan.animation import formats
-from gan.replay import (
+import gan.films.encode
+import gan.films.replay
+from gan import run
+from gan.films import replay_film
+from gan.films.encode import formats
+from gan.films.replay import (
     MAX_SHEETS,
     MAX_SNAPSHOTS,
     Replay,
@@ -28,7 +29,7 @@ from gan.replay import (
     thin_rows,
     warp,
 )
-from gan.replay_export import LAST_SECONDS, SIDE, ExportError, curves_png, enlarge, film, open_sheet, short_count
+from gan.films.replay_film import LAST_SECONDS, SIDE, ExportError, curves_png, enlarge, film, open_sheet, short_count
 from gan.run import RunError, load_generator
 from gan.sampling import generate, latents
 from gan.training.recorder import FIRST_SAMPLE_IMAGES
@@ -165,7 +166,7 @@ def test_the_axis_has_a_place_for_zero_and_is_bent_where_the_browser_bends_it():
     assert warp(0) == 0
     assert np.all(np.diff(warp(np.arange(1000))) > 0)
     assert warp(1e6) / warp(1e3) < 6
-    script = Path(gan.replay.__file__).parent / "ui" / "static" / "replay" / "plot.js"
+    script = Path(gan.films.replay.__file__).parents[1] / "ui" / "static" / "replay" / "plot.js"
     assert int(re.search(r"const FIRST_IMAGES = (\d+);", script.read_text(encoding="utf-8"))[1]) == FIRST_SAMPLE_IMAGES
 
 
@@ -268,7 +269,7 @@ def test_two_runs_are_aligned_by_images_seen(tmp_path, painted):
 
 
 def test_a_long_film_is_thinned_and_keeps_its_end(painted, monkeypatch):
-    monkeypatch.setattr(replay_export, "MAX_FRAMES", 3)
+    monkeypatch.setattr(replay_film, "MAX_FRAMES", 3)
     frames = frames_of(film([painted], "gif"))
     assert len(frames) == 3
     shown = frames[-1].crop((16, 16, 16 + SIDE, 16 + SIDE))
@@ -296,7 +297,7 @@ def test_mp4_has_even_sides_and_a_frame_for_each_sheet(painted):
 
 
 def test_without_its_encoder_mp4_is_not_offered_and_the_error_says_how_to_get_it(replay, monkeypatch):
-    monkeypatch.setattr(gan.animation.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(gan.films.encode.importlib.util, "find_spec", lambda name: None)
     assert formats() == ("webp", "gif")
     with pytest.raises(ExportError, match=r"format 'mp4'.* can write webp, gif: `pip install av` adds mp4"):
         film([replay], "mp4")
@@ -307,7 +308,7 @@ def test_films_that_cannot_be_made_are_refused_in_words(replay, monkeypatch):
         film([replay], "avi")
     with pytest.raises(ExportError, match="no sample sheet"):
         film([Replay("empty", (), (), (), ())])
-    monkeypatch.setattr(gan.animation, "MAX_BYTES", 1000)
+    monkeypatch.setattr(gan.films.encode, "MAX_BYTES", 1000)
     with pytest.raises(ExportError, match="at most 0 are sent"):
         film([Replay("x", replay.sheets[:2], (), (), ())])
 
@@ -340,6 +341,6 @@ def test_counts_on_an_axis_are_short(value, text):
 
 
 def test_reading_a_replay_needs_neither_gradio_nor_matplotlib():
-    code = "import gan.replay, sys; print([m for m in ('gradio', 'matplotlib', 'av') if m in sys.modules])"
+    code = "import gan.films.replay, sys; print([m for m in ('gradio', 'matplotlib', 'av') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"

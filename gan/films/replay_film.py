@@ -16,9 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from gan.animation import ExportError, encode
 from gan.files import reason
-from gan.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
+from gan.films.encode import ExportError, encode
+from gan.films.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
 from gan.run import RunError, read_sheet
 from gan.training.recorder import FIRST_SAMPLE_IMAGES
 
@@ -47,7 +47,7 @@ def film(
 
     Args:
         replays: one or two, at least one with a sample sheet.
-        format: of `gan.animation.formats()`.
+        format: of `gan.films.encode.formats()`.
         logarithmic: the curves' time axis.
         pause: is called between two frames.
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageSequence
 
-import gan.animation
-from gan.animation import ExportError, encode, formats
+import gan.films.encode
+from gan.films.encode import ExportError, encode, formats
 
 SIDE = 32
 
@@ -96,13 +96,13 @@ def test_frames_are_taken_one_at_a_time_and_what_their_maker_raises_ends_it(form
 
 def test_a_webp_film_does_not_hold_all_its_frames(monkeypatch):
     alive = []
-    new = gan.animation._Film.seek
+    new = gan.films.encode._Film.seek
 
     def seek(film, frame):
         new(film, frame)
         alive.append(frame)
 
-    monkeypatch.setattr(gan.animation._Film, "seek", seek)
+    monkeypatch.setattr(gan.films.encode._Film, "seek", seek)
     taken = []
     encode((taken.append(len(alive)) or picture for picture in colours(5)), 5, "webp", 0.1)
     assert taken == [0, 2, 3, 4, 5]  # the first one is asked for twice: when it is opened and when it is written
@@ -139,10 +139,10 @@ def test_without_dithering_an_even_area_stays_even():
 def test_what_cannot_be_written_is_refused_in_words(monkeypatch):
     with pytest.raises(ExportError, match="format 'avi': this machine can write webp, gif"):
         encode(colours(2), 2, "avi", 0.1)
-    monkeypatch.setattr(gan.animation, "MAX_BYTES", 100)
+    monkeypatch.setattr(gan.films.encode, "MAX_BYTES", 100)
     with pytest.raises(ExportError, match="at most 0 are sent: choose MP4 or WebP, or make it shorter or smaller"):
         encode(colours(2), 2, "gif", 0.1)
-    monkeypatch.setattr(gan.animation.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(gan.films.encode.importlib.util, "find_spec", lambda name: None)
     assert formats() == ("webp", "gif")
     with pytest.raises(ExportError, match=r"format 'mp4'.* `pip install av` adds mp4"):
         encode(colours(2), 2, "mp4", 0.1)

@@ -1,0 +1,1 @@
+"""A training as something to watch, and films as files."""
