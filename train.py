@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan import run
-from gan.card import write_card
 from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
 from gan.data.images import DataError, load_data
 from gan.data.sources import absolute
@@ -40,6 +39,7 @@ from gan.machine import (
 )
 from gan.metrics.classifier import task_of
 from gan.models import Discriminator, Generator, count_parameters
+from gan.report.card import write_card
 from gan.training.checkpoint import CheckpointError, has_checkpoint, load_meta
 from gan.training.distributed import LostProcessError, process_group
 from gan.training.loop import Limits, Outcome, TrainingError, check_out, check_size, train

@@ -14,7 +14,7 @@ import numpy as np
 
 FACES, DIGITS, UNKNOWN = "faces", "digits", "unknown"
 KINDS = (FACES, DIGITS, UNKNOWN)  # photographs of faces, handwritten digits, or anything else
-CELEBA, MNIST, DRAWN = "celeba", "mnist", "drawn"  # terms that `gan.card` has a text for
+CELEBA, MNIST, DRAWN = "celeba", "mnist", "drawn"  # terms that `gan.report.card` has a text for
 _HASHED_AT_ONCE = 64 * 2**20  # bytes
 
 

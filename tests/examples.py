@@ -142,7 +142,7 @@ COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
         f"{copy} --data drawn:40 --images 16 --classifier {TASKS[m.config.channels]} --save".split()
     ),
     "gan.latent.projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
-    "gan.card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
+    "gan.report.card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
 # no model folder, or minutes of work
 NOT_TRIED = {"app", "gan.metrics.classifier", "gan.latent.directions", "gan.latent.encoder"}

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import gan.metrics.__main__ as metrics
 import train
-from gan import card, machine
+from gan import machine
 from gan.latent import directions, encoder_training, projection_report
 from gan.machine import (
     Stopped,
@@ -31,6 +31,7 @@ from gan.machine import (
     this_process,
 )
 from gan.metrics import classifier_training
+from gan.report import card
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ for name in {[f"gan.{path.stem}" for path in MODULES if path.stem != "__init__"]
     importlib.import_module(name)
 from gan import load_generator, sample
 print(sample(load_generator({str(run_copy)!r}), seed=7, n=2).shape)
-from gan.card import write_card
+from gan.report.card import write_card
 write_card({str(run_copy)!r})
 import locale
 print(locale.getencoding())

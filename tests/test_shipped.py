@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from gan import run
-from gan.card import write_card
-from gan.comparison import is_current, write_table
 from gan.config import PRESETS
 from gan.latent.directions import load_directions
 from gan.latent.encoder import FILE as ENCODER_FILE
 from gan.latent.encoder import load_encoder
 from gan.metrics.judge import read_metrics
+from gan.report.card import write_card
+from gan.report.table import is_current, write_table
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "weights"

@@ -17,7 +17,6 @@ from tiny_runs import CELEBA, DRAWN
 from torch import nn
 
 from gan import load_generator
-from gan.card import write_card
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.latent import attributes, directions
 from gan.latent.attributes import FACES, Effect, find_attributes
@@ -37,6 +36,7 @@ from gan.latent.directions import (
     table,
 )
 from gan.models import Generator, initialise
+from gan.report.card import write_card
 from gan.run import RunError, read_info, save_weights, weights_hash, write_data
 from gan.sampling import generate, latents
 from gan.training import loop

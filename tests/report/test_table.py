@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from gan import run
-from gan.card import main
-from gan.comparison import BEGIN, END, duration, write_table
 from gan.metrics.judge import save_metrics
+from gan.report.card import main
+from gan.report.table import BEGIN, END, duration, write_table
 from gan.run import RunError
 
 

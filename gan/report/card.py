@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan import comparison, run
+from gan import run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
@@ -25,6 +25,7 @@ from gan.metrics.figures import FIGURES
 from gan.metrics.judge import FILE as METRICS_FILE
 from gan.metrics.judge import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
+from gan.report import table
 
 NOTES_FILE = "notes.md"
 CELEBA_IMAGES = 202_599
@@ -93,7 +94,7 @@ The pictures of seeds 0 to 63 at truncation 1, none left out.
 | Preset | `{config.preset}`{_changes(config)} |
 | Data | {_data(info)} |
 | Real pictures seen | {_seen(info, last)} |
-| Training time | {comparison.duration(last["seconds"])} on {info.machine} |
+| Training time | {table.duration(last["seconds"])} on {info.machine} |
 | Generator | {count_parameters(Generator(config)):,} parameters |
 | Discriminator | {count_parameters(Discriminator(config)):,} parameters |
 | Latent | {config.z_dim} numbers, {config.z_distribution}{", brought to one length" * config.g_normalize_z} |
@@ -251,7 +252,7 @@ def _averaging(config: GANConfig) -> str:
 
 def _figures(folder: Path, info: run.RunInfo) -> str:
     results = read_metrics(folder)
-    measured = {size: result for size, result in results.items() if comparison.is_current(folder, result)}
+    measured = {size: result for size, result in results.items() if table.is_current(folder, result)}
     if not measured:
         if not results:
             return ""
@@ -438,7 +439,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_card(Path(folder))
             print(f"written: {Path(folder) / 'README.md'}")
         if options.table:
-            comparison.write_table(Path(options.table), Path(options.models))
+            table.write_table(Path(options.table), Path(options.models))
             print(f"written: the table in {options.table}")
     except (ConfigError, MetricError, run.RunError, OSError) as error:
         print(f"gan.card: {error}", file=sys.stderr)

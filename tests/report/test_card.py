@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from gan import run
-from gan.card import main, write_card
 from gan.config import PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.metrics.judge import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
+from gan.report.card import main, write_card
 
 CELEBA, MNIST, DRAWN = (BUILT_IN[name] for name in ("celeba", "mnist", "drawn"))
 
