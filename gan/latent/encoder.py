@@ -65,7 +65,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     """
     folder = run.local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
-    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.latent.encoder', folder)}` trains one"
+    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.encoder', folder)}` trains one"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
