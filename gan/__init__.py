@@ -5,8 +5,8 @@
 """
 
 from gan.config import PRESETS, GANConfig
-from gan.run import load_generator
 from gan.sampling import sample
+from gan.weights import load_generator
 
 __all__ = ["PRESETS", "GANConfig", "load_generator", "sample"]
 __version__ = "0.1.0"

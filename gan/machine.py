@@ -89,6 +89,16 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in told)
 
 
+def describe(device: torch.device) -> str:
+    """What computes there, in words: what a model folder says that it was trained on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return f"{device.type} ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU core{'s' * (threads != 1)} ({platform.machine()})"
+
+
 # ------------------------------------------------------------------------------------------------ signals
 
 

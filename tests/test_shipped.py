@@ -8,6 +8,7 @@ import pytest
 
 from gan import run
 from gan.config import PRESETS
+from gan.history import read_history
 from gan.latent.directions import load_directions
 from gan.latent.encoder import FILE as ENCODER_FILE
 from gan.latent.encoder import load_encoder
@@ -69,7 +70,7 @@ def test_a_model_was_trained_as_its_preset_says(folder):
 
 @each_model
 def test_a_model_is_the_last_row_of_its_history(folder):
-    info, last = run.read_info(folder), run.read_history(folder)[-1]
+    info, last = run.read_info(folder), read_history(folder)[-1]
     per_epoch = info.data.images // info.config.batch_size * info.config.batch_size
     before = info.start.images_seen if info.start else 0
     assert last["images_seen"] == before + info.config.epochs * per_epoch

@@ -21,6 +21,7 @@ from serving import serve
 
 from gan import run
 from gan.films import replay, replay_film
+from gan.history import snapshots
 from gan.latent import projection, projection_report
 from gan.latent.encoder import FILE as ENCODER
 from gan.ui import arithmetic, explore, morph_view, photo_view
@@ -102,8 +103,8 @@ def test_a_model_answers_every_event_of_the_tabs(model, visitor):
         data, event_data = EVENTS[name](model)
         *_, end = visitor.trigger(event, data, event_data)
         assert end["success"] and "error" not in end["output"], (name, end)
-        snapshots = name != "replay-viewer.face" or run.snapshots(model.folder)
-        assert problems(end["output"]["data"]) == ([] if snapshots else [
+        has_snapshots = name != "replay-viewer.face" or snapshots(model.folder)
+        assert problems(end["output"]["data"]) == ([] if has_snapshots else [
             f"{model.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
         ]), name  # fmt: skip
 

@@ -19,6 +19,7 @@ import train as command
 from gan import load_generator, run, sample
 from gan.config import FIELDS, PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
+from gan.history import read_history
 from gan.latent import directions
 from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
@@ -211,7 +212,7 @@ def test_more_epochs_stay_asked_for_after_a_stop():
     before["config"]["epochs"] = 3
     assert json.loads(Path("begun/config.json").read_text(encoding="utf-8")) == before
     assert command.main(["--resume=begun", "--device=cpu"]) == 0
-    assert run.read_history(Path("begun"))[-1]["images_seen"] == 3 * 64
+    assert read_history(Path("begun"))[-1]["images_seen"] == 3 * 64
 
 
 def test_start_from_takes_over_the_config(handed_over, tiny_run):
@@ -230,7 +231,7 @@ def test_start_from_works_to_the_end(capsys, tiny_run):
     assert command.main([f"--start-from={tiny_run}", "--out=more", *arguments]) == 0
     assert "finished: 40 images seen" in capsys.readouterr().out
     assert command.main(["--resume=more", "--epochs=2", "--device=cpu"]) == 0
-    assert run.read_history(Path("more"))[-1]["images_seen"] == 80
+    assert read_history(Path("more"))[-1]["images_seen"] == 80
 
 
 def test_grow_takes_a_model_to_twice_its_size(tiny_run):
@@ -254,7 +255,7 @@ def test_resume_with_other_pictures_is_refused(capsys):
 def test_resume_of_a_run_that_python_began_asks_for_its_data(run_copy, capsys):
     assert "does not say where its pictures are: give --data" in refused(capsys, f"--resume={run_copy}")
     assert command.main([f"--resume={run_copy}", "--data=drawn:44", "--epochs=51", "--device=cpu"]) == 0
-    assert run.read_history(run_copy)[-1]["images_seen"] == 2040
+    assert read_history(run_copy)[-1]["images_seen"] == 2040
 
 
 def test_resume_without_a_whole_checkpoint_is_a_sentence(run_copy, capsys):

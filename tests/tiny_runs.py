@@ -7,9 +7,9 @@ import signal
 import torch
 
 import train as command
-from gan import run
 from gan.data.images import make_batch
 from gan.data_record import BUILT_IN, DataRecord
+from gan.history import read_history
 from gan.training import loop
 from gan.training.checkpoint import load_checkpoint
 from gan.training.loop import Outcome, train
@@ -48,7 +48,7 @@ def signal_on_step(monkeypatch, number, kind=signal.SIGINT):
 
 
 def history(folder):
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in run.read_history(folder)]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_history(folder)]
 
 
 def assert_same_tensors(a, b, path=""):

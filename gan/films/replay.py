@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan import run
+from gan.history import FIRST_SAMPLE_IMAGES, read_history, samples, snapshots
 from gan.run import RunError
 from gan.sampling import generate, image_grid, truncation_of
-from gan.training.recorder import FIRST_SAMPLE_IMAGES
+from gan.weights import load_generator
 
 LOSSES = ("loss_g", "loss_d")
 SCORES = ("d_real", "d_fake")
@@ -32,7 +32,7 @@ _MAX_EVENT = 300  # characters of an event's text
 
 @dataclass(frozen=True)
 class Sheet:
-    """One sample sheet: the pictures of `gan.run.SAMPLE_SEEDS` at one moment of training."""
+    """One sample sheet: the pictures of `gan.history.SAMPLE_SEEDS` at one moment of training."""
 
     index: int
     path: Path
@@ -56,7 +56,7 @@ class Replay:
     Attributes:
         name: as the page calls the run.
         sheets: by images seen, at most `MAX_SHEETS`, the first and the last always among them.
-        rows: history rows with at least one of `CURVES`, keys of `gan.run.HISTORY_COLUMNS`, by images seen.
+        rows: history rows with at least one of `CURVES`, keys of `gan.history.HISTORY_COLUMNS`, by images seen.
         events: by images seen.
         snapshots: (number, images seen) of the kept generators, at most `MAX_SNAPSHOTS`.
         problem: one sentence about what is missing, or None.
@@ -111,11 +111,11 @@ def load_replay(folder: Path, name: str = "") -> Replay:
     """
     folder = Path(folder)
     try:
-        history, problem = [_without_nan(row) for row in run.read_history(folder)], None
+        history, problem = [_without_nan(row) for row in read_history(folder)], None
     except RunError as error:
         history, problem = [], str(error)
     history.sort(key=lambda row: row["images_seen"])
-    files = run.samples(folder)
+    files = samples(folder)
     sheets = _sheets(history, files)
     if problem is None and not history:
         problem = "This run has no history yet: training writes history.csv with its first sample sheet."
@@ -123,15 +123,15 @@ def load_replay(folder: Path, name: str = "") -> Replay:
         missing = "no sample sheet yet" if not files else "sample sheets, but its history names none of them"
         problem = f"This run has {missing}: only its curves can be shown."
     rows = [row for row in history if any(row.get(column) is not None for column in CURVES)]
-    kept = run.snapshots(folder)
-    snapshots = [(row["snapshot"], row["images_seen"]) for row in history if row.get("snapshot") in kept]
+    kept = snapshots(folder)
+    drawers = [(row["snapshot"], row["images_seen"]) for row in history if row.get("snapshot") in kept]
     events = [Event(row["images_seen"], row["event"][:_MAX_EVENT]) for row in history if row.get("event")]
     return Replay(
         name or folder.name,
         tuple(_spread(sheets, [sheet.images_seen for sheet in sheets], MAX_SHEETS)),
         tuple(rows),
         tuple(_spread(events, [event.images_seen for event in events], MAX_EVENTS)),
-        tuple(_spread(snapshots, [images for _, images in snapshots], MAX_SNAPSHOTS)),
+        tuple(_spread(drawers, [images for _, images in drawers], MAX_SNAPSHOTS)),
         problem,
     )
 
@@ -196,7 +196,7 @@ def film_strip(
     pictures, moments = [], []
     for number, images_seen in replay.snapshots:
         try:
-            generator = run.load_generator(folder, snapshot=number)
+            generator = load_generator(folder, snapshot=number)
         except RunError:
             continue
         pause()

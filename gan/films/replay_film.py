@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from gan.files import reason
 from gan.films.encode import ExportError, encode
 from gan.films.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
-from gan.run import RunError, read_sheet
-from gan.training.recorder import FIRST_SAMPLE_IMAGES
+from gan.history import FIRST_SAMPLE_IMAGES, read_sheet
+from gan.run import RunError
 
 SIDE = 512  # pixels of a sheet in a film; smaller sheets are enlarged by a whole number first
 MAX_FRAMES = 120

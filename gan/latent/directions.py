@@ -35,6 +35,7 @@ from gan.machine import shell_command, steady_output
 from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
+from gan.weights import load_hashed, weights_hash
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
         raise
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise run.RunError(f"{path} cannot be loaded ({reason(error)}): {again}") from error
-    if generator != run.weights_hash(folder):
+    if generator != weights_hash(folder):
         raise run.RunError(f"{path} belongs to other weights than the folder now holds: {again}")
     return {direction.name: direction for direction in found}
 
@@ -130,7 +131,7 @@ def save_directions(
     folder = Path(folder)
     facts = {
         "format_version": FORMAT_VERSION,
-        "generator": weights or run.weights_hash(folder),
+        "generator": weights or weights_hash(folder),
         "classifier": classifier.hash if classifier else "",
         "directions": [
             {"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)} for d in directions
@@ -231,7 +232,7 @@ def find_for_run(folder: Path) -> list[Direction]:
         gan.metrics.classifier.ClassifierError: its classifier is missing or damaged.
     """
     folder = Path(folder)
-    generator, weights = run.load_hashed(folder)
+    generator, weights = load_hashed(folder)
     task = task_of(run.read_info(folder).data.kind)
     classifier = load_classifier(task) if task else None
     if classifier and classifier.channels != generator.config.channels:  # CelebA in grey

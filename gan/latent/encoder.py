@@ -19,6 +19,7 @@ from gan import run
 from gan.config import GANConfig
 from gan.files import read_tensors, reason, save_tensors
 from gan.machine import shell_command
+from gan.weights import packed_weights, shapes_of, weights_hash
 
 FILE = run.ENCODER_FILE
 FORMAT_VERSION = 1
@@ -70,7 +71,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
             raise run.RunError(f"{path} has format {facts['format_version']}: update the code to read it")
-        return [run.shapes_of(Encoder, config)]
+        return [shapes_of(Encoder, config)]
 
     try:
         weights, facts = read_tensors(folder, FILE, shapes)
@@ -81,7 +82,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
         raise
     except (KeyError, ValueError, OSError) as error:
         raise run.RunError(f"{path} cannot be loaded ({reason(error)}): {again} anew") from error
-    if generator != run.weights_hash(folder):
+    if generator != weights_hash(folder):
         raise run.RunError(
             f"{path} belongs to generator {str(generator)[:12]}, and the folder now holds another one: {again} anew"
         )
@@ -94,7 +95,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
 def save_encoder(folder: Path, encoder: Encoder) -> None:
     """Write an encoder to its generator's folder, weights in float16, `encoder.facts` in the metadata."""
     facts = {"format_version": FORMAT_VERSION, **encoder.facts}
-    save_tensors(Path(folder) / FILE, run.packed_weights(encoder), facts)
+    save_tensors(Path(folder) / FILE, packed_weights(encoder), facts)
 
 
 if __name__ == "__main__":

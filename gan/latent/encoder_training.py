@@ -22,6 +22,7 @@ from gan.latent.encoder import FILE, Encoder, save_encoder
 from gan.machine import MachineError, pick_bf16, pick_device, steady_output, stop_signals
 from gan.models import Generator, count_parameters, fold
 from gan.sampling import latents
+from gan.weights import load_hashed
 
 DEFAULT_IMAGES = 160_000  # 12 minutes at 64x64, on one core that other work shared
 JUDGED_SEEDS = range(2**32 - 256, 2**32)  # far from those that anybody looks at
@@ -177,7 +178,7 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
         EncoderError: stopped before the first batch.
     """
     folder = Path(folder)
-    generator, fingerprint = run.load_hashed(folder)
+    generator, fingerprint = load_hashed(folder)
     encoder = train_encoder(generator, recipe, **options)
     if not encoder.facts["images_seen"]:
         raise EncoderError(f"stopped before the first batch: {folder / FILE} is left as it was")

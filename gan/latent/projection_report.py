@@ -26,6 +26,7 @@ from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
 from gan.metrics.held_out import features_of, load_split
 from gan.models import Generator
 from gan.sampling import generate, image_grid, latents, to_uint8
+from gan.weights import load_hashed, weights_hash
 
 FILE = run.PROJECTION_FILE
 FORMAT_VERSION = 1
@@ -145,7 +146,7 @@ def table(folder: Path) -> str:
     """`report` of what was measured and saved in a folder; "" where nothing was, or of other weights."""
     try:
         figures = parse_json(read_inside(folder, FILE, MOST_JSON_BYTES))
-        return report(figures) if figures["generator"] == run.weights_hash(folder) else ""
+        return report(figures) if figures["generator"] == weights_hash(folder) else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.images < 2 or not 0 <= options.steps <= MAX_STEPS:
         parser.error(f"--images: expected 2 or more; --steps: 0 to {MAX_STEPS}")
     try:
-        generator, fingerprint = run.load_hashed(options.folder)
+        generator, fingerprint = load_hashed(options.folder)
         encoder = load_encoder(options.folder)
         config, classifier = generator.config, classifier_for(generator.config)
         split = load_split(

@@ -19,6 +19,7 @@ from gan.data.images import describe_sources
 from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, identity_of, kind_of
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
+from gan.history import images_seen
 from gan.metrics import inception
 from gan.metrics.classifier import SURE, Classifier, load_classifier, task_of
 from gan.metrics.distances import (
@@ -36,6 +37,7 @@ from gan.metrics.held_out import Split, cached_features, features_of, load_split
 from gan.metrics.patches import sliced_wasserstein
 from gan.models import fold
 from gan.sampling import image_grid, sample
+from gan.weights import load_generator, load_hashed, weights_hash
 
 FORMAT_VERSION = 1
 IMAGES = 5000  # on each side
@@ -148,14 +150,14 @@ class Judge:
         real = self._real_side(size, config.channels)
         n = len(real.reference)
         # Both before the work: a training may go on meanwhile.
-        generator, weights = run.load_hashed(folder, best=best, device=self.device)
-        images_seen = run.images_seen(folder, best=best)
+        generator, weights = load_hashed(folder, best=best, device=self.device)
+        seen = images_seen(folder, best=best)
         # With its batch norm folded it draws the same pictures, faster.
         pictures = reduced(sample(fold(generator), seed=self.seed, n=n), size)
         features = self._features(pictures)
         result = {
             "model": Path(folder).name,
-            "images_seen": images_seen,
+            "images_seen": seen,
             "weights": weights,
             "protocol": self._protocol(real, size, info),
             "generated": self._compare(real.reference, real.features, pictures, features),
@@ -189,7 +191,7 @@ class Judge:
         split = real.split
         known = cached_features(self.classifier, split.training)
         seeds = list(NEIGHBOUR_SEEDS)
-        pictures = sample(run.load_generator(folder, best=best, device=self.device), seed=seeds[0], n=len(seeds))
+        pictures = sample(load_generator(folder, best=best, device=self.device), seed=seeds[0], n=len(seeds))
         distances, rows = nearest(features_of(self.classifier, pictures), known)
         held_out, _ = nearest(real.features, known[split.training_rows])
         facts = {
@@ -349,7 +351,7 @@ def save_metrics(folder: str | Path, result: dict) -> None:
             damaged file, or a newer format.
         gan.run.RunError: the folder holds no weights.
     """
-    if result["weights"] != (held := run.weights_hash(folder)):
+    if result["weights"] != (held := weights_hash(folder)):
         raise MetricError(
             f"{Path(folder) / FILE} is left as it was: the figures are of the weights {result['weights']}, and "
             f"{run.MODEL_FILE} now holds {held}; measure again when its training has ended"

@@ -52,7 +52,7 @@ class Monitor:
         self.metric = "sliced_wasserstein" if self.classifier is None else "frechet_distance"
 
     def measure(self, generator: Generator) -> dict[str, float]:
-        """The figures of a generator in eval mode, keys of `gan.run.HISTORY_COLUMNS`."""
+        """The figures of a generator in eval mode, keys of `gan.history.HISTORY_COLUMNS`."""
         device = next(generator.parameters()).device
         drawer = fold(generator).to(memory_format=torch.channels_last)
         n = IMAGES if self.classifier is not None else min(PATCH_IMAGES, len(self.images))

@@ -19,6 +19,7 @@ from gan import run
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
+from gan.history import read_history, samples
 from gan.latent import attributes, directions, projection_report
 from gan.machine import steady_output
 from gan.metrics.figures import FIGURES
@@ -26,8 +27,8 @@ from gan.metrics.judge import FILE as METRICS_FILE
 from gan.metrics.judge import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.report import table
+from gan.weights import best_facts
 
-NOTES_FILE = "notes.md"
 CELEBA_IMAGES = 202_599
 _CELEBA_TERMS = (
     "CelebA (Liu et al., ICCV 2015) is for non-commercial research only, and so are weights trained on it. "
@@ -68,11 +69,11 @@ def write_card(folder: Path) -> None:
 def _card(folder: Path) -> str:
     info = run.read_info(folder)
     config = info.config
-    history = run.read_history(folder)
+    history = read_history(folder)
     if not history:
         raise run.RunError(f"{folder} has no history.csv to write a card from: train it first")
     last = {"epoch": 0.0, "seconds": 0.0} | {key: v for key, v in history[-1].items() if v is not None}
-    sheets = run.samples(folder)
+    sheets = samples(folder)
     if not sheets:
         raise run.RunError(f"{folder} has no sample sheet to show on a card: train it first")
     return f"""---
@@ -217,7 +218,7 @@ def _from_there(info: run.RunInfo) -> str:
 
 
 def _best(folder: Path) -> str:
-    facts = run.best_facts(folder)
+    facts = best_facts(folder)
     if facts is None:
         return ""
     metric = next(figure.name for figure in FIGURES if figure.key == facts["metric"])
@@ -398,11 +399,11 @@ The latent vector nearest to a picture: an encoder's guess, then gradient steps.
 
 def _notes(folder: Path) -> str:
     try:
-        return read_inside(folder, NOTES_FILE, MOST_JSON_BYTES).decode("utf-8-sig").strip() + "\n\n"
+        return read_inside(folder, run.NOTES_FILE, MOST_JSON_BYTES).decode("utf-8-sig").strip() + "\n\n"
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise run.RunError(f"{folder / NOTES_FILE} cannot be read ({reason(error)}): mend or remove it") from error
+        raise run.RunError(f"{folder / run.NOTES_FILE} cannot be read ({reason(error)}): mend or remove it") from error
 
 
 def _terms(parts: Sequence[SourceRecord]) -> str:
@@ -416,8 +417,8 @@ def _terms(parts: Sequence[SourceRecord]) -> str:
     if unknown:
         texts.append(
             f"The weights stand under the terms of the pictures that they were trained on, and of {', '.join(unknown)} "
-            f"nobody recorded them: find out before you pass the model on, and write them into {NOTES_FILE} here (or "
-            "give train.py --terms)."
+            f"nobody recorded them: find out before you pass the model on, and write them into {run.NOTES_FILE} here "
+            "(or give train.py --terms)."
         )
     return " ".join(texts)
 

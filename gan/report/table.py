@@ -13,10 +13,12 @@ from PIL import Image
 
 from gan import run
 from gan.files import atomic_path, read_text, write_text
+from gan.history import read_history
 from gan.metrics.figures import FIGURES, FRECHET, Figure
 from gan.metrics.judge import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.sampling import image_grid, sample
+from gan.weights import load_generator, weights_hash
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def duration(seconds: float) -> str:
 
 def is_current(folder: Path, result: dict) -> bool:
     """Whether a result of metrics.json was measured on the weights that the folder holds."""
-    return result["weights"] == run.weights_hash(folder)
+    return result["weights"] == weights_hash(folder)
 
 
 def write_table(readme: Path, models: Path) -> None:
@@ -83,7 +85,7 @@ def write_table(readme: Path, models: Path) -> None:
 
 
 def _read(folder: Path) -> _Model:
-    history = run.read_history(folder)
+    history = read_history(folder)
     if not history:
         raise run.RunError(f"{folder} has no history.csv: restore it, or train again")
     measured = read_metrics(folder)
@@ -152,7 +154,7 @@ def _caption(protocol: dict) -> str:
 
 
 def _write_strip(folder: Path) -> None:
-    pictures = sample(run.load_generator(folder), seed=STRIP_SEEDS[0], n=len(STRIP_SEEDS))
+    pictures = sample(load_generator(folder), seed=STRIP_SEEDS[0], n=len(STRIP_SEEDS))
     strip = image_grid(pictures, len(STRIP_SEEDS))
     factor = max(1, STRIP_HEIGHT // strip.shape[0])
     strip = np.repeat(np.repeat(strip, factor, axis=0), factor, axis=1)

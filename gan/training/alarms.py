@@ -35,7 +35,7 @@ class Watch:
         """Events, in words, that this history row completes.
 
         Args:
-            row: of `gan.run.HISTORY_COLUMNS`: images_seen, diversity, loss_d, d_real, d_fake.
+            row: of `gan.history.HISTORY_COLUMNS`: images_seen, diversity, loss_d, d_real, d_fake.
         """
         self._peak = max(self._peak, row["diversity"])
         troubles = {

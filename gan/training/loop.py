@@ -23,6 +23,7 @@ from gan import run
 from gan.config import GANConfig
 from gan.data.images import DataError, epoch_order, make_batch
 from gan.data_record import DataRecord, SourceRecord, identity_of
+from gan.history import read_history
 from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
 from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
@@ -30,6 +31,7 @@ from gan.training.checkpoint import has_checkpoint
 from gan.training.distributed import any_rank, from_rank_zero
 from gan.training.recorder import Recorder
 from gan.training.step import Trainer
+from gan.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -243,7 +245,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord
     if folder.resolve() == out.resolve():
         raise TrainingError(f"{folder} cannot be both what training starts from and where it goes: give another --out")
     info = run.read_info(folder)
-    history = run.read_history(folder)
+    history = read_history(folder)
     if not history or not (folder / run.CRITIC_FILE).is_file():
         missing = run.CRITIC_FILE if history else run.HISTORY_FILE
         raise TrainingError(f"{folder} has no {missing}, which a training needs to start from it: give another folder")
@@ -251,7 +253,7 @@ def load_start(trainer: Trainer, folder: str | Path, out: Path, data: DataRecord
     try:
         for file, filled in networks.items():
             for network in filled:
-                run.load_weights(folder, file, network)
+                load_weights(folder, file, network)
     except run.RunError as error:
         raise TrainingError(
             f"{folder} cannot be started from with this config ({error}): leave out --preset, and --set of what "
@@ -369,12 +371,12 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise TrainingError(f"{out} is in training: choose another --out, or stop that one first (Ctrl-C, it saves)")
     if overwrite:
         return
-    if not has_checkpoint(out) and not run.read_history(out):
+    if not has_checkpoint(out) and not read_history(out):
         raise TrainingError(
             f"{out} holds a run that was stopped before its first checkpoint: start over with --overwrite, "
             "or choose another --out"
         )
-    history = run.read_history(out)
+    history = read_history(out)
     seen = f"{history[-1]['images_seen']:,} images seen" if history else "nothing trained yet"
     go_on = f"go on with {shell_command('--resume', out)}, " if has_checkpoint(out) else ""
     raise TrainingError(

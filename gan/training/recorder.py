@@ -15,19 +15,31 @@ from torch import Tensor
 
 from gan import run
 from gan.config import GANConfig
+from gan.files import save_tensors
+from gan.history import (
+    FIRST_SAMPLE_IMAGES,
+    HISTORY_COLUMNS,
+    SAMPLE_SEEDS,
+    append_history,
+    copy_replay,
+    read_history,
+    rewind,
+    save_sample,
+    save_snapshot,
+)
 from gan.models import Generator
 from gan.sampling import generate, latents
 from gan.training.alarms import Watch
 from gan.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from gan.training.distributed import from_rank_zero, mean_over_ranks
 from gan.training.step import Trainer
+from gan.weights import packed_weights, save_weights
 
 if TYPE_CHECKING:  # the page imports this module too, and does without the metrics
     from gan.metrics.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
-FIRST_SAMPLE_IMAGES = 256  # where the log-spaced sample sheets begin
 FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
 
 
@@ -103,7 +115,7 @@ class Recorder:
             save_snapshot: make a snapshot even if none is due.
 
         Returns:
-            The row, keys of `gan.run.HISTORY_COLUMNS`.
+            The row, keys of `gan.history.HISTORY_COLUMNS`.
         """
         means = (self._sums / max(1, self._counted)).tolist()
         self._sums, self._counted = torch.zeros_like(self._sums), 0
@@ -127,11 +139,11 @@ class Recorder:
 
     def write_story(self, folder: Path, trainer: Trainer) -> None:
         """In place of `write_first`: what the run in `folder` left for the replay, of which this one is the sequel."""
-        story = run.read_history(folder)
+        story = read_history(folder)
         if self.writes:
-            run.copy_replay(folder, self.folder)
+            copy_replay(folder, self.folder)
         for row in story:
-            self._append({column: row[column] for column in run.HISTORY_COLUMNS if row.get(column) is not None})
+            self._append({column: row[column] for column in HISTORY_COLUMNS if row.get(column) is not None})
         last = story[-1]
         self._images_before, self._epochs_before = last["images_seen"], last["epoch"]
         self._seconds_before, self._started = last["seconds"], time.monotonic()
@@ -196,7 +208,7 @@ class Recorder:
         self._sums, self._best = state["sums"], state.get("best")  # older checkpoints have measured nothing
         self._seconds_before, self._started = state["seconds"], time.monotonic()
         if self.writes:
-            run.rewind(self.folder, self._rows, self._samples, self._snapshots)
+            rewind(self.folder, self._rows, self._samples, self._snapshots)
             self._save_weights(trainer)  # what the page shows is what training goes on from
         self._write_best()
 
@@ -242,10 +254,10 @@ class Recorder:
 
     def _write_replay(self, trainer: Trainer, with_snapshot: bool) -> None:
         generator = self._save_weights(trainer)
-        pictures = generate(generator, latents(self.config, run.SAMPLE_SEEDS))
-        run.save_sample(self.folder, self._samples, pictures)
+        pictures = generate(generator, latents(self.config, SAMPLE_SEEDS))
+        save_sample(self.folder, self._samples, pictures)
         if with_snapshot:
-            run.save_snapshot(self.folder, self._snapshots, generator)
+            save_snapshot(self.folder, self._snapshots, generator)
 
     def _plan_replay(self) -> None:
         while self.images_seen >= self._next_sample:
@@ -259,8 +271,8 @@ class Recorder:
 
     def _save_weights(self, trainer: Trainer) -> Generator:
         generator = trainer.generator_to_show(self.images_seen)
-        run.save_weights(self.folder / "model.safetensors", generator)
-        run.save_weights(self.folder / run.CRITIC_FILE, trainer.discriminator)
+        save_weights(self.folder / "model.safetensors", generator)
+        save_weights(self.folder / run.CRITIC_FILE, trainer.discriminator)
         return generator
 
     def _measure(self, trainer: Trainer) -> dict:
@@ -270,7 +282,7 @@ class Recorder:
         metric, value = self._monitor.metric, figures[self._monitor.metric]
         if math.isfinite(value) and value < self._value_to_beat(metric):
             facts = {"metric": metric, "value": value, "images_seen": self.images_seen}
-            self._best = facts | {"weights": run.packed_weights(generator)}
+            self._best = facts | {"weights": packed_weights(generator)}
             self._best_written = self._try(run.BEST_FILE, self._write_best)
         return figures
 
@@ -289,7 +301,7 @@ class Recorder:
             path.unlink(missing_ok=True)
         else:
             facts = {key: value for key, value in self._best.items() if key != "weights"}
-            run.save_tensors(path, self._best["weights"], facts)
+            save_tensors(path, self._best["weights"], facts)
 
     def _append(self, row: dict) -> None:
         self._rows += 1
@@ -299,7 +311,7 @@ class Recorder:
 
     def _write_waiting(self) -> None:
         while self._waiting:
-            run.append_history(self.folder, self._waiting[0])
+            append_history(self.folder, self._waiting[0])
             del self._waiting[0]
 
     def _try(self, what: str, write: Callable[[], None]) -> bool:

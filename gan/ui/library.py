@@ -23,21 +23,11 @@ from gan.latent.encoder import FILE as ENCODER
 from gan.latent.encoder import Encoder, load_encoder
 from gan.machine import computes_bf16
 from gan.models import Discriminator, Generator, fold
-from gan.run import (
-    CRITIC_FILE,
-    MODEL_FILE,
-    RunError,
-    RunInfo,
-    is_training,
-    load_discriminator,
-    load_generator,
-    read_info,
-    read_weights,
-    snapshot_file,
-)
+from gan.run import CRITIC_FILE, MODEL_FILE, RunError, RunInfo, is_training, read_info, snapshot_file
 from gan.sampling import latents
 from gan.ui.places import breathe, locked, price
 from gan.ui.state import short
+from gan.weights import load_discriminator, load_generator, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +118,7 @@ class Library:
         return entries[name]
 
     def generator(self, name: str, snapshot: int | None = None) -> Generator:
-        """The generator of a model, or of one of its snapshots (`gan.run.snapshots`), ready to draw.
+        """The generator of a model, or of one of its snapshots (`gan.history.snapshots`), ready to draw.
 
         Batch norm folded, float32, warmed up; loaded again when training has written a new one.
 

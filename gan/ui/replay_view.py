@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan import run
 from gan.files import read_inside, reason
 from gan.films.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
+from gan.history import read_sheet, samples, snapshots
 from gan.run import RunError
 from gan.ui.drawing import latent, thumbnail_uri
 from gan.ui.library import Entry, Library
@@ -85,7 +85,7 @@ class ReplayServer:
             return {"sheets": []}
         wanted = asked.get("sheets")
         wanted = [sheet for sheet in wanted[:MAX_SHEETS] if isinstance(sheet, int)] if isinstance(wanted, list) else []
-        files, answer, size = run.samples(entry.folder), [], 0
+        files, answer, size = samples(entry.folder), [], 0
         for sheet in dict.fromkeys(wanted):
             if sheet not in files:
                 continue
@@ -141,7 +141,7 @@ class ReplayServer:
             z, about = self._latent(shown, entry)
             price(_RUN_MILLISECONDS)
             replay = load_replay(entry.folder, entry.name)
-            newest = tuple(_stamp(path) for path in run.snapshots(entry.folder).values())
+            newest = tuple(_stamp(path) for path in snapshots(entry.folder).values())
             price(len(replay.snapshots) * _SNAPSHOT_MILLISECONDS[shown.truncation != 1])
             with locked(_making):
                 film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest)
@@ -266,7 +266,7 @@ def _numbers(values: np.ndarray) -> list[float | None]:
 
 def _sheet(path: Path) -> bytes | None:
     try:
-        return run.read_sheet(path, MAX_FILE_BYTES)
+        return read_sheet(path, MAX_FILE_BYTES)
     except RunError:
         return None
 

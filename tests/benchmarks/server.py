@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from gan.weights import save_weights
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -43,8 +45,8 @@ def faces64(scratch: Path) -> Path:
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 1.0
     generator(torch.randn(64, config.z_dim))
-    run.save_weights(folder / "model.safetensors", generator)
-    run.save_weights(folder / "discriminator.safetensors", discriminator)
+    save_weights(folder / "model.safetensors", generator)
+    save_weights(folder / "discriminator.safetensors", discriminator)
     return scratch / "weights"
 
 

@@ -133,8 +133,9 @@ def run_ours(folder: Path, steps: int) -> dict:
     """`train()` itself, its history timed from the row of step WARM_UP to the last."""
     from gan.config import get_preset
     from gan.data.images import load_images
+    from gan.history import FIRST_SAMPLE_IMAGES
     from gan.training.loop import Limits, train
-    from gan.training.recorder import FIRST_SAMPLE_IMAGES, Recorder
+    from gan.training.recorder import Recorder
     from gan.training.step import Trainer
 
     # Averaging and flips on, because their cost belongs to the overhead; a log row every few steps, ten times

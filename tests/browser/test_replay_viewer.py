@@ -16,6 +16,7 @@ from serving import Site, serve
 
 from gan import run
 from gan.films.replay import load_replay, warp
+from gan.history import append_history, read_history, save_sample, snapshots
 from gan.ui.library import Library
 
 EVENT = "<img src=x onerror='document.title = `stolen`'> collapse: all alike"
@@ -27,12 +28,12 @@ def runs(tiny_run, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("replays")
     for name in ("tiny", "short", "broken", "<b>bold<"):
         shutil.copytree(tiny_run, root / name)
-    run.append_history(root / "tiny", {"images_seen": 600, "event": EVENT})
+    append_history(root / "tiny", {"images_seen": 600, "event": EVENT})
     (root / "tiny" / "README.md").touch()  # finished: its card is newer than its history
-    kept = [row for row in run.read_history(root / "short") if row["images_seen"] <= 1000]
+    kept = [row for row in read_history(root / "short") if row["images_seen"] <= 1000]
     (root / "short" / "history.csv").unlink()
     for row in kept:
-        run.append_history(root / "short", {key: value for key, value in row.items() if value is not None})
+        append_history(root / "short", {key: value for key, value in row.items() if value is not None})
     (root / "short" / "README.md").touch()
     (root / "broken" / "samples" / "0003.webp").write_bytes(b"half")
     (root / "broken" / "model.safetensors").write_bytes(b"half")
@@ -245,7 +246,7 @@ def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
     visit(page, replays)
     page.get_by_role("button", name="Draw the face from Explore").click()
     tiles = page.locator(".tiles button")
-    expect(tiles).to_have_count(len(run.snapshots(runs / "tiny")))
+    expect(tiles).to_have_count(len(snapshots(runs / "tiny")))
     expect(page.locator(".about")).to_contain_text("Seed 0")
     expect(tiles.last).to_have_attribute("aria-current", "true")
     tiles.first.click()
@@ -295,8 +296,8 @@ def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
         expect(page.locator(".replay .live")).to_be_visible()
         expect(page.locator(".replay .live")).to_contain_text("in training")
         assert moment(page) <= 1000
-        run.save_sample(live, 50, np.full((64, 16, 16, 3), 250, np.uint8))
-        run.append_history(live, {"images_seen": 1600, "epoch": 40.0, "loss_g": 1.0, "sample": 50})
+        save_sample(live, 50, np.full((64, 16, 16, 3), 250, np.uint8))
+        append_history(live, {"images_seen": 1600, "epoch": 40.0, "loss_g": 1.0, "sample": 50})
         expect(page.locator(".sheet .when").first).to_contain_text("1,600 images · epoch 40.00")
         expect(page.locator(".sheet").first).to_have_attribute("data-sheet", "50")
         page.wait_for_timeout(200)

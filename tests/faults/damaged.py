@@ -24,9 +24,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from serving import serve
 
-from gan import run as model_folder
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
+from gan.files import save_tensors
+from gan.history import MOST_SHEET_SIDE, samples
 from gan.latent.directions import Direction, save_directions
 from gan.latent.encoder import Encoder, save_encoder
 from gan.run import RunError
@@ -39,6 +40,7 @@ from gan.ui.morph_view import MorphServer
 from gan.ui.photo_view import PhotoServer
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face
+from gan.weights import load_generator, packed_weights, weights_hash
 from tests.faults import Row
 
 FAULT = "damaged files of a model folder, each in each way, page starting and page running"
@@ -96,11 +98,11 @@ class Stage:
             train(config, pictures, folder, data="drawn faces", device="cpu", precision="fp32", progress=False)
             save_directions(folder, [Direction("SeFa 1", "sefa", torch.ones(8))], None)
             encoder = Encoder(config).eval()
-            encoder.facts = {"generator": model_folder.weights_hash(folder)}
+            encoder.facts = {"generator": weights_hash(folder)}
             save_encoder(folder, encoder)
             facts = {"images_seen": 64, "metric": "frechet_distance", "value": 1.0}
-            weights = model_folder.packed_weights(model_folder.load_generator(folder))
-            model_folder.save_tensors(folder / "best.safetensors", weights, facts)
+            weights = packed_weights(load_generator(folder))
+            save_tensors(folder / "best.safetensors", weights, facts)
             (folder / "metrics.json").write_text(json.dumps({"format_version": 1, "results": {}}), encoding="utf-8")
             (folder / "notes.md").write_text("Notes.", encoding="utf-8")
             (folder / "README.md").touch()
@@ -108,7 +110,7 @@ class Stage:
         self.good = Path(shutil.copytree(self.whole, root / "weights" / "good"))
         self.bad = root / "runs" / "bad"
         self.pictures = [picture(folder) for folder in (self.whole, self.other)]
-        self.sheets = {path.read_bytes() for path in model_folder.samples(self.whole).values()}
+        self.sheets = {path.read_bytes() for path in samples(self.whole).values()}
 
     def renew(self) -> None:
         """Make runs/bad whole."""
@@ -124,7 +126,7 @@ class Stage:
 
 def picture(folder: Path) -> np.ndarray:
     """The first face of a model folder, without the page."""
-    generator = model_folder.load_generator(folder)
+    generator = load_generator(folder)
     return generate(generator, latents(generator.config, [0]))[0]
 
 
@@ -270,14 +272,14 @@ def no_numbers(stage: Stage, chance: random.Random) -> None:
     tensors = load_file(path)
     name = chance.choice(sorted(name for name, tensor in tensors.items() if tensor.is_floating_point()))
     tensors[name] = torch.full_like(tensors[name], chance.choice((float("nan"), float("inf"))))
-    chance.choice((model_folder.save_tensors, lambda path, tensors: save_file(tensors, path)))(path, tensors)
+    chance.choice((save_tensors, lambda path, tensors: save_file(tensors, path)))(path, tensors)
 
 
 def odd_facts(stage: Stage, chance: random.Random) -> None:
     """What the metadata of directions.safetensors says is something else."""
     facts = {
         "format_version": chance.choice((1, *ODD_NUMBERS)),
-        "generator": model_folder.weights_hash(stage.bad),
+        "generator": weights_hash(stage.bad),
         "directions": [
             {
                 "name": chance.choice(("SeFa 1", "<img src=x onerror=alert(1)>", "\ud800", "a\nb", *ODD_NUMBERS)),
@@ -404,7 +406,7 @@ class Page:
                 raise AssertionError("a file from elsewhere was sent as a sheet")
             if content not in self.stage.sheets:
                 with Image.open(io.BytesIO(content)) as picture:
-                    assert max(picture.size) <= model_folder.MOST_SHEET_SIDE and picture.format == "WEBP"
+                    assert max(picture.size) <= MOST_SHEET_SIDE and picture.format == "WEBP"
         had += ["sheets"] if any(sheet[2] for sheet in sheets) else []
         self.answers.append(self.replay.replay_download({"runs": [name], "kind": "csv"}))
         if film:

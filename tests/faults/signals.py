@@ -16,7 +16,7 @@ from forked import EVERY_STEP, OPTIONS, Process
 from tiny_runs import assert_same_tensors
 
 from gan.data.images import make_batch
-from gan.run import read_history
+from gan.history import read_history
 from gan.training import distributed, loop
 from gan.training.checkpoint import load_checkpoint
 from tests.faults import Row

@@ -30,9 +30,10 @@ from gan.films.replay import (
     warp,
 )
 from gan.films.replay_film import LAST_SECONDS, SIDE, ExportError, curves_png, enlarge, film, open_sheet, short_count
-from gan.run import RunError, load_generator
+from gan.history import FIRST_SAMPLE_IMAGES, append_history, read_history, samples, save_sample, snapshots
+from gan.run import RunError
 from gan.sampling import generate, latents
-from gan.training.recorder import FIRST_SAMPLE_IMAGES
+from gan.weights import load_generator
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +47,32 @@ def painted(tmp_path) -> Replay:
     folder = tmp_path / "painted"
     for number, images_seen in enumerate((0, 256, 900, 2000)):
         pictures = np.random.default_rng(number).integers(0, 256, (64, 1, 1, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-        run.save_sample(folder, number, pictures)
+        save_sample(folder, number, pictures)
         write_rows(folder, {"images_seen": images_seen, "sample": number, "loss_g": 1.0 + number, "d_real": 0.5})
     return load_replay(folder)
 
 
 def write_rows(folder: Path, *rows: dict) -> Path:
     for row in rows:
-        run.append_history(folder, row)
+        append_history(folder, row)
     return folder
 
 
 def add_event(folder: Path, images_seen: int, text: str) -> None:
-    run.append_history(folder, {"images_seen": images_seen, "event": text})
+    append_history(folder, {"images_seen": images_seen, "event": text})
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
 def test_every_sheet_of_a_run_is_found_with_the_moment_it_was_made(tiny_run, replay):
-    made = {row["sample"]: row for row in run.read_history(tiny_run) if row["sample"] is not None}
-    assert [sheet.index for sheet in replay.sheets] == sorted(run.samples(tiny_run)) == sorted(made)
+    made = {row["sample"]: row for row in read_history(tiny_run) if row["sample"] is not None}
+    assert [sheet.index for sheet in replay.sheets] == sorted(samples(tiny_run)) == sorted(made)
     for sheet in replay.sheets:
         row = made[sheet.index]
         assert (sheet.images_seen, sheet.epoch, sheet.seconds) == (row["images_seen"], row["epoch"], row["seconds"])
     assert replay.sheets[0].images_seen == 0 and replay.images_seen == 2000
-    assert [number for number, _ in replay.snapshots] == sorted(run.snapshots(tiny_run))
+    assert [number for number, _ in replay.snapshots] == sorted(snapshots(tiny_run))
     assert replay.problem is None and replay.name == tiny_run.name
 
 
@@ -99,7 +100,7 @@ def test_a_folder_without_history_or_sheets_says_what_is_missing(tmp_path):
     assert "no history yet" in load_replay(tmp_path).problem
     write_rows(tmp_path, {"images_seen": 64, "loss_g": 1.0})
     assert "no sample sheet yet" in load_replay(tmp_path).problem
-    run.save_sample(tmp_path, 5, np.zeros((64, 4, 4, 3), np.uint8))
+    save_sample(tmp_path, 5, np.zeros((64, 4, 4, 3), np.uint8))
     assert "names none of them" in load_replay(tmp_path).problem
     write_rows(tmp_path, {"images_seen": 128, "sample": 5})
     replay = load_replay(tmp_path)
@@ -259,7 +260,7 @@ def test_the_cursor_of_a_film_moves_along_the_curves(painted):
 def test_two_runs_are_aligned_by_images_seen(tmp_path, painted):
     other = tmp_path / "other"
     for number, images_seen in enumerate((0, 1500)):
-        run.save_sample(other, number, np.full((64, 16, 16, 1), 200 * number, np.uint8))
+        save_sample(other, number, np.full((64, 16, 16, 1), 200 * number, np.uint8))
         write_rows(other, {"images_seen": images_seen, "sample": number, "loss_g": 1.0})
     frames = frames_of(film([painted, load_replay(other)], "webp"))
     assert len(frames) == 5  # 0, 256, 900, 1500 and 2000 images

@@ -37,10 +37,11 @@ from gan.latent.directions import (
 )
 from gan.models import Generator, initialise
 from gan.report.card import write_card
-from gan.run import RunError, read_info, save_weights, weights_hash, write_data
+from gan.run import RunError, read_info, write_data
 from gan.sampling import generate, latents
 from gan.training import loop
 from gan.ui.library import Library
+from gan.weights import save_weights, weights_hash
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 SHIPPED = sorted(path.parent for path in WEIGHTS.glob(f"*/{FILE}"))

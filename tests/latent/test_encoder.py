@@ -17,8 +17,9 @@ from gan.latent import encoder_training
 from gan.latent.encoder import FILE, Encoder, load_encoder
 from gan.latent.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, main, train_encoder
 from gan.models import Generator
-from gan.run import RunError, load_generator
+from gan.run import RunError
 from gan.sampling import latents
+from gan.weights import load_generator, save_weights, weights_hash
 
 SHORT = Recipe(images=320, batch_size=32)
 
@@ -88,7 +89,7 @@ def test_it_is_written_and_read_back(run_copy):
     with torch.no_grad():
         assert torch.allclose(loaded(images), encoder(images), atol=0.02)  # float16 in the file
     assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
-    assert loaded.facts["generator"] == run.weights_hash(run_copy)
+    assert loaded.facts["generator"] == weights_hash(run_copy)
     assert loaded.facts["figures"] == judge_encoder(encoder, load_generator(run_copy))
     assert loaded.facts["images_seen"] == 320
     assert all(t.dtype in (torch.float16, torch.int64) for t in load_file(run_copy / FILE).values())
@@ -99,7 +100,7 @@ def test_an_encoder_of_other_weights_is_told_in_one_sentence(run_copy):
         load_encoder(run_copy)
     encode_for_run(run_copy, SHORT, device="cpu", precision="fp32", progress=False)
     generator = load_generator(run_copy)
-    run.save_weights(run_copy / run.MODEL_FILE, Generator(generator.config))
+    save_weights(run_copy / run.MODEL_FILE, Generator(generator.config))
     with pytest.raises(RunError, match=r"belongs to generator .*another one.*anew"):
         load_encoder(run_copy)
 

@@ -20,8 +20,8 @@ from gan.latent.encoder_training import Recipe, encode_for_run
 from gan.latent.projection import descend, project
 from gan.latent.projection_report import main, measure, report, table
 from gan.models import Generator
-from gan.run import load_generator
 from gan.sampling import generate, latents, to_uint8
+from gan.weights import load_generator, save_weights, weights_hash
 
 
 @pytest.fixture
@@ -211,10 +211,10 @@ def test_the_command_saves_figures_for_the_card(run_copy, monkeypatch, tmp_path,
     assert main([*arguments, "--save", "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert "3 pictures each" in capsys.readouterr().out
     saved = json.loads((run_copy / projection_report.FILE).read_text(encoding="utf-8"))
-    assert saved["generator"] == run.weights_hash(run_copy) and saved["data"].startswith("drawn faces")
+    assert saved["generator"] == weights_hash(run_copy) and saved["data"].startswith("drawn faces")
     assert Image.open(tmp_path / "sheet.png").size == (48, 48)
     assert table(run_copy).startswith("| 3 pictures each |")
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["photographs"] == saved["photographs"]
-    run.save_weights(run_copy / run.MODEL_FILE, Generator(run.read_info(run_copy).config))
+    save_weights(run_copy / run.MODEL_FILE, Generator(run.read_info(run_copy).config))
     assert table(run_copy) == ""

@@ -20,10 +20,13 @@ from tiny_runs import CELEBA
 
 from gan import run
 from gan.data.drawn import draw_faces
+from gan.files import save_tensors
+from gan.history import append_history
 from gan.metrics import judge as judging
 from gan.metrics.__main__ import main
 from gan.metrics.held_out import features_of, load_split, reduced
 from gan.metrics.judge import Judge, MetricError, digit_figures, read_metrics, save_metrics
+from gan.weights import load_generator, packed_weights, weights_hash
 
 ALWAYS = {"sliced_wasserstein", "sliced_wasserstein_levels", "ms_ssim"}
 IN_FEATURES = {"frechet_distance", "kernel_distance", "kernel_distance_deviation", "precision", "recall"}
@@ -115,7 +118,7 @@ def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
     assert protocol["images"] == 20  # all that are held out
     assert protocol["held_out"] == "the validation split (20 pictures)" and not protocol["held_out_seen_by_model"]
     assert protocol["extractor"]["hash"] == judge.classifier.hash and protocol["extractor"]["task"] == "celeba"
-    assert result["weights"] == run.weights_hash(tiny_run) and result["images_seen"] == 2000
+    assert result["weights"] == weights_hash(tiny_run) and result["images_seen"] == 2000
     assert json.loads(json.dumps(result)) == result
     assert Judge([str(faces)], classifier="celeba").judge(tiny_run) == result  # the same again, to the last bit
     assert Judge([str(faces)], classifier="celeba", seed=5).judge(tiny_run)["generated"] != result["generated"]
@@ -167,12 +170,12 @@ def test_a_classifier_of_other_channels_is_refused(tiny_run, classifiers):
 
 
 def test_the_best_generator_is_judged_when_asked(run_copy):
-    weights = run.packed_weights(run.load_generator(run_copy, snapshot=0))
-    run.save_tensors(run_copy / "best.safetensors", weights, {"images_seen": 1000, "metric": "x", "value": 1.5})
+    weights = packed_weights(load_generator(run_copy, snapshot=0))
+    save_tensors(run_copy / "best.safetensors", weights, {"images_seen": 1000, "metric": "x", "value": 1.5})
     judge = Judge(["drawn:40"])
     best, last = judge.judge(run_copy, best=True), judge.judge(run_copy)
     assert (best["images_seen"], last["images_seen"]) == (1000, 2000)
-    assert best["weights"] == run.weights_hash(run_copy, best=True) != last["weights"]
+    assert best["weights"] == weights_hash(run_copy, best=True) != last["weights"]
     assert best["generated"] != last["generated"]
 
 
@@ -183,11 +186,11 @@ def test_figures_are_of_the_weights_that_were_loaded(run_copy, monkeypatch):
 
     def write(content):
         (run_copy / run.MODEL_FILE).write_bytes(content)
-        hashes.append(run.weights_hash(run_copy))
+        hashes.append(weights_hash(run_copy))
 
     write(first)
     expected = Judge(["drawn:40"]).judge(run_copy)["generated"]
-    load, draw = run.load_generator, judging.sample
+    load, draw = load_generator, judging.sample
 
     def loaded_and_replaced(*arguments, **options):
         generator = load(*arguments, **options)
@@ -197,11 +200,11 @@ def test_figures_are_of_the_weights_that_were_loaded(run_copy, monkeypatch):
 
     def replaced_and_drawn(*arguments, **options):
         write(second)
-        run.append_history(run_copy, {"images_seen": 99_999})
+        append_history(run_copy, {"images_seen": 99_999})
         return draw(*arguments, **options)
 
     write(second)
-    monkeypatch.setattr(run, "load_generator", loaded_and_replaced)
+    monkeypatch.setattr("gan.weights.load_generator", loaded_and_replaced)
     monkeypatch.setattr(judging, "sample", replaced_and_drawn)
     result = Judge(["drawn:40"]).judge(run_copy)
     assert len(hashes) == 4 and hashes[0] != hashes[1] and result["weights"] == hashes[0]
@@ -239,7 +242,7 @@ def test_neighbours_need_features(tiny_run):
 
 
 def result_of(folder, size, value=1.0):
-    return {"weights": run.weights_hash(folder), "protocol": {"size": size}, "generated": {"frechet_distance": value}}
+    return {"weights": weights_hash(folder), "protocol": {"size": size}, "generated": {"frechet_distance": value}}
 
 
 def test_results_are_kept_by_size_and_dropped_with_their_weights(tmp_path):

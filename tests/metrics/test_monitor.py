@@ -11,19 +11,19 @@ import torch
 from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA, assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
 
-from gan import run
 from gan.config import PRESETS, ConfigError
 from gan.data_record import BUILT_IN, DataRecord
+from gan.history import HISTORY_COLUMNS, images_seen, read_history
 from gan.metrics.classifier import load_classifier
 from gan.metrics.distances import frechet_distance
 from gan.metrics.held_out import features_of
 from gan.metrics.monitor import IMAGES, Monitor
-from gan.run import HISTORY_COLUMNS
 from gan.sampling import sample
 from gan.training.checkpoint import load_checkpoint, load_meta, save_checkpoint
 from gan.training.loop import Limits
 from gan.training.recorder import Recorder
 from gan.training.step import Trainer
+from gan.weights import best_facts, load_generator
 
 METRICS = ("frechet_distance", "sliced_wasserstein", "sure_share")
 
@@ -42,7 +42,7 @@ def measured(eventful):
 
 
 def values(folder, column="frechet_distance"):
-    rows = run.read_history(folder)
+    rows = read_history(folder)
     return {row["images_seen"]: row[column] for row in rows if row[column] is not None}
 
 
@@ -50,17 +50,17 @@ def test_figures_come_into_the_history_when_due(measured, pictures, tmp_path, cl
     go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert list(values(tmp_path / "a")) == [48, 80, 128, 160]
     assert not values(tmp_path / "a", "sliced_wasserstein") and not values(tmp_path / "a", "sure_share")
-    best = run.best_facts(tmp_path / "a")
+    best = best_facts(tmp_path / "a")
     found = values(tmp_path / "a")
     assert best["metric"] == "frechet_distance" and best["value"] == pytest.approx(min(found.values()), rel=1e-5)
-    assert found[run.images_seen(tmp_path / "a", best=True)] == min(found.values())
+    assert found[images_seen(tmp_path / "a", best=True)] == min(found.values())
 
 
 def test_the_last_figure_is_of_the_weights_that_are_left(measured, pictures, tmp_path, classifiers):
     """Worked out again from the folder; its weights are rounded to float16."""
     go(measured, pictures, tmp_path / "a", data=CELEBA)
     monitor = Monitor(pictures, "faces")
-    generator = run.load_generator(tmp_path / "a")
+    generator = load_generator(tmp_path / "a")
     expected = frechet_distance(
         features_of(monitor.classifier, pictures), features_of(monitor.classifier, sample(generator, n=64))
     )
@@ -79,7 +79,7 @@ def test_training_is_the_same_with_and_without(measured, pictures, tmp_path, cla
 
 
 def test_measuring_leaves_every_generator_of_randomness_alone(tiny_run, pictures, classifiers):
-    generator = run.load_generator(tiny_run)
+    generator = load_generator(tiny_run)
     monitors = [Monitor(pictures, data) for data in ("faces", "unknown")]
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     for monitor in monitors:
@@ -95,7 +95,7 @@ def test_interrupted_and_resumed_is_bit_identical(step, measured, pictures, tmp_
         assert go(measured, pictures, tmp_path / "parts", data=CELEBA).reason == "interrupted"
     go(measured, pictures, tmp_path / "parts", data=CELEBA, resume=True)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
-    assert run.best_facts(tmp_path / "parts") == run.best_facts(tmp_path / "whole")
+    assert best_facts(tmp_path / "parts") == best_facts(tmp_path / "whole")
 
 
 def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_path, monkeypatch, classifiers):
@@ -111,9 +111,9 @@ def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_
         on_step(patch, 12, crash)
         with pytest.raises(RuntimeError, match="power cut"):
             go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
-    assert run.best_facts(tmp_path / "a")["value"] == -1.0
+    assert best_facts(tmp_path / "a")["value"] == -1.0
     go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True, limits=Limits(4, max_images=56))
-    facts = run.best_facts(tmp_path / "a")
+    facts = best_facts(tmp_path / "a")
     assert facts["value"] > 0
     assert facts["images_seen"] == 48 and len(values(tmp_path / "a")) == 2
     assert (tmp_path / "a" / "best.safetensors").read_bytes() == before
@@ -123,8 +123,8 @@ def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, m
     figures = iter([5.0, 3.0, 4.0, 3.0])
     monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
     go(measured, pictures, tmp_path / "a", data=CELEBA)
-    assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 80}
-    best, last = run.load_generator(tmp_path / "a", best=True), run.load_generator(tmp_path / "a")
+    assert best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 80}
+    best, last = load_generator(tmp_path / "a", best=True), load_generator(tmp_path / "a")
     assert any(not torch.equal(a, b) for a, b in zip(best.parameters(), last.parameters(), strict=True))
 
 
@@ -134,7 +134,7 @@ def test_a_figure_that_is_no_number_is_never_the_best(measured, pictures, tmp_pa
     go(measured, pictures, tmp_path / "a", data=CELEBA, limits=Limits(4, max_images=48))
     assert not (tmp_path / "a" / "best.safetensors").exists()
     go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
-    assert run.best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 160}
+    assert best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 160}
 
 
 def test_a_best_without_a_number_of_an_older_version_gives_way(measured, pictures, tmp_path, monkeypatch, classifiers):
@@ -146,7 +146,7 @@ def test_a_best_without_a_number_of_an_older_version_gives_way(measured, picture
     meta = {key: value for key, value in load_meta(folder).items() if key not in ("step", "sha256")}
     save_checkpoint(folder, state["counters"]["step"], state, meta)
     go(measured, pictures, folder, data=CELEBA, resume=True)
-    assert run.best_facts(folder) == {"metric": "frechet_distance", "value": 5.0, "images_seen": 80}
+    assert best_facts(folder) == {"metric": "frechet_distance", "value": 5.0, "images_seen": 80}
 
 
 def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classifiers):
@@ -161,10 +161,10 @@ def test_a_run_of_an_older_version_goes_on(measured, pictures, tmp_path, classif
     lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
     old = [i for i, name in enumerate(HISTORY_COLUMNS) if name not in METRICS]
     path.write_text("".join(",".join(line[i] for i in old) + "\n" for line in lines), encoding="utf-8")
-    before = run.read_history(folder)
+    before = read_history(folder)
 
     go(measured, pictures, folder, data=CELEBA, resume=True)
-    rows = run.read_history(folder)
+    rows = read_history(folder)
     assert [{k: row[k] for k in before[0]} for row in rows[: len(before)]] == before
     assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join(HISTORY_COLUMNS)
     assert list(values(folder)) == [96, 128, 160]  # overdue at the first row, then every 40
@@ -181,7 +181,7 @@ def test_digits_are_counted_sure(tiny_config, tmp_path, classifiers, pictures):
 def test_other_pictures_get_the_distance_of_patches(data, measured, pictures, tmp_path, classifiers):
     go(measured, pictures, tmp_path / "a", data=data)
     assert set(values(tmp_path / "a", "sliced_wasserstein")) == {48, 80, 128, 160} and not values(tmp_path / "a")
-    assert run.best_facts(tmp_path / "a")["metric"] == "sliced_wasserstein"
+    assert best_facts(tmp_path / "a")["metric"] == "sliced_wasserstein"
 
 
 def test_a_missing_classifier_stops_no_training(measured, pictures, tmp_path, monkeypatch, caplog):

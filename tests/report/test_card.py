@@ -10,9 +10,12 @@ import pytest
 from gan import run
 from gan.config import PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
+from gan.files import save_tensors
+from gan.history import append_history, samples
 from gan.metrics.judge import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.report.card import main, write_card
+from gan.weights import load_generator, packed_weights, weights_hash
 
 CELEBA, MNIST, DRAWN = (BUILT_IN[name] for name in ("celeba", "mnist", "drawn"))
 
@@ -32,7 +35,7 @@ def card(tmp_path):
         folder = tmp_path / "my-faces"
         run.write_config(folder, config, DataRecord(parts or (BUILT_IN["celeba"],), 59_893), start=start)
         (folder / "history.csv").unlink(missing_ok=True)
-        run.append_history(folder, ROW)
+        append_history(folder, ROW)
         (folder / "samples").mkdir(exist_ok=True)
         for sheet in (0, 7):
             (folder / "samples" / f"{sheet:04d}.webp").write_bytes(b"picture")
@@ -137,7 +140,7 @@ def test_training_ends_with_a_card(tiny_run):
     text = (tiny_run / "README.md").read_text(encoding="utf-8")
     assert "drawn faces" in text and "2,000 (50.0 epochs of 44)" in text
     sheet = text.split("(samples/")[1].split(")")[0]
-    assert tiny_run / "samples" / sheet == max(run.samples(tiny_run).values())
+    assert tiny_run / "samples" / sheet == max(samples(tiny_run).values())
 
 
 def test_the_machine_is_the_one_that_trained(run_copy):
@@ -177,7 +180,7 @@ def measured_card(run_copy):
         return (run_copy / "README.md").read_text(encoding="utf-8")
 
     write.folder = run_copy
-    write.weights = run.weights_hash(run_copy)
+    write.weights = weights_hash(run_copy)
     return write
 
 
@@ -238,9 +241,9 @@ def test_digits_and_fid(measured_card):
 
 def test_the_best_generator_is_told(measured_card):
     assert "Best in training" not in measured_card()
-    run.save_tensors(
+    save_tensors(
         measured_card.folder / "best.safetensors",
-        run.packed_weights(run.load_generator(measured_card.folder)),
+        packed_weights(load_generator(measured_card.folder)),
         {"metric": "frechet_distance", "value": 7.125, "images_seen": 123_456},
     )
     assert "Fréchet distance 7.12 against training pictures, at 123,456 pictures seen" in measured_card()

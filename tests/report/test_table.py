@@ -12,6 +12,7 @@ from gan.metrics.judge import save_metrics
 from gan.report.card import main
 from gan.report.table import BEGIN, END, duration, write_table
 from gan.run import RunError
+from gan.weights import weights_hash
 
 
 def result(folder, size, frechet, hash="abc", task="celeba"):
@@ -20,7 +21,7 @@ def result(folder, size, frechet, hash="abc", task="celeba"):
         "extractor": {"task": task, "hash": hash},
     }  # fmt: skip
     return {
-        "weights": run.weights_hash(folder),
+        "weights": weights_hash(folder),
         "protocol": protocol,
         "generated": {"frechet_distance": frechet, "ms_ssim": 0.3},
         "real": {"frechet_distance": 0.5 + size / 1000, "ms_ssim": 0.25},

@@ -9,6 +9,7 @@ import pytest
 
 from gan import run
 from gan.config import GANConfig
+from gan.history import read_history
 from gan.training.alarms import PATIENCE, Watch
 
 CONFIG = GANConfig(loss="non_saturating", log_interval=10, batch_size=8)
@@ -147,7 +148,7 @@ def test_a_checkpoint_that_counted_rows_is_still_read():
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_a_shipped_history_tells_what_the_watch_sees_in_it(folder):
-    watch, rows = Watch(run.read_info(folder).config), run.read_history(folder)
+    watch, rows = Watch(run.read_info(folder).config), read_history(folder)
     seen = [event for row in rows if row.get("loss_d") is not None for event in watch.check(row)]
     told = [row["event"] for row in rows if row.get("event")]
     assert [event for event in told if not event.startswith("went on from")] == seen

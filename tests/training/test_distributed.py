@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import train as command
-from gan import run
+from gan.history import read_history, samples
 from gan.training import distributed
 from gan.training.checkpoint import load_checkpoint
 from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
@@ -80,30 +80,30 @@ def test_a_signal_to_one_rank_stops_both_and_resume_is_bit_identical(folder, rep
     for name in ("model.safetensors", "discriminator.safetensors"):
         assert (folder / "whole" / name).read_bytes() == (folder / "parts" / name).read_bytes()
     histories = [
-        [{key: value for key, value in row.items() if key != "seconds"} for row in run.read_history(folder / name)]
+        [{key: value for key, value in row.items() if key != "seconds"} for row in read_history(folder / name)]
         for name in ("whole", "parts")
     ]
     assert histories[0] == histories[1]
 
 
 def test_one_rank_writes(folder):
-    rows = run.read_history(folder / "whole")
+    rows = read_history(folder / "whole")
     assert [row["images_seen"] for row in rows] == [0, 32, 64, 96, 120]  # each row once
-    assert list(run.samples(folder / "whole")) == [0, 1]
+    assert list(samples(folder / "whole")) == [0, 1]
     assert not list((folder / "whole").rglob("*.part*"))
 
 
 def test_rows_are_means_over_both_ranks(folder, reports):
     ours, theirs = (report["losses"] for report in reports)
     assert ours != theirs  # each rank saw its own half of the pictures
-    rows = run.read_history(folder / "whole")[1:]
+    rows = read_history(folder / "whole")[1:]
     for row, steps in zip(rows, (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15)), strict=True):
         both = ours[steps] + theirs[steps]
         assert row["loss_d"] == pytest.approx(sum(both) / len(both), rel=1e-4)
 
 
 def test_the_discriminator_s_loss_falls(folder):
-    losses = [row["loss_d"] for row in run.read_history(folder / "whole")[1:]]
+    losses = [row["loss_d"] for row in read_history(folder / "whole")[1:]]
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -117,7 +117,7 @@ def test_train_py_under_torchrun(tmp_path, monkeypatch):
     before = load_file(out / "model.safetensors")
     result = torchrun("train.py", f"--resume={out}", "--epochs=3", "--device=cpu", cache=cache)
     assert result.stdout.count("finished: 120 images seen") == 1  # one rank speaks
-    assert [row["images_seen"] for row in run.read_history(out)] == [0, 32, 64, 80, 96, 120]
+    assert [row["images_seen"] for row in read_history(out)] == [0, 32, 64, 80, 96, 120]
     assert not torch.equal(load_file(out / "model.safetensors")["stem.weight"], before["stem.weight"])
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from gan import load_generator, run, sample
 from gan.config import PRESETS, ConfigError, GANConfig
 from gan.data.drawn import draw_faces
+from gan.history import read_history, samples
 from gan.models import Discriminator, Generator, GrownInput, GrownPicture, fold, grown_parameters, initialise
 from gan.sampling import generate, latents
 from gan.training.loop import Limits, load_start
@@ -161,14 +162,14 @@ def test_at_first_the_critic_learns_alone(tiny_config):
 
 
 def test_a_run_begins_with_the_enlarged_pictures_and_another_story(tiny_run, grown_run):
-    with Image.open(run.samples(grown_run)[0]) as sheet:
+    with Image.open(samples(grown_run)[0]) as sheet:
         first = np.asarray(sheet.convert("RGB"))[:32, :32].astype(int)
     small = torch.from_numpy(sample(load_generator(tiny_run), seed=0, n=1)).permute(0, 3, 1, 2) / 127.5 - 1
     expected = ((enlarged(small.clamp(-0.999, 0.999))[0].permute(1, 2, 0).numpy() + 1) * 127.5).round()
     assert abs(first - expected).mean() < 12  # a lossy sheet, and batch-norm statistics measured anew
     start = run.read_info(grown_run).start
     assert (start.model, start.continued) == ("tiny", False)
-    assert run.read_history(grown_run)[0]["images_seen"] == 0
+    assert read_history(grown_run)[0]["images_seen"] == 0
 
 
 def test_the_same_pictures_in_another_size_do_not_go_on_with_its_replay(tiny_run, grown_config, tmp_path):

@@ -13,6 +13,7 @@ from tiny_runs import assert_same_run, go, history, on_step
 
 from gan import run
 from gan.data.images import make_batch
+from gan.history import read_history, samples, snapshots
 from gan.machine import MachineError, pick_bf16, pick_device
 from gan.sampling import generate, latents, sample
 from gan.training import loop
@@ -20,6 +21,7 @@ from gan.training.checkpoint import load_checkpoint
 from gan.training.loop import MAX_ROLLBACKS, Limits, TrainingError, train
 from gan.training.recorder import pairwise_distance
 from gan.training.step import Trainer
+from gan.weights import load_generator
 
 # ------------------------------------------------------------------------------- what a run leaves
 
@@ -30,13 +32,13 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
         "config.json", "model.safetensors", "discriminator.safetensors", "history.csv", "samples", "snapshots",
         "checkpoint", "state.json", "README.md",
     }  # fmt: skip
-    rows = run.read_history(tiny_run)
+    rows = read_history(tiny_run)
     assert (rows[0]["images_seen"], rows[0]["sample"], rows[0]["loss_g"]) == (0, 0, None)  # before training
     last = rows[-1]
     assert (last["images_seen"], last["epoch"]) == (50 * 40, 50)
     assert [row["images_seen"] for row in rows] == sorted({row["images_seen"] for row in rows})
     assert {row["images_seen"] for row in rows} >= set(range(0, 2001, 4 * 8))  # every log interval
-    for column, files in (("sample", run.samples(tiny_run)), ("snapshot", run.snapshots(tiny_run))):
+    for column, files in (("sample", samples(tiny_run)), ("snapshot", snapshots(tiny_run))):
         assert [row[column] for row in rows if row[column] is not None] == list(files) == list(range(len(files)))
         assert last[column] == len(files) - 1  # the end is always kept
     assert all(np.isfinite(row["loss_g"]) and 0 < row["d_real"] < 1 for row in rows[1:])
@@ -44,7 +46,7 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
 
 
 def test_sample_sheets_are_log_spaced(tiny_run):
-    seen = [row["images_seen"] for row in run.read_history(tiny_run) if row["sample"] is not None]
+    seen = [row["images_seen"] for row in read_history(tiny_run) if row["sample"] is not None]
     expected, next_sheet = [0], 256
     for images in range(8, 2001, 8):
         if images >= next_sheet or images == 2000:
@@ -77,7 +79,7 @@ def test_rows_are_means_over_their_steps(tiny_config, pictures, tmp_path, monkey
 
     monkeypatch.setattr(Trainer, "step", recorded)
     go(tiny_config.replace(d_norm="none", r1_gamma=1.0, penalty_interval=2), pictures, tmp_path / "a")
-    rows = run.read_history(tmp_path / "a")[1:]
+    rows = read_history(tmp_path / "a")[1:]
     assert [row["images_seen"] for row in rows] == [32, 64, 80]  # every 4 steps, and the end
     for row, part in zip(rows, (stats[:4], stats[4:8], stats[8:]), strict=True):
         names = ("loss_g", "loss_d", "d_real", "d_fake", "penalty")
@@ -139,9 +141,9 @@ def test_each_epoch_shows_every_picture_once_but_for_the_incomplete_batch(tiny_c
 
 def test_sample_every(tiny_config, pictures, tmp_path):
     go(tiny_config, pictures, tmp_path / "a", sample_every=3)
-    rows = run.read_history(tmp_path / "a")
+    rows = read_history(tmp_path / "a")
     assert [row["images_seen"] for row in rows if row["sample"] is not None] == [0, 24, 48, 72, 80]
-    assert list(run.samples(tmp_path / "a")) == [0, 1, 2, 3, 4]
+    assert list(samples(tmp_path / "a")) == [0, 1, 2, 3, 4]
 
 
 def test_same_seed_same_run_other_seed_other_run(eventful, pictures, tmp_path):
@@ -165,7 +167,7 @@ def test_learning_really_happens(tiny_config, tmp_path):
         return np.linalg.norm(pictures.reshape(-1, 3).mean(axis=0) - colour)
 
     untrained = generate(Trainer(config, torch.device("cpu")).generator_to_show(0), latents(config, range(64)))
-    trained = sample(run.load_generator(tmp_path / "a"), n=64)
+    trained = sample(load_generator(tmp_path / "a"), n=64)
     assert distance(untrained) > 100
     assert distance(trained) < distance(untrained) / 5
 
@@ -173,7 +175,7 @@ def test_learning_really_happens(tiny_config, tmp_path):
 def test_time_limit(tiny_config, pictures, tmp_path):
     outcome = go(tiny_config, pictures, tmp_path / "a", limits=Limits(2, max_minutes=1e-9))
     assert (outcome.reason, outcome.images_seen) == ("time limit", 8)
-    last = run.read_history(tmp_path / "a")[-1]
+    last = read_history(tmp_path / "a")[-1]
     assert (last["images_seen"], last["sample"], last["snapshot"]) == (8, 1, 0)  # what it reached is kept and shown
     assert (tmp_path / "a" / "README.md").exists()
     assert go(tiny_config, pictures, tmp_path / "a", resume=True).images_seen == 80
@@ -203,7 +205,7 @@ def test_divergence_goes_back_to_the_checkpoint_and_recovers(tiny_config, pictur
     outcome = go(tiny_config, pictures, out, save_minutes=1e-9)
     assert (outcome.reason, outcome.images_seen) == ("finished", 80)
     assert rollbacks == [(i, 0) for i in range(8)] + [(i, 1) for i in range(6, 10)]  # again from 6, with other latents
-    rows = run.read_history(out)
+    rows = read_history(out)
     assert [row["event"] for row in rows if row["event"]] == ["diverged at 64 images: back to 48"]
     assert "diverged at 64 images: back to 48" in caplog.text
     assert [row["images_seen"] for row in rows] == [0, 32, 48, 64, 80]
@@ -249,7 +251,7 @@ def test_divergence_every_time_is_told_and_the_last_good_checkpoint_kept(tiny_co
     state, meta = load_checkpoint(tmp_path / "a")
     assert meta["step"] == good
     assert all(tensor.isfinite().all() for tensor in state["trainer"]["generator"].values())
-    assert sample(run.load_generator(tmp_path / "a"), n=1).std() > 0
+    assert sample(load_generator(tmp_path / "a"), n=1).std() > 0
     monkeypatch.undo()
     assert go(tiny_config, pictures, tmp_path / "a", resume=True).images_seen == 80
 
@@ -267,7 +269,7 @@ def test_collapse_is_an_event_in_the_history_and_the_log(tiny_config, pictures, 
     generator_init = torch.nn.init.normal_
     monkeypatch.setattr(torch.nn.init, "normal_", lambda t, mean, std: generator_init(t, mean, 20 * std))  # varied
     go(tiny_config.replace(epochs=6, log_interval=2), pictures, tmp_path / "a")
-    rows = [row for row in run.read_history(tmp_path / "a") if row["event"] and row["event"].startswith("collapse")]
+    rows = [row for row in read_history(tmp_path / "a") if row["event"] and row["event"].startswith("collapse")]
     assert len(rows) == 1
     assert rows[0]["images_seen"] == (12 + 5 * 2) * 8  # five rows of patience
     assert "collapse: generated pictures differ only 0% as much as real ones" in rows[0]["event"]
@@ -275,7 +277,7 @@ def test_collapse_is_an_event_in_the_history_and_the_log(tiny_config, pictures, 
 
 
 def test_a_healthy_start_is_not_a_failure_of_the_discriminator(tiny_run):
-    rows = run.read_history(tiny_run)
+    rows = read_history(tiny_run)
     assert len(rows) > 50 and not [row["event"] for row in rows if row["event"]]
     assert rows[1]["loss_d"] == pytest.approx(2 * np.log(2), rel=0.05)  # it begins by guessing: a failure if it lasts
 
@@ -304,7 +306,7 @@ def test_overwrite_removes_the_model_s_own_files_only(run_copy, tiny_config, pic
     assert not any((run_copy / name).exists() for name in (*own, "strip.webp"))
     assert (run_copy / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert [row["images_seen"] for row in history(run_copy)] == [0, 32, 64, 80]
-    assert list(run.samples(run_copy)) == [0, 1] and list(run.snapshots(run_copy)) == [0]
+    assert list(samples(run_copy)) == [0, 1] and list(snapshots(run_copy)) == [0]
     assert {path.stem for path in (run_copy / "checkpoint").glob("*.pt")} == {"000000000", "000000010"}
 
 

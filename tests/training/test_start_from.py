@@ -14,9 +14,11 @@ from tiny_runs import CELEBA, DRAWN, assert_same_run, go, history, signal_on_ste
 from gan import load_generator, run, sample
 from gan.config import GANConfig
 from gan.data_record import DataRecord
+from gan.history import read_history, samples, snapshots
 from gan.models import Discriminator, Generator
 from gan.training.loop import Limits, TrainingError, load_start
 from gan.training.step import Trainer
+from gan.weights import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +64,12 @@ def test_the_replay_goes_on(tiny_run, went_on):
     assert new[0].keys() == old[0].keys()
     last = new[-1]
     assert (last["images_seen"], last["epoch"]) == (2080, 52.0)
-    assert (last["sample"], last["snapshot"]) == (len(run.samples(tiny_run)), len(run.snapshots(tiny_run)))
+    assert (last["sample"], last["snapshot"]) == (len(samples(tiny_run)), len(snapshots(tiny_run)))
     for kind in ("samples", "snapshots"):
         for path in (tiny_run / kind).iterdir():
             assert (went_on / kind / path.name).read_bytes() == path.read_bytes()
-    assert list(run.samples(went_on)) == list(range(last["sample"] + 1))
-    assert run.read_history(went_on)[-1]["seconds"] > run.read_history(tiny_run)[-1]["seconds"]
+    assert list(samples(went_on)) == list(range(last["sample"] + 1))
+    assert read_history(went_on)[-1]["seconds"] > read_history(tiny_run)[-1]["seconds"]
 
 
 def test_the_card_tells_both_parts(went_on):
@@ -83,12 +85,12 @@ def test_other_pictures_are_another_story(tiny_run, config, pictures, tmp_path, 
     out = tmp_path / "mine"
     outcome = go(config, others(pictures), out, start_from=tiny_run, sample_every=3, limits=Limits(1))
     assert outcome.images_seen == 40
-    first, *_, last = run.read_history(out)
+    first, *_, last = read_history(out)
     assert (first["images_seen"], first["sample"], last["images_seen"], last["sample"]) == (0, 0, 40, 2)
     assert not run.read_info(out).start.continued
     assert "--max-images 40`" in (out / "README.md").read_text(encoding="utf-8")  # of the command that trains it again
     begun = sample(load_generator(tiny_run), seed=0, n=1)[0].astype(int)
-    with Image.open(run.samples(out)[0]) as sheet:  # what it began with, and not noise
+    with Image.open(samples(out)[0]) as sheet:  # what it began with, and not noise
         assert abs(np.asarray(sheet.convert("RGB"))[:16, :16] - begun).mean() < 12
 
 
@@ -151,7 +153,7 @@ def test_a_modulated_state_is_loaded_as_it_is(config):
 def test_snapshots_from_before_the_modulation_still_draw(tiny_run, config, pictures, tmp_path):
     out = tmp_path / "more"
     go(config.replace(g_modulated=True), pictures, out, start_from=tiny_run, limits=Limits(1))
-    first = min(run.snapshots(out))
+    first = min(snapshots(out))
     old, new = (sample(load_generator(folder, snapshot=first), seed=0, n=4) for folder in (tiny_run, out))
     assert abs(old.astype(int) - new).max() <= 1
 
@@ -177,5 +179,5 @@ def test_what_cannot_be_started_from_is_refused(run_copy, config, pictures, tmp_
 
 def test_the_critic_must_fit_too(run_copy, config, pictures, tmp_path):
     other = Discriminator(config.replace(d_multipliers=(1, 3)))
-    run.save_weights(run_copy / "discriminator.safetensors", other)
+    save_weights(run_copy / "discriminator.safetensors", other)
     refused("discriminator.safetensors cannot be read", config, pictures, tmp_path / "out", start_from=run_copy)

@@ -17,12 +17,12 @@ from PIL import Image
 from serving import make_models
 
 from gan import load_generator, sample
-from gan.run import load_discriminator
 from gan.ui import frames
 from gan.ui.drawing import draw, draw_seeds, enlarge, png, to_image
 from gan.ui.explore import GRID_FACES, Explore
 from gan.ui.library import Library
 from gan.ui.state import Face
+from gan.weights import load_discriminator
 
 FACE, MODEL, SEED, TRUNCATION, BASIS, SPAN = range(6)  # places in what an event gives
 STAGE = -1

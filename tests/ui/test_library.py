@@ -15,11 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from gan import load_generator
 from gan.config import PRESETS
+from gan.history import snapshots
 from gan.models import Generator
-from gan.run import FINISHED, STATE_FILE, TRAINING, RunError, save_weights, snapshots, write_state
+from gan.run import FINISHED, STATE_FILE, TRAINING, RunError, write_state
 from gan.sampling import latents
 from gan.ui import library as module
 from gan.ui.library import Library
+from gan.weights import save_weights
 
 
 @pytest.fixture

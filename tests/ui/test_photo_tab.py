@@ -25,13 +25,14 @@ from gan import run
 from gan.latent.encoder_training import Recipe, encode_for_run
 from gan.latent.projection import STEPS, project
 from gan.models import Generator
-from gan.run import RunError, load_generator
+from gan.run import RunError
 from gan.sampling import generate, sample
 from gan.ui import photo, photo_view
 from gan.ui.drawing import latent
 from gan.ui.library import Library
 from gan.ui.photo_view import PhotoServer
 from gan.ui.state import Face
+from gan.weights import load_generator, save_weights
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +110,7 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
     stale = library.entry("tiny").folder / run.MODEL_FILE
     content = stale.read_bytes()
     try:
-        run.save_weights(stale, Generator(run.read_info(stale.parent).config))
+        save_weights(stale, Generator(run.read_info(stale.parent).config))
         with pytest.raises(RunError, match="belongs to generator"):
             library.encoder("tiny")
         assert "no encoder" in search(server, asked(face_picture(library)))[0]["note"]

@@ -14,8 +14,8 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
-from gan import run
-from gan.run import RunError, load_generator
+from gan.history import append_history, read_history, samples, save_sample, snapshots
+from gan.run import RunError
 from gan.sampling import generate
 from gan.ui import replay, replay_view
 from gan.ui.drawing import thumbnail_uri
@@ -23,6 +23,7 @@ from gan.ui.library import Library
 from gan.ui.replay_view import ReplayServer
 from gan.ui.state import Face
 from gan.ui.tab import guard
+from gan.weights import load_generator
 
 EVENT = "<img src=x onerror=alert(1)> collapse"
 
@@ -37,7 +38,7 @@ def library(tiny_run, tmp_path) -> Library:
     (tmp_path / "torn" / "model.safetensors").write_bytes(b"half")
     (tmp_path / "void").mkdir()
     (tmp_path / "void" / "config.json").write_text("{", encoding="utf-8")
-    run.append_history(tmp_path / "tiny", {"images_seen": 1000, "loss_g": float("nan"), "event": EVENT})
+    append_history(tmp_path / "tiny", {"images_seen": 1000, "loss_g": float("nan"), "event": EVENT})
     (tmp_path / "tiny" / "README.md").touch()  # finished: its card is newer than its history
     return Library([tmp_path])
 
@@ -53,31 +54,31 @@ def folder(library: Library, name: str) -> Path:
 
 def test_a_run_comes_with_all_its_numbers_as_plain_json(server, library):
     answer = json.loads(json.dumps(server.replay_run({"name": "tiny"}), allow_nan=False))
-    history = run.read_history(folder(library, "tiny"))
+    history = read_history(folder(library, "tiny"))
     measured = [row for row in history if row["loss_g"] is not None and row["loss_d"] is not None]
     assert answer["images"] == [row["images_seen"] for row in measured]
     np.testing.assert_allclose(answer["curves"]["loss_g"], [row["loss_g"] for row in measured], rtol=1e-4)
     assert set(answer["curves"]) == set(answer["smoothed"]) == {"loss_g", "loss_d", "d_real", "d_fake", "diversity"}
-    assert [sheet[0] for sheet in answer["sheets"]] == sorted(run.samples(folder(library, "tiny")))
+    assert [sheet[0] for sheet in answer["sheets"]] == sorted(samples(folder(library, "tiny")))
     assert answer["events"] == [[1000, EVENT]]
     assert (answer["images_seen"], answer["training"], answer["problem"]) == (2000, False, "")
-    assert answer["snapshots"] == len(run.snapshots(folder(library, "tiny")))
+    assert answer["snapshots"] == len(snapshots(folder(library, "tiny")))
 
 
 def test_a_run_is_sent_again_only_when_it_has_grown(server, library):
     stamp = server.replay_run({"name": "tiny"})["stamp"]
     assert server.replay_run({"name": "tiny", "stamp": stamp}) == {"stamp": stamp, "unchanged": True}
-    run.append_history(folder(library, "tiny"), {"images_seen": 2100, "loss_g": 1.5, "sample": 99})
+    append_history(folder(library, "tiny"), {"images_seen": 2100, "loss_g": 1.5, "sample": 99})
     grown = server.replay_run({"name": "tiny", "stamp": stamp})
     assert grown["images_seen"] == 2100 and grown["stamp"] != stamp
-    run.save_sample(folder(library, "tiny"), 99, np.zeros((64, 16, 16, 3), np.uint8))
+    save_sample(folder(library, "tiny"), 99, np.zeros((64, 16, 16, 3), np.uint8))
     again = server.replay_run({"name": "tiny", "stamp": grown["stamp"]})
     assert again["sheets"][-1][:2] == [99, 2100]
 
 
 def test_a_sheet_that_resuming_wrote_again_has_another_version(server, library):
     before = server.replay_run({"name": "tiny"})["sheets"][-1]
-    run.save_sample(folder(library, "tiny"), before[0], np.zeros((64, 16, 16, 3), np.uint8))
+    save_sample(folder(library, "tiny"), before[0], np.zeros((64, 16, 16, 3), np.uint8))
     after = server.replay_run({"name": "tiny"})["sheets"][-1]
     assert after[0] == before[0] and after[2] != before[2]
     assert server.replay_sheets({"name": "tiny", "sheets": [after[0]]})["sheets"][0][1] == after[2]
@@ -85,7 +86,7 @@ def test_a_sheet_that_resuming_wrote_again_has_another_version(server, library):
 
 def test_sheets_are_sent_as_they_are_in_the_order_that_was_asked(server, library):
     answer = server.replay_sheets({"name": "tiny", "sheets": [3, 0, 3, 12345, -1, "1", None, 1.0]})["sheets"]
-    files = run.samples(folder(library, "tiny"))
+    files = samples(folder(library, "tiny"))
     assert [sheet[0] for sheet in answer] == [3, 0]
     assert [base64.b64decode(sheet[2]) for sheet in answer] == [files[3].read_bytes(), files[0].read_bytes()]
 
@@ -162,7 +163,7 @@ def test_a_film_is_made_once_for_all_until_the_run_grows(server, library, monkey
     for _ in range(3):
         assert downloaded(server, "gif", "tiny")[1] == b"film"
     assert len(made) == 1
-    run.append_history(folder(library, "tiny"), {"images_seen": 2200, "loss_g": 1.0})
+    append_history(folder(library, "tiny"), {"images_seen": 2200, "loss_g": 1.0})
     downloaded(server, "gif", "tiny")
     assert len(made) == 2
     replay_view._export.cache_clear()
@@ -194,7 +195,7 @@ def test_the_strip_is_explores_face_by_every_snapshot(server, library):
     answer = server.strip(face.to_json(), "tiny")
     assert answer["run"] == "tiny" and answer["about"] == "Seed 7, 1 of its sliders moved, truncation 0.8"
     where, drawn = folder(library, "tiny"), []
-    for number in run.snapshots(where):
+    for number in snapshots(where):
         generator = load_generator(where, snapshot=number)
         drawn.append(generate(generator, face.z(generator.config), truncation=0.8)[0])
     assert len(answer["images"]) == len(drawn) and answer["film"] == thumbnail_uri(np.concatenate(drawn, axis=1))
@@ -238,7 +239,7 @@ def test_a_moment_is_its_sheet_and_its_numbers(server, library):
     assert picture.size == (128, 128) and picture.mode == "RGB"
     assert (numbers["images_seen"], numbers["loss_g"], numbers["sheet"]) == (0, None, 0)
     _, end = server.moment("tiny", 1.0)
-    last = run.read_history(folder(library, "twin"))[-1]
+    last = read_history(folder(library, "twin"))[-1]
     assert (end["images_seen"], end["run_images_seen"]) == (2000, 2000)
     assert end["loss_g"] == last["loss_g"] and end["d_fake"] == last["d_fake"]
     assert server.moment("tiny", 2000)[1] == end
@@ -268,7 +269,7 @@ def test_the_endpoint_is_public_described_and_bounded(client, library):
     picture, numbers = client.predict("tiny", 0.5, api_name="/replay")
     with Image.open(picture) as sheet:
         assert sheet.size == (128, 128)
-        file = run.samples(folder(library, "tiny"))[numbers["sheet"]]
+        file = samples(folder(library, "tiny"))[numbers["sheet"]]
         np.testing.assert_array_equal(np.asarray(sheet.convert("RGB")), np.asarray(Image.open(file).convert("RGB")))
     assert client.predict("tiny", api_name="/replay")[1]["images_seen"] == 2000
     for arguments, sentence in [
