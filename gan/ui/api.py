@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
+from pathlib import Path
 
 import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
+from gan.films.encode import formats
+from gan.latent.projection import STEPS
 from gan.sampling import MAX_SEED, image_grid
-from gan.ui.arguments import EXAMPLE, NAME, NUMBER, WHOLE, argument, endpoint
-from gan.ui.drawing import draw, draw_seeds, png, to_image
+from gan.ui.arguments import EXAMPLE, NAME, NUMBER, WHOLE, argument, endpoint, picture_file
+from gan.ui.arithmetic_server import FACES, ArithmeticServer, Sum
+from gan.ui.drawing import METADATA_KEY, draw, draw_seeds, png, to_image
 from gan.ui.library import Library
-from gan.ui.state import MAX_TRUNCATION, Face, FaceError, number, whole
+from gan.ui.morph_server import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, Film, MorphServer, film_name
+from gan.ui.photo_server import MOST_STEPS, OPENING_MILLISECONDS, PhotoServer
+from gan.ui.places import price
+from gan.ui.replay_server import ReplayServer
+from gan.ui.state import MAX_TRUNCATION, Face, FaceError, number, short, whole
 
 MAX_FACES = 64  # in one grid
 MAX_SCALE = 16
 MAX_PIXELS = 2048 * 2048  # of a picture that is sent
+_SEED = WHOLE | {"minimum": 0, "maximum": MAX_SEED}
+_TRUNCATION = NUMBER | {"minimum": 0, "maximum": MAX_TRUNCATION}
 
 
 def build(library: Library) -> None:
-    """Register /generate, /grid, /models and /directions; they have no place on the page."""
+    """Register all public endpoints; they have no place on the page."""
+    with gr.Column(visible=False):
+        _pictures(library)
+        _morph(library)
+        _project(library)
+        _replay(library)
+
+
+def _pictures(library: Library) -> None:
+    """/generate, /grid, /models and /directions."""
 
     def generate(
         model: str,
@@ -116,30 +137,168 @@ def build(library: Library) -> None:
             for direction in found
         ]
 
-    seed = WHOLE | {"minimum": 0, "maximum": MAX_SEED}
-    truncation = NUMBER | {"minimum": 0, "maximum": MAX_TRUNCATION}
     some = WHOLE | {"minimum": 1, "maximum": MAX_FACES}
     moves = {"type": "object", "additionalProperties": NUMBER}
-    with gr.Column(visible=False):
-        face_arguments = [
-            argument(NAME, EXAMPLE),
-            argument(seed, 7),
-            argument(truncation, 0.8),
-            argument(moves, {"3": 0.5, "17": -1.2}),
-            argument(WHOLE | {"minimum": 1, "maximum": MAX_SCALE}, 1),
-            argument(moves, {"Smile": 2}),
-            argument(NAME, ""),
-        ]
-        grid_arguments = [
-            argument(NAME, EXAMPLE), argument(seed, 0), argument(some, 16), argument(some, 4), argument(truncation, 1.0)
-        ]  # fmt: skip
-        of_a_model = argument(NAME, EXAMPLE)
-        face_picture, grid_picture = (gr.Image(format="png", type="pil", label="picture") for _ in range(2))
-        listed, found = (gr.JSON(label=label) for label in ("models", "directions"))
-    endpoint(generate, face_arguments, face_picture, "generate")
-    endpoint(grid, grid_arguments, grid_picture, "grid")
-    endpoint(models, [], listed, "models")
-    endpoint(directions, [of_a_model], found, "directions")
+    face_arguments = [
+        argument(NAME, EXAMPLE),
+        argument(_SEED, 7),
+        argument(_TRUNCATION, 0.8),
+        argument(moves, {"3": 0.5, "17": -1.2}),
+        argument(WHOLE | {"minimum": 1, "maximum": MAX_SCALE}, 1),
+        argument(moves, {"Smile": 2}),
+        argument(NAME, ""),
+    ]
+    grid_arguments = [
+        argument(NAME, EXAMPLE), argument(_SEED, 0), argument(some, 16), argument(some, 4), argument(_TRUNCATION, 1.0)
+    ]  # fmt: skip
+    endpoint(generate, face_arguments, _picture(), "generate")
+    endpoint(grid, grid_arguments, _picture(), "grid")
+    endpoint(models, [], gr.JSON(label="models"), "models")
+    endpoint(directions, [argument(NAME, EXAMPLE)], gr.JSON(label="directions"), "directions")
+
+
+def _morph(library: Library) -> None:
+    """/morph and /arithmetic."""
+    server, sums = MorphServer(library), ArithmeticServer(library)
+    file = gr.File(label="file")
+
+    def morph(
+        model: str,
+        seeds: list[int],
+        frames: int = 60,
+        fps: int = 20,
+        way: str = "loop",
+        format: str = "webp",
+        size: int = 256,
+        truncation: float = 1.0,
+    ) -> str:
+        """Make a film that passes through several faces at constant speed; the same arguments give the same film.
+
+        Args:
+            model: name of a model, as /models lists them.
+            seeds: 2 to 8 whole numbers of 0 to 4294967295, in order, for example [7, 12, 3].
+            frames: 2 to 120, at least as many as seeds ("back": 2 * (seeds - 1)).
+            fps: frames per second, 1 to 30.
+            way: "loop" goes on from the last face to the first, "back" returns the way it came, "once" ends there.
+            format: "webp", "gif" or "mp4".
+            size: of a side in pixels, 256 or 512.
+            truncation: 0 to 1.5; 1 changes nothing, less gives more typical pictures, 0 the typical one.
+
+        Returns:
+            The file.
+        """
+        faces = tuple(Face(model, seed, truncation) for seed in _seeds(seeds))
+        film = Film(faces, frames, fps, way)
+        content = server.write_film(film, format, size)
+        return save_bytes_to_cache(content, film_name(film, format), file.GRADIO_CACHE)  # which delete_cache clears
+
+    def add(model: str, a: list[int], b: list[int], c: list[int]) -> tuple[Image.Image, dict]:
+        """A - B + C with one to three faces averaged in each, as in figure 7 of the DCGAN paper.
+
+        Args:
+            model: name of a model, as /models lists them.
+            a: seeds of 0 to 4294967295, for example three smiling women.
+            b: seeds to take away, for example three women who do not smile.
+            c: seeds to add, for example three men who do not smile.
+
+        Returns:
+            The picture equation as a PNG whose metadata holds the result (dropped into the page, it is shown there),
+            and the result's state: its model and its latent vector.
+        """
+        sum_ = Sum(model, (_seeds(a), _seeds(b), _seeds(c)))
+        image = Image.open(io.BytesIO(sums.equation(sum_)))
+        return image, json.loads(image.text[METADATA_KEY])
+
+    film_arguments = [
+        argument(NAME, EXAMPLE),
+        argument(_seeds_schema(2, MOST_FACES), [7, 12, 3]),
+        argument(WHOLE | {"minimum": 2, "maximum": MOST_FRAMES}, 60),
+        argument(WHOLE | {"minimum": 1, "maximum": MOST_FPS}, 20),
+        argument(NAME | {"enum": list(WAYS)}, "loop"),
+        argument(NAME | {"enum": list(formats())}, "webp"),
+        argument(WHOLE, SIDES[0]),
+        argument(_TRUNCATION, 1.0),
+    ]
+    terms = [argument(_seeds_schema(1, FACES), term) for term in ([0, 1, 2], [3, 4, 5], [6, 7, 8])]
+    endpoint(morph, film_arguments, file, "morph")
+    endpoint(add, [argument(NAME, EXAMPLE), *terms], [_picture(), gr.JSON(label="state")], "arithmetic")
+
+
+def _project(library: Library) -> None:
+    """/project."""
+    server = PhotoServer(library)
+
+    def project(model: str, photo: str, steps: int = STEPS) -> tuple[Image.Image, dict]:
+        """Find the face of a model that comes nearest to a photo, best one that is cropped to the face.
+
+        The file is removed from the server as soon as it is read, whatever comes of it.
+
+        Args:
+            model: name of a model, as /models lists them.
+            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 million pixels; what is not square loses
+                its sides.
+            steps: gradient steps, 0 to 300; 0 is the encoder's first guess.
+
+        Returns:
+            The found face as a PNG whose metadata holds its state (dropped into the page, it is shown there), and
+            {"state": its model and latent vector, "psnr": dB against the photo at the model's size, "psnr_guess": of
+            the encoder's guess, "feature_distance" and "feature_distance_guess": in the classifier's features}.
+        """
+        price(OPENING_MILLISECONDS)  # before the file goes: what is found to be dear begins anew
+        path = Path(photo) if photo else None
+        try:
+            content = path.read_bytes() if path else b""
+        finally:
+            if path:
+                path.unlink(missing_ok=True)
+        result = server.project(model, content, whole("steps", steps, 0, MOST_STEPS))
+        image = Image.open(io.BytesIO(png(result.pixels, result.face)))
+        return image, {
+            "state": json.loads(result.face.to_json()),
+            "psnr": round(result.end.psnr, 3),
+            "psnr_guess": round(result.begin.psnr, 3),
+            "feature_distance": round(result.end.feature_distance, 4),
+            "feature_distance_guess": round(result.begin.feature_distance, 4),
+        }
+
+    arguments = [argument(NAME, EXAMPLE), picture_file(), argument(WHOLE, STEPS)]
+    endpoint(project, arguments, [_picture(), gr.JSON(label="found")], "project")
+
+
+def _replay(library: Library) -> None:
+    """/replay."""
+    server = ReplayServer(library)
+
+    def replay(model: str, step: float = 1.0) -> tuple[Image.Image, dict]:
+        """What a run could draw at a moment of its training: the sample sheet nearest to it, and its numbers.
+
+        Args:
+            model: name of a model or run, as /models lists them.
+            step: 0 to 1 is a share of the run's images seen (1 is the end), above 1 a number of images seen.
+
+        Returns:
+            The sheet, 8 x 8 pictures of the seeds 0 to 63 row by row, and the numbers at that moment: images_seen,
+            epoch, seconds, losses, D(x), D(G(z)), diversity (null where not measured); the sheet's number, how many
+            there are, and how many images the run has seen.
+        """
+        return server.moment(model, step)
+
+    arguments = [argument(NAME, EXAMPLE), argument(NUMBER, 0.5)]
+    endpoint(replay, arguments, [gr.Image(label="sheet", format="png"), gr.JSON(label="numbers")], "replay")
+
+
+def _picture() -> gr.Image:
+    return gr.Image(format="png", type="pil", label="picture")
+
+
+def _seeds_schema(least: int, most: int) -> dict:
+    return {"type": "array", "items": WHOLE, "minItems": least, "maxItems": most}
+
+
+def _seeds(given: object) -> tuple:
+    if not isinstance(given, list):
+        raise FaceError(f"seeds {short(given)}: expected a list of whole numbers, like [7, 12, 3]")
+    return tuple(given)
 
 
 def _check_pixels(count: int, instead: str) -> None:

@@ -195,6 +195,11 @@ def png(pixels: np.ndarray, face: Face, *, least_size: int = 0, smooth: bool = F
     return file.getvalue()
 
 
+def file_answer(name: str, media_type: str, content: bytes) -> dict:
+    """A file as the browser keeps it."""
+    return {"name": name, "type": media_type, "content": base64.b64encode(content).decode()}
+
+
 def picture_uri(pixels: np.ndarray, smooth: bool) -> str:
     """The large picture as an <img> takes it, as fast as it can be made.
 

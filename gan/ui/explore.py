@@ -18,7 +18,7 @@ from gan.sampling import MAX_SEED
 from gan.ui import frames
 from gan.ui.bases import OWN, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, draw_seeds, png
-from gan.ui.library import Entry, Library
+from gan.ui.library import Library
 from gan.ui.state import (
     MAX_OFFSET,
     MAX_TEXT,
@@ -292,10 +292,7 @@ class Explore:
         return frames.frame(self.library.entry(face.model), face, draw(self.library, face), not pixels, note)
 
     def _choices(self) -> list[tuple[str, str]]:
-        def label(entry: Entry) -> str:
-            return entry.name + (" · unusable" if entry.problem else " · training" if entry.in_training else "")
-
-        return [(label(entry), entry.name) for entry in self.library.entries()]
+        return [(entry.label, entry.name) for entry in self.library.entries()]
 
     def _sliders(self, face: Face, basis: str | None, span: str | None) -> list[dict]:
         """Updates of the basis, its page, and the sliders."""

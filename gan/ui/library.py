@@ -52,6 +52,11 @@ class Entry:
     in_training: bool
     info: RunInfo | None  # None when config.json cannot be read
 
+    @property
+    def label(self) -> str:
+        """What a choice shows."""
+        return self.name + (" · unusable" if self.problem else " · training" if self.in_training else "")
+
 
 class Library:
     """The models of `roots`: folders of model folders, or model folders themselves.

@@ -245,6 +245,14 @@ class Face:
             ) from error
 
 
+def model_of(text: object) -> str:
+    """The model of a state as `Face.to_json` writes it, "" where it is none."""
+    try:
+        return Face.from_json(text).model
+    except FaceError:
+        return ""
+
+
 def encode_latent(z: Tensor) -> str:
     """A latent vector as a link takes it: float16, little-endian, base64url without its '='.
 

@@ -5,7 +5,6 @@ the log as a traceback under a short reference, and the visitor is told one sent
 
     server_functions=[function(server.replay_run)]            what the browser's scripts may ask: dict in, dict out
     async for told in telling(server.find_face)(asked): ...   work that tells how far it is: dict in, dicts out
-    viewer.find(find, ..., **PRIVATE)                         an event of a viewer
     guard(page)                                               once, at the end: all events and endpoints of a page
 
 All of it is done in one of the two places of `gan.ui.places`.
@@ -33,9 +32,6 @@ from gan.ui.state import FaceError
 from gan.ui.web import WEB
 
 STATIC = Path(__file__).parent / "static"
-# Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
-# knows a dropdown's choices from the session, and after a restart of the server every session is a new one.
-PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibility="private")
 OURS = (places.Busy, ClassifierError, ExportError, FaceError, PhotoError, RunError)
 WAITING = "The server works for others just now: yours is next in a moment."
 _GONE = "Nobody waited for this answer any more."
@@ -109,17 +105,6 @@ def detail(event: gr.EventData, name: str) -> object:
         return getattr(event, name, None)
     except TypeError:  # nothing was sent along
         return None
-
-
-def number_of(event: gr.EventData) -> int:
-    """The number under which a browser's script asked, to be sent back with each answer; 0 where it sent none."""
-    number = detail(event, "number")
-    return number if isinstance(number, int) else 0
-
-
-def tell_failure(event: gr.events.Dependency, viewer: gr.HTML) -> None:
-    """Let a viewer know, as its value's `failed`, that an event ended with an error: nothing more will come of it."""
-    event.failure(None, None, viewer, js="() => ({failed: Date.now()})", **PRIVATE)
 
 
 def static(*names: str) -> str:

@@ -29,7 +29,7 @@ from gan.latent.morph import interpolate
 from gan.sampling import generate, latents
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.library import Library
-from gan.ui.morph_view import Film, MorphServer
+from gan.ui.morph_server import Film, MorphServer
 from gan.ui.state import Face
 
 SEEDS, FRAMES, FPS, SIDE = (0, 1, 2, 3), 60, 20, 256

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from serving import Site
 
-from gan.ui import photo_view
+from gan.ui import photo_server
 from gan.ui.state import Face
 
 TAB = "#photo-viewer"
@@ -226,14 +226,14 @@ def test_a_face_is_found_and_taken_to_explore(page, site):
 
 @pytest.fixture
 def slow(monkeypatch):
-    descend = photo_view.descend
+    descend = photo_server.descend
 
     def slower(*arguments, **options):
         for moment in descend(*arguments, **options):
             time.sleep(0.05)
             yield moment
 
-    monkeypatch.setattr(photo_view, "descend", slower)
+    monkeypatch.setattr(photo_server, "descend", slower)
 
 
 def test_a_search_is_shown_live_and_stopped(page, site, slow):

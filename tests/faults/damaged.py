@@ -36,10 +36,10 @@ from gan.training.loop import train
 from gan.ui.drawing import draw
 from gan.ui.explore import Explore
 from gan.ui.library import Library
-from gan.ui.morph_view import MorphServer
-from gan.ui.photo_view import PhotoServer
-from gan.ui.replay_view import ReplayServer
+from gan.ui.morph_server import MorphServer
+from gan.ui.replay_server import ReplayServer
 from gan.ui.state import Face
+from gan.ui.tab import OURS
 from gan.weights import load_generator, packed_weights, weights_hash
 from tests.faults import Row
 
@@ -370,7 +370,7 @@ class Page:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.library = stage, stage.library()
         self.explore, self.morph = Explore(self.library), MorphServer(self.library)
-        self.photo, self.replay = PhotoServer(self.library), ReplayServer(self.library)
+        self.replay = ReplayServer(self.library)
         self.answers: list[object] = []
 
     def ask(self, name: str, *, film: bool = False) -> str:
@@ -397,10 +397,10 @@ class Page:
             had.append("encoder")
         except RunError as error:
             self.answers.append(sentence(error))
-        replay = self.replay.replay_run({"name": name})
-        self.answers.append(replay)
-        had += ["curves"] if replay["images"] else []
-        sheets = self.replay.replay_sheets({"name": name, "sheets": [sheet[0] for sheet in replay["sheets"]]})["sheets"]
+        replay = self.asked(self.replay.replay_run, {"name": name})
+        had += ["curves"] if replay.get("images") else []
+        wanted = [sheet[0] for sheet in replay.get("sheets", ())]
+        sheets = self.asked(self.replay.replay_sheets, {"name": name, "sheets": wanted}).get("sheets", ())
         for content in (base64.b64decode(sheet[2]) for sheet in sheets if sheet[2]):
             if SECRET in content:
                 raise AssertionError("a file from elsewhere was sent as a sheet")
@@ -408,11 +408,9 @@ class Page:
                 with Image.open(io.BytesIO(content)) as picture:
                     assert max(picture.size) <= MOST_SHEET_SIDE and picture.format == "WEBP"
         had += ["sheets"] if any(sheet[2] for sheet in sheets) else []
-        self.answers.append(self.replay.replay_download({"runs": [name], "kind": "csv"}))
-        if film:
-            for kind in ("png", "gif"):
-                self.answers.append(self.replay.replay_download({"runs": [name], "kind": kind}))
-        self.answers.append(self.replay.strip(face, name))
+        for kind in ("csv", "png", "gif") if film else ("csv",):
+            self.asked(self.replay.replay_download, {"runs": [name], "kind": kind})
+        self.answers.append(self.replay.strip({"face": face, "run": name}))
         try:
             self.answers.append(self.replay.moment(name, 0.5)[1])
         except RunError as error:
@@ -423,6 +421,15 @@ class Page:
         if str(self.stage.root).encode() in said:
             raise AssertionError("where the models lie was told")
         return " ".join(had) or "a sentence"
+
+    def asked(self, method: Callable[[dict], dict], asked: dict) -> dict:
+        """What a browser is answered that asks this."""
+        try:
+            answer = method(asked)
+        except OURS as error:
+            answer = {"problem": sentence(error)}
+        self.answers.append(answer)
+        return answer
 
 
 def sentence(error: Exception) -> str:

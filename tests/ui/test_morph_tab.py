@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from coroutines import answered, told
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageSequence
@@ -21,12 +22,11 @@ from gan.films import encode
 from gan.latent.morph import arithmetic, average, interpolate
 from gan.metrics.classifier import Classifier
 from gan.sampling import MAX_SEED, generate, latents
-from gan.ui import arithmetic as sums
-from gan.ui import morph, morph_view
-from gan.ui.arithmetic import CENTRE, PLAIN, Sum, picture_equation, solve
+from gan.ui import api, arithmetic_server, morph_server
+from gan.ui.arithmetic_server import CENTRE, GRID_FACES, PLAIN, ArithmeticServer, Sum, picture_equation, solve
 from gan.ui.drawing import METADATA_KEY, thumbnail_uri
 from gan.ui.library import Library
-from gan.ui.morph_view import GRID_FACES, MOST_FACES, MOST_FRAMES, Film, MorphServer
+from gan.ui.morph_server import MOST_FACES, MOST_FRAMES, Film, MorphServer
 from gan.ui.places import GivenUp
 from gan.ui.state import Face, encode_latent
 from gan.ui.tab import guard
@@ -45,6 +45,11 @@ def server(library) -> MorphServer:
 
 
 @pytest.fixture(scope="module")
+def sums(library) -> ArithmeticServer:
+    return ArithmeticServer(library)
+
+
+@pytest.fixture(scope="module")
 def generator(library):
     return load_generator(library.entry("small").folder)
 
@@ -55,13 +60,6 @@ def states(*seeds: int, model: str = "small") -> list[str]:
 
 def film(*seeds: int, **more) -> dict:
     return {"faces": states(*seeds), "frames": 10, "fps": 10, "way": "loop", "format": "webp", "side": 256} | more
-
-
-def made(server: MorphServer, asked: dict) -> list[dict]:
-    """All that is told of a film, its end last."""
-    told: list[dict] = []
-    told.append(server.make_film(asked, told.append))
-    return told
 
 
 def picture(uri: str) -> np.ndarray:
@@ -79,7 +77,7 @@ def plain(answer: object) -> dict:
 def test_a_face_comes_with_its_picture_and_its_name(server, library, generator):
     own = encode_latent(latents(generator.config, [5]))
     faces = [Face("small", 3), Face("small", 3, 0.25), Face("small", 3, 1.0, {2: 1.0}), Face("small", latent=own)]
-    answer = plain(server.morph_faces({"model": "small", "faces": [face.to_json() for face in faces]}))
+    answer = plain(answered(server.morph_faces, {"model": "small", "faces": [face.to_json() for face in faces]}))
     assert answer["problem"] == ""
     assert [Face.from_json(face["face"]) for face in answer["faces"]] == faces
     names = [face["name"] for face in answer["faces"]]
@@ -106,7 +104,7 @@ def test_a_film_goes_evenly_from_one_faces_truncation_to_the_next(library, monke
 
 
 def test_a_face_of_another_model_gets_one_clear_sentence_beside_the_others(server):
-    answer = server.morph_faces({"model": "small", "faces": [*states(1), *states(2, model="runs/tiny")]})
+    answer = answered(server.morph_faces, {"model": "small", "faces": [*states(1), *states(2, model="runs/tiny")]})
     assert len(answer["faces"]) == 1
     assert (
         answer["problem"] == "This face is one of runs/tiny, and the morph is of small: choose runs/tiny as its model"
@@ -115,13 +113,13 @@ def test_a_face_of_another_model_gets_one_clear_sentence_beside_the_others(serve
 
 @pytest.mark.parametrize("face", ["{", None, 7, '{"model": "small", "seed": -1, "truncation": 1}', "x" * 10**5])
 def test_strange_faces_are_refused_in_words(server, face):
-    answer = plain(server.morph_faces({"model": "small", "faces": [face]}))
+    answer = plain(answered(server.morph_faces, {"model": "small", "faces": [face]}))
     assert answer["faces"] == [] and "expected" in answer["problem"]
 
 
 def test_only_so_many_faces_are_drawn(server):
-    assert len(server.morph_faces({"model": "small", "faces": states(*range(50))})["faces"]) == MOST_FACES
-    assert server.morph_faces({"model": "small", "faces": "abc"}) == {"faces": [], "problem": ""}
+    assert len(answered(server.morph_faces, {"model": "small", "faces": states(*range(50))})["faces"]) == MOST_FACES
+    assert answered(server.morph_faces, {"model": "small", "faces": "abc"}) == {"faces": [], "problem": ""}
 
 
 # ---- films ----------------------------------------------------------------------------------------------------------
@@ -129,7 +127,7 @@ def test_only_so_many_faces_are_drawn(server):
 
 @pytest.mark.parametrize("way", ["loop", "back", "once"])
 def test_the_sheet_holds_every_frame(server, generator, way):
-    answer = plain(server.morph_film(film(1, 2, 3, way=way)))
+    answer = plain(answered(server.morph_film, film(1, 2, 3, way=way)))
     z = latents(generator.config, [1, 2, 3])
     path = interpolate(z, 10, loop=way == "loop", back_and_forth=way == "back")
     expected = generate(generator, path)
@@ -144,17 +142,17 @@ def test_the_sheet_holds_every_frame(server, generator, way):
 
 def test_at_truncation_0_every_frame_is_the_typical_picture(server):
     faces = [Face("small", seed, 0.0).to_json() for seed in (1, 2)]
-    answer = server.morph_film(film(faces=faces, frames=4))
+    answer = answered(server.morph_film, film(faces=faces, frames=4))
     assert len(np.unique(picture(answer["sheet"]).reshape(2, 16, 2, 16, 3).swapaxes(1, 2).reshape(4, -1), axis=0)) == 1
-    *_, last = made(server, film(faces=faces, frames=4, format="gif"))
+    *_, last = told(server.make_film, film(faces=faces, frames=4, format="gif"))
     with Image.open(io.BytesIO(base64.b64decode(last["content"]))) as animation:
         frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
     assert all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
 def test_frames_begin_on_a_jpegs_blocks_and_two_equal_faces_have_a_frame_each(server, monkeypatch):
-    monkeypatch.setattr(morph_view, "_BLOCK", 12)
-    answer = server.morph_film(film(1, 1, 2))
+    monkeypatch.setattr(morph_server, "_BLOCK", 12)
+    answer = answered(server.morph_film, film(1, 1, 2))
     assert answer["cell"] == 24 and picture(answer["sheet"]).shape == (72, 96, 3)
     assert answer["stops"] == sorted(set(answer["stops"])) and len(answer["stops"]) == 3
 
@@ -179,16 +177,16 @@ def test_frames_begin_on_a_jpegs_blocks_and_two_equal_faces_have_a_frame_each(se
     ],
 )
 def test_what_cannot_be_a_film_is_a_sentence(server, asked, sentence):
-    assert sentence in plain(server.morph_film(film(1, 2, 3, **asked)))["problem"]
-    (told,) = made(server, film(1, 2, 3, **asked))
-    assert sentence in told["problem"]
+    assert sentence in plain(answered(server.morph_film, film(1, 2, 3, **asked)))["problem"]
+    (end,) = told(server.make_film, film(1, 2, 3, **asked))
+    assert sentence in end["problem"]
 
 
 @pytest.mark.parametrize("format", encode.formats())
 def test_a_film_is_made_with_its_progress_told(server, generator, format, monkeypatch):
-    monkeypatch.setattr(morph_view, "_TOLD", 0)
-    *shares, last = made(server, film(1, 2, frames=20, format=format, side=512))
-    assert [told["share"] for told in shares] == pytest.approx([i / 20 for i in range(20)])
+    monkeypatch.setattr(morph_server, "_TOLD", 0)
+    *shares, last = told(server.make_film, film(1, 2, frames=20, format=format, side=512))
+    assert [item["share"] for item in shares] == pytest.approx([i / 20 for i in range(20)])
     assert (last["name"], last["type"]) == (f"small-morph.{format}", encode.MEDIA_TYPES[format])
     content = base64.b64decode(last["content"])
     assert len(content) > 1000
@@ -212,26 +210,26 @@ def test_a_film_is_made_with_its_progress_told(server, generator, format, monkey
     ],
 )
 def test_other_formats_and_sizes_are_refused_in_words(server, asked, sentence):
-    *_, last = made(server, film(1, 2, **asked))
+    *_, last = told(server.make_film, film(1, 2, **asked))
     assert sentence in last["problem"] and len(last["problem"]) < 100
 
 
 def test_a_film_that_is_given_up_ends_its_work(server, monkeypatch):
-    monkeypatch.setattr(morph_view, "_TOLD", 0)
-    monkeypatch.setattr(morph_view, "_DRAWN", 1)
+    monkeypatch.setattr(morph_server, "_TOLD", 0)
+    monkeypatch.setattr(morph_server, "_DRAWN", 1)
     drawn = []
-    draw_many = morph_view.draw_many
+    draw_many = morph_server.draw_many
 
     def slow(generator, z, truncation):
         drawn.append(len(z))
         return draw_many(generator, z, truncation)
 
-    monkeypatch.setattr(morph_view, "draw_many", slow)
-    told = []
+    monkeypatch.setattr(morph_server, "draw_many", slow)
+    heard = []
 
     def tell(item):
-        told.append(item)
-        if len(told) == 3:
+        heard.append(item)
+        if len(heard) == 3:
             raise GivenUp
 
     with pytest.raises(GivenUp):
@@ -240,8 +238,8 @@ def test_a_film_that_is_given_up_ends_its_work(server, monkeypatch):
 
 
 def test_progress_is_told_now_and_then(server, monkeypatch):
-    monkeypatch.setattr(morph_view, "_TOLD", 1e9)
-    *shares, last = made(server, film(1, 2, frames=50))
+    monkeypatch.setattr(morph_server, "_TOLD", 1e9)
+    *shares, last = told(server.make_film, film(1, 2, frames=50))
     assert shares == [{"share": 0.0}] and last["content"]
 
 
@@ -262,12 +260,12 @@ def test_an_equation_is_drawn_from_what_its_states_hold(library, generator):
     assert np.abs(solved.results.astype(int) - generate(generator, around)).max() <= 1
 
 
-def test_solving_answers_with_pictures_and_states(server):
-    answer = plain(server.arithmetic_solve({"model": "small", "terms": [[0], [3, 4], [6, 7, 8]]}))
+def test_solving_answers_with_pictures_and_states(server, sums):
+    answer = plain(answered(sums.arithmetic_solve, {"model": "small", "terms": [[0], [3, 4], [6, 7, 8]]}))
     assert [len(term) for term in answer["terms"]] == [1, 2, 3] and len(answer["averages"]) == 3
     faces = [Face.from_json(result["face"]) for result in answer["results"]]
     assert len({face.latent for face in faces}) == 9 and faces[0].model == "small"
-    drawn = server.morph_faces({"model": "small", "faces": [faces[2].to_json()]})["faces"][0]
+    drawn = answered(server.morph_faces, {"model": "small", "faces": [faces[2].to_json()]})["faces"][0]
     assert drawn["picture"] == answer["results"][2]["picture"]
 
 
@@ -283,20 +281,20 @@ def test_solving_answers_with_pictures_and_states(server):
         ([[{}], [2], [3]], "expected a whole number"),
     ],
 )
-def test_what_cannot_be_a_sum_is_a_sentence(server, terms, sentence):
+def test_what_cannot_be_a_sum_is_a_sentence(sums, terms, sentence):
     for name in ("arithmetic_solve", "arithmetic_save"):
-        assert sentence in plain(getattr(server, name)({"model": "small", "terms": terms}))["problem"]
+        assert sentence in plain(answered(getattr(sums, name), {"model": "small", "terms": terms}))["problem"]
 
 
-def test_a_sum_of_nothing_is_a_sentence(server, monkeypatch):
-    monkeypatch.setattr(sums, "latents", lambda config, seeds: torch.zeros(len(seeds), config.z_dim))
-    assert "add up to zero" in server.arithmetic_solve({"model": "small", "terms": TERMS})["problem"]
+def test_a_sum_of_nothing_is_a_sentence(sums, monkeypatch):
+    monkeypatch.setattr(arithmetic_server, "latents", lambda config, seeds: torch.zeros(len(seeds), config.z_dim))
+    assert "add up to zero" in answered(sums.arithmetic_solve, {"model": "small", "terms": TERMS})["problem"]
 
 
-def test_the_saved_equation_shows_all_its_pictures_and_carries_its_result(server, library):
+def test_the_saved_equation_shows_all_its_pictures_and_carries_its_result(sums, library):
     solved = solve(library, Sum("small", TERMS))
     names = ["one", "two", "three", "<b>" * 50]
-    answer = plain(server.arithmetic_save({"model": "small", "terms": TERMS, "names": names}))
+    answer = plain(answered(sums.arithmetic_save, {"model": "small", "terms": TERMS, "names": names}))
     image = Image.open(io.BytesIO(base64.b64decode(answer["content"])))
     assert answer["name"] == "small-arithmetic.png"
     assert Face.from_json(image.text[METADATA_KEY]) == solved.faces[CENTRE]
@@ -312,14 +310,14 @@ def test_the_saved_equation_shows_all_its_pictures_and_carries_its_result(server
     assert (pixels[376:] < 128).any()  # the names
 
 
-def test_the_choices_end_at_the_last_seed(server, generator):
-    answer = plain(server.arithmetic_grid({"model": "small", "start": 24}))
+def test_the_choices_end_at_the_last_seed(sums, generator):
+    answer = plain(answered(sums.arithmetic_grid, {"model": "small", "start": 24}))
     assert answer["start"] == 24 and len(answer["faces"]) == GRID_FACES
     drawn = generate(generator, latents(generator.config, [26]))[0]
     assert np.abs(picture(answer["faces"][2]) - drawn).mean() < 6
-    assert server.arithmetic_grid({"model": "small", "start": 10**12})["start"] == MAX_SEED + 1 - GRID_FACES
-    assert "start 'x': expected a whole" in server.arithmetic_grid({"model": "small", "start": "x"})["problem"]
-    assert "no model" in server.arithmetic_grid({"model": "nobody"})["problem"]
+    assert answered(sums.arithmetic_grid, {"model": "small", "start": 10**12})["start"] == MAX_SEED + 1 - GRID_FACES
+    assert "start 'x': expected a whole" in answered(sums.arithmetic_grid, {"model": "small", "start": "x"})["problem"]
+    assert "no model" in answered(sums.arithmetic_grid, {"model": "nobody"})["problem"]
 
 
 class Components(Classifier):
@@ -346,7 +344,7 @@ def test_the_example_is_of_faces_that_the_classifier_is_sure_of(library, generat
         images = torch.from_numpy(generate(generator, z)).permute(0, 3, 1, 2).float() / 127.5 - 1
         return [(smile > 0, man > 0) for smile, man in classifier.features(images).tolist()]
 
-    found = sums._find(library.generator("small"), classifier, ("a", "b", "c", "d"))
+    found = arithmetic_server._find(library.generator("small"), classifier, ("a", "b", "c", "d"))
     assert found.names == ("a", "b", "c", "d")
     terms = [latents(config, seeds) for seeds in found.terms]
     for term, kind in zip(terms, [(True, False), (False, False), (False, True)], strict=True):
@@ -354,23 +352,23 @@ def test_the_example_is_of_faces_that_the_classifier_is_sure_of(library, generat
         assert kinds(term) == [kind] * 3 and kinds(average(term)) == [kind]
     assert kinds(arithmetic(*terms)) == [(True, True)]
     grey = Classifier(("1",), 8, 1, widths=(2,), strides=(1,), exclusive=True)
-    assert sums._find(library.generator("small"), grey, ()) is PLAIN
+    assert arithmetic_server._find(library.generator("small"), grey, ()) is PLAIN
 
 
 def test_of_one_kind_the_typical_are_chosen_among_the_sure():
     features = torch.tensor([[0.0], [1.0], [1.1], [1.2], [1.3], [0.9], [0.8], [9.0], [1.0]])
     sure = torch.tensor([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2])
-    assert sorted(sums._most_typical(sure, features).tolist()) == [1, 2, 3, 4, 5, 6]
+    assert sorted(arithmetic_server._most_typical(sure, features).tolist()) == [1, 2, 3, 4, 5, 6]
     unsure = torch.arange(9) / 20.0
-    assert sorted(sums._most_typical(unsure, features).tolist()) == [3, 4, 5, 6, 7, 8]
+    assert sorted(arithmetic_server._most_typical(unsure, features).tolist()) == [3, 4, 5, 6, 7, 8]
 
 
-def test_without_a_classifier_for_its_pictures_the_example_is_plain_seeds(server):
-    assert plain(server.arithmetic_example({"model": "small"})) == {
+def test_without_a_classifier_for_its_pictures_the_example_is_plain_seeds(sums):
+    assert plain(answered(sums.arithmetic_example, {"model": "small"})) == {
         "terms": [list(t) for t in PLAIN.terms],
         "names": [],
     }
-    assert "no model" in server.arithmetic_example({"model": "nobody"})["problem"]
+    assert "no model" in answered(sums.arithmetic_example, {"model": "nobody"})["problem"]
 
 
 # ---- the API --------------------------------------------------------------------------------------------------------
@@ -378,8 +376,8 @@ def test_without_a_classifier_for_its_pictures_the_example_is_plain_seeds(server
 
 @pytest.fixture(scope="module")
 def page(library):
-    with gr.Blocks() as blocks, gr.Tab("Morph"):
-        morph.build(library, gr.Textbox(visible=False))
+    with gr.Blocks() as blocks:
+        api.build(library)
     guard(blocks)
     blocks.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield blocks
@@ -393,7 +391,6 @@ def client(page) -> Client:
 
 def test_the_endpoints_are_typed_bounded_and_explained(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert list(endpoints) == ["/morph", "/arithmetic"]  # everything else is private
     taken = {p["parameter_name"]: p for p in endpoints["/morph"]["parameters"]}
     assert list(taken) == ["model", "seeds", "frames", "fps", "way", "format", "size", "truncation"]
     assert taken["seeds"]["type"]["items"] == {"type": "integer"} and taken["seeds"]["type"]["maxItems"] == 8
@@ -406,7 +403,7 @@ def test_a_script_gets_the_film_and_the_server_keeps_it_where_it_will_be_deleted
     arguments = dict(frames=12, fps=10, way="back", format="gif", truncation=0.5)
     path = client.predict("small", [1, 2, 3], **arguments, api_name="/morph")
     faces = [Face("small", seed, 0.5).to_json() for seed in (1, 2, 3)]
-    *_, last = made(server, film(faces=faces, frames=12, way="back", format="gif"))
+    *_, last = told(server.make_film, film(faces=faces, frames=12, way="back", format="gif"))
     assert Path(path).read_bytes() == base64.b64decode(last["content"])
     (kept,) = [Path(file) for files in page.temp_file_sets for file in files if file.endswith("small-morph.gif")]
     assert kept.read_bytes() == Path(path).read_bytes()

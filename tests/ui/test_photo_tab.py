@@ -8,12 +8,11 @@ import json
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
-import gradio as gr
 import httpx
 import numpy as np
 import pytest
+from coroutines import answered, told
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from photos import packed
@@ -27,10 +26,10 @@ from gan.latent.projection import STEPS, project
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import generate, sample
-from gan.ui import photo, photo_view
+from gan.ui import photo_server
 from gan.ui.drawing import latent
 from gan.ui.library import Library
-from gan.ui.photo_view import PhotoServer
+from gan.ui.photo_server import PhotoServer
 from gan.ui.state import Face
 from gan.weights import load_generator, save_weights
 
@@ -64,33 +63,26 @@ def asked(image, model="tiny"):
     return {"model": model, "content": base64.b64encode(packed(image)).decode()}
 
 
-def search(server, asked):
-    """All that is told of a search, its end last."""
-    told = []
-    told.append(server.find_face(asked, told.append))
-    return told
-
-
 def shown(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
 
 
 def test_a_search_tells_its_way(server, library, monkeypatch):
-    monkeypatch.setattr(photo_view, "_TOLD", 0.0)
+    monkeypatch.setattr(photo_server, "_TOLD", 0.0)
     picture = face_picture(library)
-    told = search(server, asked(picture))
-    json.dumps(told, allow_nan=False)
-    assert [message["step"] for message in told] == list(range(STEPS + 1))
-    assert [len(message["psnr"]) for message in told] == list(range(1, STEPS + 2))
-    assert told[-1]["psnr"][-1] > told[0]["psnr"][0] + 3
-    assert told[-1]["features"][-1] < told[0]["features"][0]
-    assert np.abs(np.asarray(shown(told[0]["target"]).resize((16, 16))).astype(int) - np.asarray(picture)).mean() < 8
-    assert told[-1]["note"] == ""
+    moments = told(server.find_face, asked(picture))
+    json.dumps(moments, allow_nan=False)
+    assert [message["step"] for message in moments] == list(range(STEPS + 1))
+    assert [len(message["psnr"]) for message in moments] == list(range(1, STEPS + 2))
+    assert moments[-1]["psnr"][-1] > moments[0]["psnr"][0] + 3
+    assert moments[-1]["features"][-1] < moments[0]["features"][0]
+    assert np.abs(np.asarray(shown(moments[0]["target"]).resize((16, 16))).astype(int) - np.asarray(picture)).mean() < 8
+    assert moments[-1]["note"] == ""
 
 
 def test_explore_gets_what_was_found(server, library):
     picture = face_picture(library)
-    end = search(server, asked(picture))[-1]
+    end = told(server.find_face, asked(picture))[-1]
     face = Face.from_json(end["state"])
     assert face.model == "tiny" and face.latent
     drawn = generate(library.generator("tiny"), latent(library, face))[0]
@@ -100,12 +92,12 @@ def test_explore_gets_what_was_found(server, library):
 
 
 def test_a_few_tellings_a_second_are_enough(server, library, monkeypatch):
-    monkeypatch.setattr(photo_view, "_TOLD", 1e9)
-    assert [told["step"] for told in search(server, asked(face_picture(library)))] == [0, STEPS]
+    monkeypatch.setattr(photo_server, "_TOLD", 1e9)
+    assert [moment["step"] for moment in told(server.find_face, asked(face_picture(library)))] == [0, STEPS]
 
 
 def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, tiny_run, monkeypatch):
-    first = search(server, asked(face_picture(library), "plain"))[0]
+    first = told(server.find_face, asked(face_picture(library), "plain"))[0]
     assert "no encoder" in first["note"]
     stale = library.entry("tiny").folder / run.MODEL_FILE
     content = stale.read_bytes()
@@ -113,7 +105,7 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
         save_weights(stale, Generator(run.read_info(stale.parent).config))
         with pytest.raises(RunError, match="belongs to generator"):
             library.encoder("tiny")
-        assert "no encoder" in search(server, asked(face_picture(library)))[0]["note"]
+        assert "no encoder" in told(server.find_face, asked(face_picture(library)))[0]["note"]
     finally:
         stale.write_bytes(content)
     assert library.encoder("tiny").facts["images_seen"] == 640
@@ -134,44 +126,34 @@ def test_a_model_without_an_encoder_that_fits_is_searched_too(server, library, t
     ],
 )
 def test_what_cannot_be_used_is_said(server, library, wanted, said):
-    (told,) = search(server, asked(face_picture(library)) | wanted)
-    assert said in told["problem"]
-    assert str(library.roots[0].parent) not in told["problem"]
+    (end,) = told(server.find_face, asked(face_picture(library)) | wanted)
+    assert said in end["problem"]
+    assert str(library.roots[0].parent) not in end["problem"]
 
 
 def test_a_file_that_the_browser_cannot_open_comes_back_as_one_that_it_can(server):
     content = base64.b64encode(packed(Image.new("CMYK", (40, 60), (0, 255, 255, 0)), "TIFF")).decode()
-    opened = shown(server.photo_open({"content": content})["picture"])
+    opened = shown(answered(server.photo_open, {"content": content})["picture"])
     assert opened.format == "JPEG" and opened.size == (40, 60)
     assert np.abs(np.asarray(opened).astype(int) - (254, 0, 0)).max() < 6
-    assert "not a picture" in server.photo_open({"content": base64.b64encode(b"nothing").decode()})["problem"]
-    assert "no picture" in server.photo_open({})["problem"]
-
-
-def page_of(library):
-    with gr.Blocks() as page:
-        photo.build(library, gr.Textbox(visible=False))
-    return page
-
-
-def called(page, name, *values):
-    (fn,) = (fn for fn in page.fns.values() if fn.fn is not None and fn.name == name)
-    return fn.fn(*values)
+    assert "not a picture" in answered(server.photo_open, {"content": base64.b64encode(b"nothing").decode()})["problem"]
+    assert "no picture" in answered(server.photo_open, {})["problem"]
 
 
 def test_the_tab_opens_with_explores_model_where_it_draws_in_colour(library, tiny_run, tmp_path):
     def opened(explored, chosen="", models=library):
-        return called(page_of(models), "opened", explored, SimpleNamespace(chosen=chosen))
+        answer = PhotoServer(models).open({"explored": explored, "chosen": chosen})
+        return *answer["choices"], answer["message"]
 
-    dropdown, message = opened(Face("tiny").to_json())
-    assert dropdown.value == "tiny" and set(dict(dropdown.choices)) == {"plain", "tiny"}
+    choice, message = opened(Face("tiny").to_json())
+    assert choice == {"choices": ["plain", "tiny"], "value": "tiny"}
     assert message == {"about": {"model": "tiny", "size": 16, "faces": True}, "problem": ""}
-    assert opened(Face("tiny").to_json(), [])[0].value == "tiny"
-    assert opened(Face("tiny").to_json(), "plain")[0].value == "plain"
-    assert opened("")[0].value == "plain"  # the first
-    assert opened("", "torn")[0].value == "plain"
-    dropdown, message = opened("", models=Library([tmp_path / "nothing"]))
-    assert dropdown.value is None and "train.py" in message["problem"] and message["about"] == {"model": ""}
+    assert opened(Face("tiny").to_json(), [])[0]["value"] == "tiny"
+    assert opened(Face("tiny").to_json(), "plain")[0]["value"] == "plain"
+    assert opened("")[0]["value"] == "plain"  # the first
+    assert opened("", "torn")[0]["value"] == "plain"
+    choice, message = opened("", models=Library([tmp_path / "nothing"]))
+    assert choice["value"] is None and "train.py" in message["problem"] and message["about"] == {"model": ""}
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,17 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from coroutines import answered
 from gradio_client import Client
 from PIL import Image
 
 from gan.history import append_history, read_history, samples, save_sample, snapshots
 from gan.run import RunError
 from gan.sampling import generate
-from gan.ui import replay, replay_view
+from gan.ui import api, replay_server
 from gan.ui.drawing import thumbnail_uri
 from gan.ui.library import Library
-from gan.ui.replay_view import ReplayServer
+from gan.ui.replay_server import ReplayServer
 from gan.ui.state import Face
 from gan.ui.tab import guard
 from gan.weights import load_generator
@@ -53,7 +54,7 @@ def folder(library: Library, name: str) -> Path:
 
 
 def test_a_run_comes_with_all_its_numbers_as_plain_json(server, library):
-    answer = json.loads(json.dumps(server.replay_run({"name": "tiny"}), allow_nan=False))
+    answer = json.loads(json.dumps(answered(server.replay_run, {"name": "tiny"}), allow_nan=False))
     history = read_history(folder(library, "tiny"))
     measured = [row for row in history if row["loss_g"] is not None and row["loss_d"] is not None]
     assert answer["images"] == [row["images_seen"] for row in measured]
@@ -66,36 +67,37 @@ def test_a_run_comes_with_all_its_numbers_as_plain_json(server, library):
 
 
 def test_a_run_is_sent_again_only_when_it_has_grown(server, library):
-    stamp = server.replay_run({"name": "tiny"})["stamp"]
-    assert server.replay_run({"name": "tiny", "stamp": stamp}) == {"stamp": stamp, "unchanged": True}
+    stamp = answered(server.replay_run, {"name": "tiny"})["stamp"]
+    assert answered(server.replay_run, {"name": "tiny", "stamp": stamp}) == {"stamp": stamp, "unchanged": True}
     append_history(folder(library, "tiny"), {"images_seen": 2100, "loss_g": 1.5, "sample": 99})
-    grown = server.replay_run({"name": "tiny", "stamp": stamp})
+    grown = answered(server.replay_run, {"name": "tiny", "stamp": stamp})
     assert grown["images_seen"] == 2100 and grown["stamp"] != stamp
     save_sample(folder(library, "tiny"), 99, np.zeros((64, 16, 16, 3), np.uint8))
-    again = server.replay_run({"name": "tiny", "stamp": grown["stamp"]})
+    again = answered(server.replay_run, {"name": "tiny", "stamp": grown["stamp"]})
     assert again["sheets"][-1][:2] == [99, 2100]
 
 
 def test_a_sheet_that_resuming_wrote_again_has_another_version(server, library):
-    before = server.replay_run({"name": "tiny"})["sheets"][-1]
+    before = answered(server.replay_run, {"name": "tiny"})["sheets"][-1]
     save_sample(folder(library, "tiny"), before[0], np.zeros((64, 16, 16, 3), np.uint8))
-    after = server.replay_run({"name": "tiny"})["sheets"][-1]
+    after = answered(server.replay_run, {"name": "tiny"})["sheets"][-1]
     assert after[0] == before[0] and after[2] != before[2]
-    assert server.replay_sheets({"name": "tiny", "sheets": [after[0]]})["sheets"][0][1] == after[2]
+    assert answered(server.replay_sheets, {"name": "tiny", "sheets": [after[0]]})["sheets"][0][1] == after[2]
 
 
 def test_sheets_are_sent_as_they_are_in_the_order_that_was_asked(server, library):
-    answer = server.replay_sheets({"name": "tiny", "sheets": [3, 0, 3, 12345, -1, "1", None, 1.0]})["sheets"]
+    answer = answered(server.replay_sheets, {"name": "tiny", "sheets": [3, 0, 3, 12345, -1, "1", None, 1.0]})["sheets"]
     files = samples(folder(library, "tiny"))
     assert [sheet[0] for sheet in answer] == [3, 0]
     assert [base64.b64decode(sheet[2]) for sheet in answer] == [files[3].read_bytes(), files[0].read_bytes()]
 
 
 def test_an_answer_holds_only_so_many_bytes_but_always_one_sheet(server, library, monkeypatch):
-    monkeypatch.setattr(replay_view, "MAX_ANSWER_BYTES", 1)
-    assert [sheet[0] for sheet in server.replay_sheets({"name": "tiny", "sheets": [2, 1, 0]})["sheets"]] == [2]
-    monkeypatch.setattr(replay_view, "MAX_FILE_BYTES", 1)
-    (number, _, content), *_ = server.replay_sheets({"name": "tiny", "sheets": [2]})["sheets"]
+    monkeypatch.setattr(replay_server, "MAX_ANSWER_BYTES", 1)
+    (sheet,) = answered(server.replay_sheets, {"name": "tiny", "sheets": [2, 1, 0]})["sheets"]
+    assert sheet[0] == 2
+    monkeypatch.setattr(replay_server, "MAX_FILE_BYTES", 1)
+    (number, _, content), *_ = answered(server.replay_sheets, {"name": "tiny", "sheets": [2]})["sheets"]
     assert number == 2 and content is None
 
 
@@ -112,27 +114,31 @@ def test_an_answer_holds_only_so_many_bytes_but_always_one_sheet(server, library
     ],
 )
 def test_what_cannot_be_shown_is_a_sentence(server, name, sentence):
-    answer = json.loads(json.dumps(server.replay_run({"name": name}), allow_nan=False))
+    answer = json.loads(json.dumps(answered(server.replay_run, {"name": name}), allow_nan=False))
     assert sentence in answer["problem"]
-    assert answer["images"] == answer["curves"]["loss_g"] or name == "torn"
+    assert ("sheets" in answer) == (name in ("void", "torn", "bare"))  # what there is of a broken run is shown
 
 
 def test_of_a_broken_run_the_past_can_still_be_watched(server):
-    answer = server.replay_run({"name": "torn"})
+    answer = answered(server.replay_run, {"name": "torn"})
     assert len(answer["sheets"]) > 5 and answer["images_seen"] == 2000
-    assert server.replay_sheets({"name": "torn", "sheets": [0]})["sheets"][0][2]
+    assert answered(server.replay_sheets, {"name": "torn", "sheets": [0]})["sheets"][0][2]
 
 
-@pytest.mark.parametrize("asked", [None, [], "tiny", {}, {"name": "tiny", "sheets": "abc"}, {"name": {}, "sheets": {}}])
-def test_strange_questions_get_empty_answers(server, asked):
-    assert server.replay_sheets(asked) == {"sheets": []}
+@pytest.mark.parametrize("asked", [None, [], "tiny", {}, {"name": {}, "sheets": {}}])
+def test_a_question_for_no_run_is_a_sentence(server, asked):
+    assert "expected the name of a model" in answered(server.replay_sheets, asked)["problem"]
+
+
+def test_a_question_for_no_sheets_gets_none(server):
+    assert server.replay_sheets({"name": "tiny", "sheets": "abc"}) == {"sheets": []}
 
 
 # ---- downloads ------------------------------------------------------------------------------------------------------
 
 
 def downloaded(server: ReplayServer, kind: str, *runs: str, **more) -> tuple[dict, bytes]:
-    answer = server.replay_download({"runs": list(runs), "kind": kind, **more})
+    answer = answered(server.replay_download, {"runs": list(runs), "kind": kind, **more})
     assert "problem" not in answer, answer
     return answer, base64.b64decode(answer["content"])
 
@@ -159,14 +165,14 @@ def test_a_film_is_made_once_for_all_until_the_run_grows(server, library, monkey
 
     made = []
     monkeypatch.setattr(replay_film, "film", lambda *args, **kwargs: made.append(1) or b"film")
-    replay_view._export.cache_clear()
+    replay_server._export.cache_clear()
     for _ in range(3):
         assert downloaded(server, "gif", "tiny")[1] == b"film"
     assert len(made) == 1
     append_history(folder(library, "tiny"), {"images_seen": 2200, "loss_g": 1.0})
     downloaded(server, "gif", "tiny")
     assert len(made) == 2
-    replay_view._export.cache_clear()
+    replay_server._export.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_a_film_is_made_once_for_all_until_the_run_grows(server, library, monkey
     ],
 )
 def test_downloads_that_cannot_be_made_are_refused_in_words(server, asked, sentence):
-    assert sentence in server.replay_download(asked)["problem"]
+    assert sentence in answered(server.replay_download, asked)["problem"]
 
 
 # ---- this face through the epochs -----------------------------------------------------------------------------------
@@ -192,7 +198,7 @@ def test_downloads_that_cannot_be_made_are_refused_in_words(server, asked, sente
 
 def test_the_strip_is_explores_face_by_every_snapshot(server, library):
     face = Face("tiny", 7, 0.8, {2: 1.5})
-    answer = server.strip(face.to_json(), "tiny")
+    answer = server.strip({"face": face.to_json(), "run": "tiny"})
     assert answer["run"] == "tiny" and answer["about"] == "Seed 7, 1 of its sliders moved, truncation 0.8"
     where, drawn = folder(library, "tiny"), []
     for number in snapshots(where):
@@ -202,16 +208,16 @@ def test_the_strip_is_explores_face_by_every_snapshot(server, library):
 
 
 def test_another_runs_face_is_drawn_with_the_same_numbers_where_they_fit(server):
-    answer = server.strip(Face("twin", 7).to_json(), "tiny")
+    answer = server.strip({"face": Face("twin", 7).to_json(), "run": "tiny"})
     assert "what twin draws in Explore is here what tiny made of the same numbers" in answer["about"]
-    assert answer["film"] == server.strip(Face("tiny", 7).to_json(), "tiny")["film"]
+    assert answer["film"] == server.strip({"face": Face("tiny", 7).to_json(), "run": "tiny"})["film"]
 
 
 def test_a_face_of_another_latent_space_is_a_sentence(server, library):
     config = json.loads((folder(library, "twin") / "config.json").read_text(encoding="utf-8"))
     config["config"]["z_distribution"] = "uniform"
     (folder(library, "twin") / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    problem = server.strip(Face("twin", 7).to_json(), "tiny")["problem"]
+    problem = server.strip({"face": Face("twin", 7).to_json(), "run": "tiny"})["problem"]
     assert "The face in Explore is 8 uniform numbers of twin, and tiny draws from 8 normal ones" in problem
 
 
@@ -227,7 +233,7 @@ def test_a_face_of_another_latent_space_is_a_sentence(server, library):
     ],
 )
 def test_a_strip_that_cannot_be_drawn_is_a_sentence(server, face, name, sentence):
-    answer = server.strip(face, name)
+    answer = server.strip({"face": face, "run": name})
     assert sentence in answer["problem"] and answer["run"] == name
 
 
@@ -249,8 +255,8 @@ def test_a_moment_is_its_sheet_and_its_numbers(server, library):
 
 @pytest.fixture
 def client(library):
-    with gr.Blocks() as page, gr.Tab("Replay"):
-        replay.build(library, gr.Textbox(visible=False))
+    with gr.Blocks() as page:
+        api.build(library)
     guard(page)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     yield Client(url, verbose=False)
@@ -259,7 +265,6 @@ def client(library):
 
 def test_the_endpoint_is_public_described_and_bounded(client, library):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/replay"]  # everything else is private
     described = endpoints["/replay"]
     assert described["description"].startswith("What a run could draw at a moment of its training")
     parameters = {p["parameter_name"]: p for p in described["parameters"]}
@@ -284,8 +289,22 @@ def test_the_endpoint_is_public_described_and_bounded(client, library):
 
 def test_a_visitor_first_sees_the_run_of_their_face(library):
     entries = library.entries()
-    assert replay._first(entries, Face("twin").to_json()) == "twin"
-    assert replay._first(entries, "") == replay._first(entries, Face("gone").to_json()) == "bare"
-    assert replay._first([entry for entry in entries if entry.problem], "") == "torn"
-    assert replay._first([], "") is None
-    assert {replay._label(entry) for entry in entries} >= {"tiny", "void · unusable"}
+    first = replay_server._first
+    assert first(entries, Face("twin").to_json()) == "twin"
+    assert first(entries, "") == first(entries, Face("gone").to_json()) == "bare"
+    assert first([entry for entry in entries if entry.problem], "") == "torn"
+    assert first([], "") is None
+
+
+def test_the_tab_opens_with_the_runs_that_it_showed(server):
+    def opened(**asked):
+        answer = server.open({"explored": Face("twin").to_json()} | asked)
+        assert [choice["value"] for choice in answer["choices"]] == list(answer["message"].values())
+        return answer
+
+    runs, others = opened()["choices"]
+    assert {("tiny", "tiny"), ("void · unusable", "void")} <= set(runs["choices"])
+    assert others["choices"] == [("no other run", ""), *runs["choices"]]
+    assert opened()["message"] == {"run": "twin", "second": ""}
+    assert opened(run="tiny", second="void")["message"] == {"run": "tiny", "second": "void"}
+    assert opened(run=["tiny"], second={})["message"] == {"run": "twin", "second": ""}

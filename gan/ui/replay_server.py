@@ -1,7 +1,7 @@
 """What the Replay tab's browser side may ask of the server, each answer as plain JSON.
 
-Every argument comes from a stranger's browser: names are looked up in the library, numbers are bounded,
-and what takes long is done once for all and one at a time.
+Every argument comes from a stranger's browser: names are looked up in the library, numbers are bounded, and what takes
+long is done once for all and one at a time. What cannot be is raised as one of `gan.ui.tab.OURS`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,17 @@ from gan.files import read_inside, reason
 from gan.films.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
 from gan.history import read_sheet, samples, snapshots
 from gan.run import RunError
-from gan.ui.drawing import latent, thumbnail_uri
+from gan.ui.drawing import file_answer, latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
-from gan.ui.state import Face, FaceError, number
+from gan.ui.state import Face, FaceError, model_of, number
 
 MAX_ANSWER_BYTES = 4 * 2**20  # of sheets in one answer; the browser asks again for the rest
 MAX_FILE_BYTES = 16 * 2**20  # of one file that is sent on as it is
 # What they take, about: a film, a picture of the curves, reading a run, and of a strip each snapshot, as it is and
 # truncated, for which a snapshot draws many pictures.
-_FILM_MILLISECONDS, _PNG_MILLISECONDS, _RUN_MILLISECONDS, _SNAPSHOT_MILLISECONDS = (
-    8000.0,
-    1500.0,
-    120.0,
-    (100.0, 1200.0),
-)
+_FILM_MILLISECONDS, _PNG_MILLISECONDS, _RUN_MILLISECONDS = 8000.0, 1500.0, 120.0
+_SNAPSHOT_MILLISECONDS = 100.0, 1200.0
 _making = threading.Lock()  # what another visitor has made already is not made again
 MAX_STEP = 1e12  # images seen, of a moment; no run comes near
 _COLUMNS = (*CURVES, "diversity")
@@ -47,6 +43,29 @@ class ReplayServer:
     def __init__(self, library: Library) -> None:
         self._library = library
 
+    def open(self, asked: dict) -> dict:
+        """What the tab begins with: the runs that it showed, or where there are none the one that drew Explore's face.
+
+        Args:
+            asked: {"explored": Explore's state, "run", "second": what the tab showed}.
+
+        Returns:
+            {"choices": of the run and of the second one, "message": {"run", "second": "" for none}}.
+        """
+        run, second = asked.get("run"), asked.get("second")
+        entries = self._library.entries()
+        names = [entry.name for entry in entries]
+        run = run if run in names else _first(entries, asked.get("explored"))
+        second = second if second in names else ""
+        choices = [(entry.label, entry.name) for entry in entries]
+        return {
+            "choices": [
+                {"choices": choices, "value": run},
+                {"choices": [("no other run", ""), *choices], "value": second},
+            ],
+            "message": {"run": run, "second": second},
+        }
+
     def replay_run(self, asked: dict) -> dict:
         """All numbers of a run, and which sheets it has.
 
@@ -56,10 +75,7 @@ class ReplayServer:
         Returns:
             {"stamp", "unchanged": True} where nothing is new, else what static/replay/viewer.js draws.
         """
-        try:
-            entry = self._entry(asked)
-        except RunError as error:
-            return _nothing(str(error))
+        entry = self._entry(asked.get("name"))
         parts = [_stamp(entry.folder / part) for part in ("history.csv", "samples", "snapshots")]
         stamp = f"{entry.in_training} {entry.problem} {parts}"
         if asked.get("stamp") == stamp:
@@ -79,11 +95,7 @@ class ReplayServer:
             {"sheets": [number, version, WebP as base64] each}: as many as fit in one answer, in that order;
             a sheet that is gone or too large comes as None.
         """
-        try:
-            entry = self._entry(asked)
-        except RunError:
-            return {"sheets": []}
-        wanted = asked.get("sheets")
+        entry, wanted = self._entry(asked.get("name")), asked.get("sheets")
         wanted = [sheet for sheet in wanted[:MAX_SHEETS] if isinstance(sheet, int)] if isinstance(wanted, list) else []
         files, answer, size = samples(entry.folder), [], 0
         for sheet in dict.fromkeys(wanted):
@@ -104,35 +116,28 @@ class ReplayServer:
             asked: {"runs": one or two names, "kind": "mp4", "gif", "webp", "png" or "csv", "logarithmic": bool}.
 
         Returns:
-            {"name", "type", "content" in base64}, or {"problem"}.
+            {"name", "type", "content" in base64}.
         """
-        try:
-            asked = asked if isinstance(asked, dict) else {}
-            names, kind = asked.get("runs"), asked.get("kind")
-            if not isinstance(names, list) or not 1 <= len(names) <= 2 or kind not in list(_TYPES):
-                raise RunError(f"a download needs one or two runs and a kind out of {', '.join(_TYPES)}")
-            entries = [self._entry({"name": name}) for name in names]
-            content = self._file(entries, kind, asked.get("logarithmic") is not False)
-        except ValueError as error:  # RunError and ExportError
-            return {"problem": str(error)}
+        names, kind = asked.get("runs"), asked.get("kind")
+        if not isinstance(names, list) or not 1 <= len(names) <= 2 or kind not in list(_TYPES):
+            raise RunError(f"a download needs one or two runs and a kind out of {', '.join(_TYPES)}")
+        entries = [self._entry(name) for name in names]
+        content = self._file(entries, kind, asked.get("logarithmic") is not False)
         stem = "-".join(entry.name.replace("/", "-") for entry in entries)
         what = {"png": "curves", "csv": "history"}.get(kind, "replay")
-        return {
-            "name": f"{stem}-{what}.{kind}",
-            "type": _TYPES[kind],
-            "content": base64.b64encode(content).decode(),
-        }
+        return file_answer(f"{stem}-{what}.{kind}", _TYPES[kind], content)
 
-    def strip(self, face: str, name: str) -> dict:
+    def strip(self, asked: dict) -> dict:
         """Explore's face drawn by every snapshot of a run.
 
         Args:
-            face: `Face` as JSON.
-            name: of the run.
+            asked: {"face": Explore's state, "run": name}.
 
         Returns:
-            {"run", "about", "images": of each picture, "film": data URI of all in a row}, or {"run", "problem"}.
+            {"run", "about", "images": of each picture, "film": data URI of all in a row}, or {"run", "problem"}: the
+            browser must know for which run it was asked.
         """
+        face, name = asked.get("face"), asked.get("run")
         try:
             entry = self._library.entry(name)
             shown = Face.from_json(face) if face else None
@@ -162,7 +167,7 @@ class ReplayServer:
 
         number("step", step, 0, MAX_STEP)
         price(_RUN_MILLISECONDS)
-        replay = load_replay(self._entry({"name": name}).folder, name)
+        replay = load_replay(self._entry(name).folder, name)
         sheet = replay.nearest_sheet(step)
         if sheet is None:
             raise RunError(f"{name}: {replay.problem}")
@@ -179,9 +184,8 @@ class ReplayServer:
         }
         return open_sheet(sheet.path), numbers
 
-    def _entry(self, asked: dict) -> Entry:
+    def _entry(self, name: object) -> Entry:
         """The run, also a broken one: what there is of it can still be looked at."""
-        name = asked.get("name") if isinstance(asked, dict) else None
         found = next((entry for entry in self._library.entries() if entry.name == name), None)
         return found or self._library.entry(name)
 
@@ -235,6 +239,13 @@ def _film_strip(
     return thumbnail_uri(film), moments
 
 
+def _first(entries: list[Entry], face: object) -> str | None:
+    """For a visitor who has chosen nothing: what draws the face in Explore, else the first whole run, else any."""
+    named = [entry.name for entry in entries if entry.name == model_of(face)]
+    whole = [entry.name for entry in entries if entry.problem is None]
+    return next(iter(named + whole + [entry.name for entry in entries]), None)
+
+
 def _describe(replay: Replay) -> dict:
     kept = thin_rows(replay.rows)
     window = smoothing_window(len(replay.rows))
@@ -253,10 +264,6 @@ def _describe(replay: Replay) -> dict:
         "events": [[event.images_seen, event.text] for event in replay.events],
         "snapshots": len(replay.snapshots),
     }
-
-
-def _nothing(problem: str) -> dict:
-    return {"stamp": "", "problem": problem, "training": False, **_describe(Replay("", (), (), (), ()))}
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

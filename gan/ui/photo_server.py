@@ -1,7 +1,8 @@
 """What the Photo tab's browser side may ask of the server.
 
 A visitor's picture is held in memory while it is worked on, and nowhere else: it comes as data in a request, never as
-a file, which Gradio would keep on its disk. Every argument comes from a stranger's browser and is checked here.
+a file, which Gradio would keep on its disk. Every argument comes from a stranger's browser and is checked here; what
+cannot be is raised as one of `gan.ui.tab.OURS`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from gan.config import GANConfig
 from gan.data.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.latent.encoder import Encoder
 from gan.latent.projection import STEPS, Errors, Moment, descend, errors
-from gan.metrics.classifier import Classifier, ClassifierError, classifier_for
+from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import to_uint8
 from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri
+from gan.ui.frames import NO_MODEL
 from gan.ui.library import Library
 from gan.ui.places import at_turns, breathe, price
-from gan.ui.state import Face, FaceError, encode_latent
+from gan.ui.state import Face, encode_latent, model_of
 
 MOST_STEPS = 300  # of one search
 _TOLD = 0.15  # seconds between two tellings
 _STEP_PICTURES = 4  # pictures that a step costs: there, back, and the classifier's look at it
-OPENING_MILLISECONDS = (
-    600.0  # of decoding a photo of the most pixels: dear, so that only one at a time takes their memory
-)
+OPENING_MILLISECONDS = 600.0  # of decoding a photo of the most pixels: so dear that only one takes such memory
 _PREPARE_MILLISECONDS = 300.0  # of the classifier and the first guess
 _NO_ENCODER = "This model has no encoder of its own, so the search begins at the nearest of 64 random faces."
 
@@ -67,6 +68,41 @@ class PhotoServer:
     def __init__(self, library: Library) -> None:
         self._library = library
 
+    def open(self, asked: dict) -> dict:
+        """What the tab begins with: the model that Explore shows, where it draws in colour, unless one was chosen here.
+
+        Args:
+            asked: {"explored": Explore's state, "chosen": the model chosen here}.
+
+        Returns:
+            {"choices": of the model, "message": as `about`'s}.
+        """
+        usable = self._usable()
+        explored, model = model_of(asked.get("explored")), asked.get("chosen")
+        if model not in list(usable):
+            coloured = [name for name, config in usable.items() if config.channels == 3]
+            model = explored if explored in coloured else next(iter(coloured or usable), None)
+        message = self.about({"model": model})
+        if not usable:
+            message["problem"] = NO_MODEL.replace("`", "")
+        return {"choices": [{"choices": list(usable), "value": model}], "message": message}
+
+    def about(self, asked: dict) -> dict:
+        """What the viewer has to know of a model.
+
+        Args:
+            asked: {"model"}.
+
+        Returns:
+            {"about": {"model", "size" in pixels, "faces": whether it draws any}, "problem": ""}; of a model that
+            cannot be used {"model": ""}.
+        """
+        usable, model = self._usable(), asked.get("model")
+        if model not in list(usable):
+            return {"about": {"model": ""}, "problem": ""}
+        config = usable[model]
+        return {"about": {"model": model, "size": config.image_size, "faces": config.channels == 3}, "problem": ""}
+
     def photo_open(self, asked: dict) -> dict:
         """A picture that the browser cannot decode, as one that it can.
 
@@ -74,14 +110,11 @@ class PhotoServer:
             asked: {"content": the file in base64}.
 
         Returns:
-            {"picture": URI} or {"problem"}.
+            {"picture": URI}.
         """
-        try:
-            content = _content(asked.get("content"))
-            price(OPENING_MILLISECONDS)
-            return {"picture": data_uri(open_photo(content), "jpeg", quality=92, subsampling=0)}
-        except PhotoError as error:
-            return {"problem": str(error)}
+        content = _content(asked.get("content"))
+        price(OPENING_MILLISECONDS)
+        return {"picture": data_uri(open_photo(content), "jpeg", quality=92, subsampling=0)}
 
     def find_face(self, asked: dict, tell: Callable[[dict], None]) -> dict:
         """The search for a picture's latent vector.
@@ -93,22 +126,19 @@ class PhotoServer:
         Returns:
             The last moment: {"step", "steps", "picture": URI of the best up to now, "target": URI of what the model is
             shown, "psnr": dB at the beginning and after each step, "features": likewise, the distance, "state": the
-            best as `Face.to_json` writes it, "note": a sentence or ""}; or {"problem"}.
+            best as `Face.to_json` writes it, "note": a sentence or ""}.
         """
-        try:
-            price(OPENING_MILLISECONDS)
-            search = self._prepare(asked.get("model"), _content(asked.get("content")), STEPS)
-            history: list[Errors] = []
-            told = 0.0
-            for moment in at_turns(search.descend(STEPS)):
-                history.append(errors(moment))
-                now = time.monotonic()
-                if moment.step == 0 or (moment.step < STEPS and now - told >= _TOLD):
-                    told = now
-                    tell(self._telling(search, moment, history))
-            return self._telling(search, moment, history)
-        except (PhotoError, RunError, ClassifierError, FaceError) as error:
-            return {"problem": str(error)}
+        price(OPENING_MILLISECONDS)
+        search = self._prepare(asked.get("model"), _content(asked.get("content")), STEPS)
+        history: list[Errors] = []
+        told = 0.0
+        for moment in at_turns(search.descend(STEPS)):
+            history.append(errors(moment))
+            now = time.monotonic()
+            if moment.step == 0 or (moment.step < STEPS and now - told >= _TOLD):
+                told = now
+                tell(_telling(search, moment, history))
+        return _telling(search, moment, history)
 
     def project(self, model: str, content: bytes, steps: int = STEPS) -> Found:
         """The end of a search, for scripts.
@@ -142,17 +172,21 @@ class PhotoServer:
         breathe()
         return _Search(model, target, generator, encoder, classifier_for(generator.config))
 
-    def _telling(self, search: _Search, moment: Moment, history: list[Errors]) -> dict:
-        return {
-            "step": moment.step,
-            "steps": STEPS,
-            "picture": picture_uri(to_uint8(moment.images)[0], smooth=True),
-            "target": picture_uri(to_uint8(search.target)[0], smooth=True),
-            "psnr": [round(at.psnr, 2) for at in history],
-            "features": [round(at.feature_distance, 4) for at in history],
-            "state": _face(search, moment).to_json(),
-            "note": "" if search.encoder else _NO_ENCODER,
-        }
+    def _usable(self) -> dict[str, GANConfig]:
+        return {entry.name: entry.info.config for entry in self._library.entries() if not entry.problem}
+
+
+def _telling(search: _Search, moment: Moment, history: list[Errors]) -> dict:
+    return {
+        "step": moment.step,
+        "steps": STEPS,
+        "picture": picture_uri(to_uint8(moment.images)[0], smooth=True),
+        "target": picture_uri(to_uint8(search.target)[0], smooth=True),
+        "psnr": [round(at.psnr, 2) for at in history],
+        "features": [round(at.feature_distance, 4) for at in history],
+        "state": _face(search, moment).to_json(),
+        "note": "" if search.encoder else _NO_ENCODER,
+    }
 
 
 def _face(search: _Search, moment: Moment) -> Face:

@@ -1,12 +1,11 @@
 """What the Morph tab's browser side may ask of the server, each answer as plain JSON.
 
 The page holds which faces are chosen, and sends them all each time; the server remembers nothing. Every argument
-comes from a stranger's browser and is checked and bounded here.
+comes from a stranger's browser and is checked and bounded here; what cannot be is raised as one of `gan.ui.tab.OURS`.
 """
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,20 +18,18 @@ from torch import Tensor
 from gan.films.encode import MEDIA_TYPES, encode, formats
 from gan.latent.morph import enlarged, interpolate
 from gan.run import RunError
-from gan.sampling import image_grid, latents
-from gan.ui import arithmetic
-from gan.ui.arithmetic import Sum
-from gan.ui.drawing import draw_many, latent, picture_uri, png, thumbnail_uri
+from gan.sampling import image_grid
+from gan.ui.drawing import draw_many, file_answer, latent, thumbnail_uri
+from gan.ui.frames import NO_MODEL
 from gan.ui.library import Library
 from gan.ui.places import breathe, price
-from gan.ui.state import Face, FaceError, first_seed, short, whole
+from gan.ui.state import Face, FaceError, model_of, short, whole
 
 MOST_FACES = 8  # of a morph
 MOST_FRAMES = 120
 MOST_FPS = 30
 SIDES = (256, 512)  # pixels of a film
 WAYS = ("loop", "back", "once")  # round and round, back and forth, from the first face to the last
-GRID_FACES = 24  # to choose from for the arithmetic
 _DRAWN = 16  # frames at a time
 _FRAME_MILLISECONDS = {256: 8.0, 512: 25.0}  # of enlarging and encoding one, about
 _TOLD = 0.1  # seconds between two tellings
@@ -96,6 +93,24 @@ class MorphServer:
     def __init__(self, library: Library) -> None:
         self._library = library
 
+    def open(self, asked: dict) -> dict:
+        """What the tab begins with: the model that Explore shows, unless one was chosen here.
+
+        Args:
+            asked: {"explored": Explore's state, "chosen": the model chosen here}.
+
+        Returns:
+            {"choices": of the model, "message": {"model", "start": a state to begin with, "problem"}}.
+        """
+        explored, model = model_of(asked.get("explored")), asked.get("chosen")
+        names = [entry.name for entry in self._library.entries() if not entry.problem]
+        if model not in names:
+            model = explored if explored in names else next(iter(names), None)
+        message = {"model": model or "", "start": asked["explored"] if model and explored == model else ""}
+        if not names:
+            message["problem"] = NO_MODEL.replace("`", "")
+        return {"choices": [{"choices": names, "value": model}], "message": message}
+
     def morph_faces(self, asked: dict) -> dict:
         """Faces to put into a morph.
 
@@ -127,14 +142,11 @@ class MorphServer:
 
         Returns:
             {"sheet": URI, "columns", "cell": pixels between frames, "side": pixels of a frame, "frames", "stops":
-            which frame shows each face}, or {"problem"}.
+            which frame shows each face}.
         """
-        try:
-            film = _film(asked)
-            z, truncation, stops = film.path(self._library)
-            pictures = draw_many(self._library.generator(film.model), z, truncation)
-        except (FaceError, RunError) as error:
-            return {"problem": str(error)}
+        film = _film(asked)
+        z, truncation, stops = film.path(self._library)
+        pictures = draw_many(self._library.generator(film.model), z, truncation)
         side = pictures.shape[1]
         cell = -(-side // _BLOCK) * _BLOCK
         columns = int(np.ceil(len(pictures) ** 0.5))
@@ -156,7 +168,7 @@ class MorphServer:
             tell: is told {"share": 0 to 1} now and then; what it raises ends the work.
 
         Returns:
-            {"name", "type", "content" in base64} or {"problem"}.
+            {"name", "type", "content" in base64}.
         """
         last = -_TOLD
 
@@ -166,11 +178,9 @@ class MorphServer:
                 tell({"share": done})
                 last = time.monotonic()
 
-        try:
-            film, format, side = _film(asked), asked.get("format"), asked.get("side")
-            return _file(film, format, self.write_film(film, format, side, share))
-        except ValueError as error:  # FaceError, RunError and ExportError
-            return {"problem": str(error)}
+        film, format, side = _film(asked), asked.get("format"), asked.get("side")
+        content = self.write_film(film, format, side, share)
+        return file_answer(film_name(film, format), MEDIA_TYPES[format], content)
 
     def write_film(
         self, film: Film, format: str, side: int, tell: Callable[[float], None] = lambda share: None
@@ -199,78 +209,6 @@ class MorphServer:
 
         return encode(frames(), len(z), format, 1 / film.fps)
 
-    # ---- arithmetic -------------------------------------------------------------------------------------------------
-
-    def arithmetic_example(self, asked: dict) -> dict:
-        """Faces to begin with: {"terms": seeds of A, B, C, "names": of them and the result}, or {"problem"}."""
-        try:
-            found = arithmetic.example(self._library, asked.get("model"))
-        except RunError as error:
-            return {"problem": str(error)}
-        return {"terms": found.terms, "names": found.names}
-
-    def arithmetic_grid(self, asked: dict) -> dict:
-        """Faces to choose from.
-
-        Args:
-            asked: {"model", "start": the first seed}.
-
-        Returns:
-            {"start", "faces": a URI each of `GRID_FACES` consecutive seeds}, or {"problem"}.
-        """
-        try:
-            start = first_seed(asked.get("start", 0), GRID_FACES)
-            generator = self._library.generator(asked.get("model"))
-        except (FaceError, RunError) as error:
-            return {"problem": str(error)}
-        pictures = draw_many(generator, latents(generator.config, range(start, start + GRID_FACES)))
-        return {"start": start, "faces": [thumbnail_uri(pixels) for pixels in pictures]}
-
-    def arithmetic_solve(self, asked: dict) -> dict:
-        """A - B + C.
-
-        Args:
-            asked: {"model", "terms": seeds of A, B, C}, see `gan.ui.arithmetic.Sum`.
-
-        Returns:
-            {"terms": URIs of each term's faces, "averages": three URIs, "results": nine of {"face": the state,
-            "picture": URI}, the sum itself in the middle}, or {"problem"}.
-        """
-        try:
-            solved = arithmetic.solve(self._library, Sum(asked.get("model"), asked.get("terms")))
-        except (FaceError, RunError) as error:
-            return {"problem": str(error)}
-        return {
-            "terms": [[thumbnail_uri(pixels) for pixels in term] for term in solved.terms],
-            "averages": [picture_uri(pixels, True) for pixels in solved.averages],
-            "results": [
-                {"face": face.to_json(), "picture": thumbnail_uri(pixels)}
-                for face, pixels in zip(solved.faces, solved.results, strict=True)
-            ],
-        }
-
-    def arithmetic_save(self, asked: dict) -> dict:
-        """The equation as a PNG, with the state of its result.
-
-        Args:
-            asked: as for `arithmetic_solve`, and {"names": four short texts, or none}.
-
-        Returns:
-            {"name", "type", "content" in base64}, or {"problem"}.
-        """
-        try:
-            sum_ = Sum(asked.get("model"), asked.get("terms"))
-            names = [name[:40] for name in _list(asked.get("names"))[:4] if isinstance(name, str)]
-            content = self.equation(sum_, names if len(names) == 4 else ())
-        except (FaceError, RunError) as error:
-            return {"problem": str(error)}
-        return _answer(f"{_stem(sum_.model)}-arithmetic.png", "image/png", content)
-
-    def equation(self, sum_: Sum, names: list[str] | tuple[str, ...] = ()) -> bytes:
-        """A PNG with the state of its result; raises `RunError` and `FaceError`."""
-        solved = arithmetic.solve(self._library, sum_)
-        return png(arithmetic.picture_equation(solved, names), solved.faces[arithmetic.CENTRE])
-
 
 def _film(asked: dict) -> Film:
     faces = tuple(Face.from_json(text) for text in _list(asked.get("faces"))[: MOST_FACES + 1])
@@ -291,16 +229,4 @@ def _check_model(face: Face, model: object) -> None:
 
 def film_name(film: Film, format: str) -> str:
     """What its file is called."""
-    return f"{_stem(film.model)}-morph.{format}"
-
-
-def _file(film: Film, format: str, content: bytes) -> dict:
-    return _answer(film_name(film, format), MEDIA_TYPES[format], content)
-
-
-def _answer(name: str, media_type: str, content: bytes) -> dict:
-    return {"name": name, "type": media_type, "content": base64.b64encode(content).decode()}
-
-
-def _stem(model: str) -> str:
-    return model.replace("/", "-")
+    return f"{film.model.replace('/', '-')}-morph.{format}"

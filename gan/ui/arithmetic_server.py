@@ -1,4 +1,7 @@
-"""A - B + C for the page: faces to begin with, the pictures of the equation, and all of it as one PNG."""
+"""A - B + C for the Morph tab: faces to begin with, the pictures of the equation, and all of it as one PNG.
+
+What a stranger's browser or script sends is checked here; what cannot be is raised as one of `gan.ui.tab.OURS`.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from gan.latent.morph import arithmetic, average, enlarged, neighbours
 from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator
 from gan.sampling import latents
-from gan.ui.drawing import draw_many
+from gan.ui.drawing import draw_many, file_answer, picture_uri, png, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.places import breathe, locked
-from gan.ui.state import Face, FaceError, encode_latent
+from gan.ui.state import Face, FaceError, encode_latent, first_seed
 
+GRID_FACES = 24  # to choose from
 FACES = 3  # averaged in each of the three terms, as in the paper
 CENTRE = 4  # of the 3x3 results: A - B + C itself; around it, what noise makes of it
 _LOOKED_AT = 256  # seeds among which an example is looked for
@@ -68,6 +72,78 @@ class Solved:
     averages: np.ndarray
     results: np.ndarray
     faces: tuple[Face, ...]
+
+
+class ArithmeticServer:
+    """What the tab's browser side may ask; safe to use from many threads."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def arithmetic_example(self, asked: dict) -> dict:
+        """Faces to begin with.
+
+        Args:
+            asked: {"model"}.
+
+        Returns:
+            {"terms": seeds of A, B, C, "names": of them and the result}.
+        """
+        found = example(self._library, asked.get("model"))
+        return {"terms": found.terms, "names": found.names}
+
+    def arithmetic_grid(self, asked: dict) -> dict:
+        """Faces to choose from.
+
+        Args:
+            asked: {"model", "start": the first seed}.
+
+        Returns:
+            {"start", "faces": a URI each of `GRID_FACES` consecutive seeds}.
+        """
+        start = first_seed(asked.get("start", 0), GRID_FACES)
+        generator = self._library.generator(asked.get("model"))
+        pictures = draw_many(generator, latents(generator.config, range(start, start + GRID_FACES)))
+        return {"start": start, "faces": [thumbnail_uri(pixels) for pixels in pictures]}
+
+    def arithmetic_solve(self, asked: dict) -> dict:
+        """A - B + C.
+
+        Args:
+            asked: {"model", "terms": seeds of A, B, C}, see `Sum`.
+
+        Returns:
+            {"terms": URIs of each term's faces, "averages": three URIs, "results": nine of {"face": the state,
+            "picture": URI}, the sum itself in the middle}.
+        """
+        solved = solve(self._library, Sum(asked.get("model"), asked.get("terms")))
+        return {
+            "terms": [[thumbnail_uri(pixels) for pixels in term] for term in solved.terms],
+            "averages": [picture_uri(pixels, True) for pixels in solved.averages],
+            "results": [
+                {"face": face.to_json(), "picture": thumbnail_uri(pixels)}
+                for face, pixels in zip(solved.faces, solved.results, strict=True)
+            ],
+        }
+
+    def arithmetic_save(self, asked: dict) -> dict:
+        """The equation as a PNG, with the state of its result.
+
+        Args:
+            asked: as for `arithmetic_solve`, and {"names": four short texts, or none}.
+
+        Returns:
+            {"name", "type", "content" in base64}.
+        """
+        sum_, names = Sum(asked.get("model"), asked.get("terms")), asked.get("names")
+        names = [name[:40] for name in names[:4] if isinstance(name, str)] if isinstance(names, list) else []
+        content = self.equation(sum_, names if len(names) == 4 else ())
+        return file_answer(f"{sum_.model.replace('/', '-')}-arithmetic.png", "image/png", content)
+
+    def equation(self, sum_: Sum, names: Sequence[str] = ()) -> bytes:
+        """A PNG with the state of its result; raises `RunError` and `FaceError`."""
+        solved = solve(self._library, sum_)
+        return png(picture_equation(solved, names), solved.faces[CENTRE])
 
 
 def solve(library: Library, sum_: Sum) -> Solved:

@@ -1,0 +1,98 @@
+"""What Morph, Photo and Replay share: a viewer that lives in the visitor's browser, and choices of models above it.
+
+    with gr.Row(elem_id="morph-head"):
+        model = choice("Model", "morph-model")
+    viewer = build_viewer("morph", [server.morph_film], most=8)
+    on_open(viewer, server.open, ["chosen"], face, [model])
+    on_work(viewer, viewer.make, server.make_film, "film")
+
+The viewer's value is a small message to its script, and the events that the script triggers bring what it sends along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import gradio as gr
+
+from gan.ui.tab import detail, function, static, telling
+
+# Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
+# knows a dropdown's choices from the session, and after a restart of the server every session is a new one.
+PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibility="private")
+
+
+def choice(label: str, elem_id: str) -> gr.Dropdown:
+    """A choice among what is there when the tab is opened; empty until then."""
+    return gr.Dropdown([], label=label, elem_id=elem_id, filterable=False, interactive=True)
+
+
+def build_viewer(
+    name: str, scripts: Sequence[str], methods: Sequence[Callable[[dict], dict]], **facts: object
+) -> gr.HTML:
+    """The viewer of a tab.
+
+    Args:
+        name: of the tab's folder in static/, which holds its HTML and styles.
+        scripts: one script in this order.
+        methods: what the script may ask the server, see `gan.ui.tab.function`.
+        facts: for the placeholders of the HTML.
+    """
+    return gr.HTML(
+        elem_id=f"{name}-viewer",
+        html_template=static(f"{name}/{name}.html"),
+        css_template=static("viewers.css", f"{name}/{name}.css"),
+        js_on_load=static(*scripts),
+        apply_default_css=False,
+        server_functions=[function(method) for method in methods],
+        **facts,
+    )
+
+
+def on_open(
+    viewer: gr.HTML,
+    method: Callable[[dict], dict],
+    told: Sequence[str],
+    face: gr.Component,
+    choices: Sequence[gr.Dropdown],
+) -> None:
+    """When the tab comes into view, its choices are filled and its script is told.
+
+    Args:
+        method: is given {"explored": Explore's `Face` as JSON, and what is `told`}; returns {"choices": for each of
+            `choices` what `gr.Dropdown` takes, "message": for the script}.
+        told: names of what the script sends along.
+        face: holds Explore's current `Face` as JSON, "" while there is none.
+    """
+
+    def opened(explored: str, event: gr.EventData) -> list:
+        answer = method({"explored": explored} | {name: detail(event, name) for name in told})
+        return [*(gr.Dropdown(**filled) for filled in answer["choices"]), answer["message"]]
+
+    viewer.opened(opened, face, [*choices, viewer], trigger_mode="always_last", **PRIVATE)
+
+
+def on_work(
+    viewer: gr.HTML, event: Callable, method: Callable[[dict, Callable[[dict], None]], dict], name: str
+) -> None:
+    """An event of the viewer begins dear work, of which its script is told, until it triggers `give_up` or leaves.
+
+    Args:
+        event: of `viewer`; its script sends {"asked", "number"} along.
+        method: see `gan.ui.tab.telling`.
+        name: under which the viewer's value holds what is told, with the number under which the script asked.
+    """
+
+    async def work(event: gr.EventData) -> AsyncIterator[dict]:
+        number = detail(event, "number")
+        async for told in telling(method)(detail(event, "asked")):
+            yield {name: told | {"number": number if isinstance(number, int) else 0}}
+
+    begun = event(work, None, viewer, **(PRIVATE | {"queue": True}))
+    tell_failure(begun, viewer)
+    viewer.give_up(None, cancels=[begun], **PRIVATE)
+
+
+def tell_failure(event: gr.events.Dependency, viewer: gr.HTML) -> None:
+    """Let a viewer know, as its value's `failed`, that an event ended with an error: nothing more will come of it."""
+    event.failure(None, None, viewer, js="() => ({failed: Date.now()})", **PRIVATE)
