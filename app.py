@@ -22,7 +22,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan.machine import steady_output
+from gan.terminal import steady_output
 from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
 
 # isort: split

@@ -21,27 +21,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan import run
-from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
-from gan.data.images import DataError, load_data
+from gan import errors, run
+from gan.config import FIELDS, HIGHEST, PRESET_DATA, PRESETS, GANConfig, get_preset, parse_assignment
+from gan.data.images import load_data
 from gan.data.sources import absolute
 from gan.data_record import DRAWN, KINDS, UNKNOWN, is_built_in
 from gan.files import remove_leftovers
 from gan.latent import directions
-from gan.machine import (
-    MachineError,
-    Stopped,
-    out_of_memory,
-    pick_device,
-    shell_command,
-    steady_output,
-    stoppable,
-)
+from gan.machine import pick_device
 from gan.metrics.classifier import task_of
 from gan.models import Discriminator, Generator, count_parameters
 from gan.report.card import write_card
-from gan.training.checkpoint import CheckpointError, has_checkpoint, load_meta
-from gan.training.distributed import LostProcessError, process_group
+from gan.terminal import shell_command, steady_output, stoppable
+from gan.training.checkpoint import has_checkpoint, load_meta
+from gan.training.distributed import process_group
 from gan.training.loop import Limits, Outcome, TrainingError, check_out, check_size, train
 
 log = logging.getLogger(__name__)
@@ -66,10 +59,6 @@ Ctrl-C finishes the step, saves, and says how to go on. `python app.py` shows a 
 
 fields for --set (default preset's values):
 """
-
-
-# Errors whose message is written for the person at the command line.
-TOLD = (ConfigError, DataError, TrainingError, MachineError, CheckpointError, LostProcessError, run.RunError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,27 +100,19 @@ def command(options: argparse.Namespace) -> int:
 
 
 def explain(error: BaseException, options: argparse.Namespace) -> tuple[str, int]:
-    """An error in one sentence, and the exit status that goes with it."""
+    """`gan.errors.explain`, with how to go on."""
+    sentence, status = errors.explain(error)
     if isinstance(error, KeyboardInterrupt):
         out = out_of(options)
         go_on = f"go on with: {resume_command(out)}" if out and has_checkpoint(out) else "nothing was trained yet"
-        return f"stopped ({str(error) or 'SIGINT'}); {go_on}", error.status if isinstance(error, Stopped) else 130
-    if isinstance(error, TOLD):
-        return str(error), 2
-    if out_of_memory(error):
+        return f"{sentence}; {go_on}", status
+    if errors.out_of_memory(error):
         smaller = "begin anew" if options.resume else "try again"
         return (
-            f"out of memory ({_line(error)}): end other programs, or {smaller} with a lower --batch-size, "
+            f"out of memory ({errors.line(error)}): end other programs, or {smaller} with a lower --batch-size, "
             "or a lower --set base_channels"
-        ), 2
-    if isinstance(error, OSError):
-        where = f" at {error.filename}" if error.filename else ""
-        return f"{error.strerror or _line(error)}{where}: give another place, or put that right and try again", 2
-    return f"an unforeseen {type(error).__name__} ({_line(error)}): --debug shows where, please report it", 1
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        ), status
+    return sentence, status
 
 
 def resume_command(out: Path) -> str:
@@ -164,7 +145,7 @@ def _find_sliders(out: Path, task: str | None) -> None:
     except run.RunError:
         pass  # none, or of other weights
     if task is None:
-        log.info("%s finds sliders for the page", shell_command("python", "-m", "gan.directions", out))
+        log.info("%s finds sliders for the page", shell_command("python", "-m", "gan", "directions", out))
         return
     log.info("finding the sliders of %s: a minute or two", out)
     try:

@@ -13,6 +13,7 @@ import types
 import typing
 from dataclasses import dataclass
 
+from gan.errors import GanError
 from gan.losses import LOSSES
 
 HIGHEST = 10**12  # that a whole number may be: far above all that makes sense, and far below where arithmetic ends
@@ -21,7 +22,7 @@ MOST_CHANNELS = 65_536  # of a layer
 _MOST_WORDS = 300  # characters of a text
 
 
-class ConfigError(ValueError):
+class ConfigError(GanError, ValueError):
     """A configuration that cannot be used; the message says what was given, expected, and to do."""
 
 

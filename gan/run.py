@@ -40,6 +40,7 @@ from filelock import FileLock, Timeout  # comes with torch
 
 from gan.config import ConfigError, GANConfig
 from gan.data_record import DataRecord, SourceRecord
+from gan.errors import GanError
 from gan.files import (
     MOST_JSON_BYTES,
     is_leftover,
@@ -71,7 +72,7 @@ MOST_IMAGES, MOST_MEASURED = 10**12, 1e30  # beyond these a number of the histor
 _MOST_WORDS = 10_000  # characters of a text in config.json
 
 
-class RunError(ValueError):
+class RunError(GanError, ValueError):
     """A model folder that cannot be used; the message says what is wrong with which file, and what to do."""
 
 

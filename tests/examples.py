@@ -133,16 +133,16 @@ EVENTS: dict[str, Callable[[Model], tuple[list, object]]] = {
     "replay-viewer.face": lambda m: ([m.face], {"run": m.name}),
 }  # fmt: skip
 
-# module -> options, for a model's copy that it may write to, and a folder that is not there yet
+# command -> options, for a model's copy that it may write to, and a folder that is not there yet
 COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
     "train": lambda m, copy, out: (
         f"--start-from {copy} --data drawn:8 --batch-size 4 --max-images 8 --out {out}".split()
     ),
-    "gan.metrics": lambda m, copy, out: (
+    "metrics": lambda m, copy, out: (
         f"{copy} --data drawn:40 --images 16 --classifier {TASKS[m.config.channels]} --save".split()
     ),
-    "gan.latent.projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
-    "gan.report.card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
+    "projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
+    "card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
 # no model folder, or minutes of work
-NOT_TRIED = {"app", "gan.metrics.classifier", "gan.latent.directions", "gan.latent.encoder"}
+NOT_TRIED = {"classifier", "directions", "encoder"}

@@ -16,22 +16,11 @@ import pytest
 import torch
 from tqdm import tqdm
 
-import gan.metrics.__main__ as metrics
+import gan.__main__ as gan
 import train
-from gan import machine
-from gan.latent import directions, encoder_training, projection_report
-from gan.machine import (
-    Stopped,
-    is_alive,
-    out_of_memory,
-    shell_command,
-    steady_output,
-    stop_signals,
-    stoppable,
-    this_process,
-)
-from gan.metrics import classifier_training
-from gan.report import card
+from gan.errors import out_of_memory
+from gan.machine import is_alive, this_process
+from gan.terminal import Stopped, shell_command, steady_output, stop_signals, stoppable
 
 
 @contextlib.contextmanager
@@ -102,9 +91,9 @@ def test_other_errors_of_the_output_are_not_hidden(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        (train, ["--resume"]), (card, []), (directions, []), (encoder_training, []),
-        (metrics, ["--data", "drawn:40", "--"]), (projection_report, ["--data", "drawn:40", "--"]),
-        (classifier_training, ["celeba", "--data"]),
+        (train, ["--resume"]), (gan, ["card"]), (gan, ["directions"]), (gan, ["encoder"]),
+        (gan, ["metrics", "--data", "drawn:40", "--"]), (gan, ["projection", "--data", "drawn:40", "--"]),
+        (gan, ["classifier", "celeba", "--data"]),
     ],
 )  # fmt: skip
 def test_every_command_can_tell_of_a_folder_whose_name_the_output_lacks(monkeypatch, tmp_path, command, arguments):
@@ -176,5 +165,5 @@ def test_out_of_memory_is_known_however_it_is_said():
 def test_words_are_quoted_for_the_shell(monkeypatch):
     words = ["python", "train.py", "--resume", "my runs/it's $HOME"]
     assert shlex.split(shell_command(*words)) == words
-    monkeypatch.setattr(machine.os, "name", "nt")
+    monkeypatch.setattr(os, "name", "nt")
     assert shell_command("train.py", "my runs") == 'train.py "my runs"'

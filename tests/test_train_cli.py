@@ -21,8 +21,8 @@ from gan.config import FIELDS, PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.history import read_history
 from gan.latent import directions
-from gan.machine import Stopped
 from gan.models import Discriminator, Generator, count_parameters
+from gan.terminal import Stopped
 from gan.training.checkpoint import load_meta
 from gan.training.loop import Limits, Outcome
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from gan.errors import GanError
+
 _QUOTA = ("quota", "too many users", "many accesses", "429", "rate limit")
 _NETWORK = ("URLError", "gaierror", "ConnectionError", "ConnectError", "Timeout", "TimeoutError", "ProxyError",
             "SSLError", "OfflineModeIsEnabled", "LocalEntryNotFoundError")  # fmt: skip
@@ -15,7 +17,7 @@ _DISK = {
 }
 
 
-class DataError(ValueError):
+class DataError(GanError, ValueError):
     """Pictures that cannot be used; the message says what was given, what was expected, and what to do."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gan.config import GANConfig
 from gan.data.decoding import FORMATS, decoded, to_mode, upright
+from gan.errors import GanError
 
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000  # what good phones take; 150 MB once decoded
@@ -16,7 +17,7 @@ LEAST_SIDE = 16  # pixels
 MAX_SIDE = 1024  # of an opened picture, pixels: what is cropped out of it is not shown any larger
 
 
-class PhotoError(ValueError):
+class PhotoError(GanError, ValueError):
     """A picture that cannot be used; the message says what was given and what was expected."""
 
 

@@ -17,6 +17,8 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image, ImageChops
 
+from gan.errors import GanError
+
 MEDIA_TYPES = {"webp": "image/webp", "gif": "image/gif", "mp4": "video/mp4"}
 MAX_BYTES = 16 * 2**20  # of one film, before it is refused
 _WEBP = {"quality": 80, "method": 1}  # method 4, the usual, takes twice as long for a fifth fewer bytes
@@ -24,7 +26,7 @@ _X264 = {"crf": "20", "preset": "veryfast"}  # "medium", the usual, takes twice 
 _DITHER = 8  # levels: half a step of a GIF's palette of 256 colours, about
 
 
-class ExportError(ValueError):
+class ExportError(GanError, ValueError):
     """A film that cannot be made; the message says why, and what to do."""
 
 

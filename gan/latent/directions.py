@@ -1,6 +1,6 @@
 """Directions in z that mean something: what a slider adds to the numbers behind a picture.
 
-    python -m gan.directions weights/faces64
+    python -m gan directions weights/faces64
 
 finds a model's directions, writes them to its directions.safetensors and prints what each of them does. Principal
 directions need no labels: SeFa and GANSpace. Named ones (gan/latent/attributes.py) need a classifier that knows such
@@ -15,11 +15,9 @@ pictures. A direction is the vector that value 1 of its slider adds to z; slider
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import logging
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +29,10 @@ from torch import Tensor, nn
 from gan import run
 from gan.files import read_tensors, reason, save_tensors
 from gan.latent.attributes import Effect, find_attributes
-from gan.machine import shell_command, steady_output
-from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
+from gan.metrics.classifier import Classifier, load_classifier, task_of
 from gan.models import Generator, Residual, fold
 from gan.sampling import generate, latents
+from gan.terminal import shell_command
 from gan.weights import load_hashed, weights_hash
 
 log = logging.getLogger(__name__)
@@ -81,7 +79,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
     """
     folder = run.local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
-    path, command = folder / FILE, shell_command("python", "-m", "gan.directions", folder)
+    path, command = folder / FILE, shell_command("python", "-m", "gan", "directions", folder)
     again = f"run `{command}` again"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
@@ -242,42 +240,6 @@ def find_for_run(folder: Path) -> list[Direction]:
     return directions
 
 
-def table(folder: str | Path) -> str:
-    """What each of a model's attributes does, as a Markdown table; "" where it has none."""
-    try:
-        named = [d for d in load_directions(folder).values() if d.effect]
-    except run.RunError:
-        return ""
-    if not named:
-        return ""
-    rows = [
-        f"| {d.name} | {d.effect.low:.2f} | {d.effect.middle:.2f} | {d.effect.high:.2f} | "
-        f"{d.effect.side.replace('_', ' ')} {d.effect.side_change:+.2f} |"
-        for d in named
-    ]
-    head = f"| Slider | at -{REACH:g} | at 0 | at {REACH:g} | strongest side effect |\n|---|---|---|---|---|"
-    return "\n".join([head, *rows])
-
-
-@steady_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(description="Find what the sliders of a model can be, and write it to its folder.")
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a model folder, like weights/faces64")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
-    try:
-        for folder in options.folders:
-            directions = find_for_run(folder)
-            kinds = {kind: sum(d.kind == kind for d in directions) for kind in KINDS}
-            print(f"{folder / FILE}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
-            print(table(folder))
-    except (run.RunError, ClassifierError) as error:
-        print(f"gan.directions: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
 def _principal(generator: Generator, vectors: Tensor, name: str, kind: str) -> list[Direction]:
     """vectors: (n, z_dim) -> sliders of equal strength, + makes pictures lighter; first those that need least of z.
 
@@ -301,7 +263,3 @@ def _change(generator: Generator, z: Tensor, step: Tensor) -> float:
 
 def _mean(generator: Generator, z: Tensor) -> float:
     return float(generate(generator, z).mean())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """From a picture to a first guess of its latent vector: a small network per generator.
 
-    python -m gan.encoder weights/faces64
+    python -m gan encoder weights/faces64
 
 trains one on pictures that the generator draws, endless and with known latents, and writes it to the folder's
 encoder.safetensors (`gan.latent.encoder_training`). No other data is needed. `gan.latent.projection` starts from its
@@ -9,7 +9,6 @@ guess.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from gan import run
 from gan.config import GANConfig
 from gan.files import read_tensors, reason, save_tensors
-from gan.machine import shell_command
+from gan.terminal import shell_command
 from gan.weights import packed_weights, shapes_of, weights_hash
 
 FILE = run.ENCODER_FILE
@@ -66,7 +65,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     """
     folder = run.local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
-    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan.encoder', folder)}` trains one"
+    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan', 'encoder', folder)}` trains one"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
@@ -96,9 +95,3 @@ def save_encoder(folder: Path, encoder: Encoder) -> None:
     """Write an encoder to its generator's folder, weights in float16, `encoder.facts` in the metadata."""
     facts = {"format_version": FORMAT_VERSION, **encoder.facts}
     save_tensors(Path(folder) / FILE, packed_weights(encoder), facts)
-
-
-if __name__ == "__main__":
-    from gan.latent.encoder_training import main
-
-    sys.exit(main())

@@ -1,13 +1,10 @@
-"""Training an encoder on endless pairs of pictures and latents, `python -m gan.encoder FOLDER`; judging it."""
+"""Training an encoder on endless pairs of pictures and latents, `python -m gan encoder FOLDER`; judging it."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import math
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,19 +13,20 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 from tqdm import tqdm
 
-from gan import run
 from gan.config import GANConfig
+from gan.errors import GanError
 from gan.latent.encoder import FILE, Encoder, save_encoder
-from gan.machine import MachineError, pick_bf16, pick_device, steady_output, stop_signals
-from gan.models import Generator, count_parameters, fold
+from gan.machine import pick_bf16, pick_device
+from gan.models import Generator, fold
 from gan.sampling import latents
+from gan.terminal import stop_signals
 from gan.weights import load_hashed
 
 DEFAULT_IMAGES = 160_000  # 12 minutes at 64x64, on one core that other work shared
 JUDGED_SEEDS = range(2**32 - 256, 2**32)  # far from those that anybody looks at
 
 
-class EncoderError(RuntimeError):
+class EncoderError(GanError, RuntimeError):
     """An encoder's training that came to nothing; the message says why."""
 
 
@@ -189,41 +187,6 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
     }
     save_encoder(folder, encoder)
     return encoder
-
-
-@steady_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gan.encoder",
-        description="Train the network that guesses a picture's latent vector, and write it to its model's folder. "
-        "Ctrl-C ends the training and keeps what was learned.",
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder, like weights/faces64")
-    limit = parser.add_mutually_exclusive_group()
-    limit.add_argument("--images", type=int, default=DEFAULT_IMAGES, help="generated pictures to see (%(default)s)")
-    limit.add_argument("--minutes", type=float, help="train for so long instead")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
-    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
-    if options.images < 1 or (options.minutes is not None and not 0 < options.minutes < math.inf):
-        parser.error("--images and --minutes: expected a number above 0")
-    recipe = Recipe(images=options.images, minutes=options.minutes, seed=options.seed)
-    try:
-        encoder = encode_for_run(options.folder, recipe, device=options.device, precision=options.precision)
-    except (run.RunError, MachineError, EncoderError) as error:
-        print(f"gan.encoder: {error}", file=sys.stderr)
-        return 2
-    figures = encoder.facts["figures"]
-    print(
-        f"{options.folder / FILE}: {count_parameters(Encoder(encoder.config)):,} parameters, "
-        f"{encoder.facts['images_seen']:,} images in {encoder.facts['seconds'] / 60:.1f} minutes; "
-        f"guesses of {len(JUDGED_SEEDS)} unseen pictures: PSNR {figures['psnr']:.1f} dB, error of z "
-        f"{figures['z_error']:.2f}"
-    )
-    return 0
 
 
 def _share(recipe: Recipe, seen: int, started: float) -> float:

@@ -1,6 +1,6 @@
 """From a picture to the latent vector whose picture comes nearest: an encoder's guess, then gradient steps.
 
-    python -m gan.projection weights/faces64 --data img_align_celeba.zip
+    python -m gan projection weights/faces64 --data img_align_celeba.zip
 
 measures how near that is, on held-out pictures and on generated ones (`gan.latent.projection_report`).
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -270,9 +269,3 @@ def _bounded(z: Tensor, config: GANConfig) -> Tensor:
 
 def _schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-if __name__ == "__main__":
-    from gan.latent.projection_report import main
-
-    sys.exit(main())

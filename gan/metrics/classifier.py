@@ -1,7 +1,7 @@
 """The project's own classifiers: CelebA's 40 attributes, MNIST's ten digits; and the features that metrics compare in.
 
-    python -m gan.classifier celeba --data img_align_celeba.zip
-    python -m gan.classifier mnist
+    python -m gan classifier celeba --data img_align_celeba.zip
+    python -m gan classifier mnist
 
 trains one again (`gan.metrics.classifier_training`) and overwrites the shipped file in weights/classifiers/. Figures
 that are measured in a classifier's features can be compared only where its hash is the same.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import sys
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from gan.config import MOST_LAYERS, GANConfig
 from gan.data_record import DIGITS, FACES
+from gan.errors import GanError
 from gan.files import MOST_TENSOR_BYTES, read_inside, read_tensors, reason
 
 FOLDER = Path(__file__).resolve().parents[2] / "weights" / "classifiers"
@@ -29,7 +29,7 @@ FACTS = "classifier"  # key of the file's metadata
 SURE = 0.9  # a digit that gets a higher probability than this counts as recognised
 
 
-class ClassifierError(ValueError):
+class ClassifierError(GanError, ValueError):
     """A classifier's file that cannot be used; the message says what is wrong with it, and what to do."""
 
 
@@ -152,7 +152,7 @@ def read_classifier(path: str | Path) -> Classifier:
         classifier.figures = facts["figures"]
         classifier.hash = hashlib.sha256(read_inside(path.parent, path.name, MOST_TENSOR_BYTES)).hexdigest()[:12]
     except FileNotFoundError:
-        raise ClassifierError(f"{path} is missing: python -m gan.classifier --help says how to train it") from None
+        raise ClassifierError(f"{path} is missing: python -m gan classifier --help says how to train it") from None
     except ClassifierError:
         raise
     except (OSError, ValueError, KeyError) as error:
@@ -165,9 +165,3 @@ def read_classifier(path: str | Path) -> Classifier:
 @functools.cache
 def _load_once(path: Path) -> Classifier:
     return read_classifier(path)
-
-
-if __name__ == "__main__":
-    from gan.metrics.classifier_training import main
-
-    sys.exit(main())

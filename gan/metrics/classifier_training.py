@@ -1,10 +1,7 @@
-"""Trains and judges the classifiers: `python -m gan.classifier celeba|mnist`."""
+"""Trains and judges the classifiers: `python -m gan classifier celeba|mnist`."""
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,28 +13,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
-from gan.data.images import describe_sources, epoch_order, load_images, make_batch, picture_names
-from gan.data.labels import (
-    ATTRIBUTES_FILE,
-    PARTITION_FILE,
-    TRAINING,
-    VALIDATION,
-    find_beside,
-    read_attributes,
-    read_digits,
-    read_partition,
-)
-from gan.data.sources import DataError
+from gan.data.images import epoch_order, make_batch
 from gan.files import save_tensors
-from gan.machine import MachineError, pick_bf16, pick_device, steady_output
+from gan.machine import pick_bf16, pick_device
 from gan.metrics.classifier import (
     FACTS,
-    FOLDER,
     FORMAT_VERSION,
     SURE,
-    TASKS,
     Classifier,
-    ClassifierError,
     read_classifier,
 )
 
@@ -259,109 +242,3 @@ def auc(scores: Tensor, has: Tensor) -> float | None:
         return None
     below = torch.searchsorted(negative, positive) + torch.searchsorted(negative, positive, right=True)
     return (below.double().mean() / 2 / len(negative)).item()
-
-
-def celeba_data(options: argparse.Namespace, recipe: Recipe) -> tuple[tuple[str, ...], Labelled, Labelled]:
-    """The attributes' names, the training split, the validation split; raises `DataError`."""
-    names = picture_names(options.data, data_root=options.data_root)
-    images = load_images(
-        options.data, image_size=recipe.image_size, channels=recipe.channels, data_root=options.data_root
-    )
-    if len(names) != len(images):
-        raise DataError(
-            f"{len(names) - len(images)} of {len(names)} pictures cannot be read, so labels do not match: remove them"
-        )
-    files = {"attributes": ATTRIBUTES_FILE, "partition": PARTITION_FILE}
-    for option, file in files.items():
-        if getattr(options, option) is None:
-            setattr(options, option, find_beside(options.data, file, options.data_root))
-        if getattr(options, option) is None:
-            raise DataError(f"{file} does not lie beside the pictures: give it with --{option}")
-    labels, values = read_attributes(options.attributes, names)
-    split = read_partition(options.partition, names)
-    parts = []
-    for number in (TRAINING, VALIDATION):
-        chosen = np.flatnonzero(split == number)
-        if not len(chosen):
-            raise DataError(f"{options.partition} puts none of the {len(names):,} pictures into split {number}")
-        parts.append(Labelled(images[chosen], torch.from_numpy(values[chosen]).float()))
-    return labels, *parts
-
-
-def mnist_data(options: argparse.Namespace, recipe: Recipe) -> tuple[tuple[str, ...], Labelled, Labelled]:
-    """The digits' names, the training set, the test set; raises `DataError`."""
-    parts = []
-    for source in ("mnist", "mnist-test"):
-        images = load_images([source], image_size=28, channels=1, data_root=options.data_root)
-        digits = torch.from_numpy(read_digits(source, options.data_root))
-        if len(images) != len(digits):
-            raise DataError(f"{source}: {len(images):,} pictures, {len(digits):,} labels: put its files there again")
-        parts.append(Labelled(images, digits))
-    return tuple("0123456789"), *parts
-
-
-@steady_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    options = _parse(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
-    recipe = RECIPES[options.task]
-    try:
-        labels, training, held_out = (mnist_data if options.task == "mnist" else celeba_data)(options, recipe)
-        out = Path(options.out)
-        classifier = train_classifier(
-            recipe, labels, training, seed=options.seed, device=options.device, precision=options.precision
-        )
-        classifier = save_classifier(classifier, out, figures={})  # judged as it is read: in float16
-        figures = {
-            "trained_on": f"{describe_sources(options.data)}, training split ({len(training.images):,} images)",
-            "held_out": f"{len(held_out.images):,} images of the {'test' if recipe.exclusive else 'validation'} split",
-            "seed": options.seed,
-            **judge(classifier, held_out),
-            "accuracy_at": {str(size): judge(classifier, held_out, size)["accuracy"] for size in recipe.reduced_sizes},
-        }
-        classifier = save_classifier(classifier, out, figures)
-    except (ClassifierError, DataError, MachineError) as error:
-        print(f"gan.classifier: {error}", file=sys.stderr)
-        return 2
-    print(report(classifier))
-    print(f"written to {out}, hash {classifier.hash}")
-    return 0
-
-
-def report(classifier: Classifier) -> str:
-    """A classifier's figures in words and a table."""
-    figures = classifier.figures
-    sizes = ", ".join(f"{accuracy:.2%} at {size} px" for size, accuracy in figures["accuracy_at"].items())
-    lines = [
-        f"trained on {figures['trained_on']}; judged on {figures['held_out']}",
-        f"accuracy {figures['accuracy']:.2%} ({sizes})",
-    ]
-    if "sure_share" in figures:
-        of_those = "" if figures["sure_right"] is None else f", right in {figures['sure_right']:.2%} of those"
-        lines.append(f"sure (> {SURE}) of {figures['sure_share']:.2%}{of_those}")
-    for name, values in figures.get("per_label", {}).items():
-        area = "" if values["auc"] is None else f"{values['auc']:.3f}"
-        lines.append(f"  {name:<20} accuracy {values['accuracy']:.2%}  AUC {area:<5}  share {values['share']:.2%}")
-    return "\n".join(lines)
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m gan.classifier", description="Train a classifier on the training split, judge it on the other."
-    )
-    parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--data", nargs="+", metavar="SOURCE", help="celeba's pictures (default: celeba)")
-    parser.add_argument("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
-    parser.add_argument("--attributes", metavar="FILE", help=f"{ATTRIBUTES_FILE} (default: beside the pictures)")
-    parser.add_argument("--partition", metavar="FILE", help=f"{PARTITION_FILE} (default: beside the pictures)")
-    parser.add_argument("--out", metavar="FILE", help="what to write (default: weights/classifiers/TASK.safetensors)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
-    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
-    options = parser.parse_args(arguments)
-    if options.task == "mnist" and options.data not in (None, ["mnist"]):
-        parser.error("mnist is trained on mnist: leave --data out, or say where it is with --data-root")
-    options.data = options.data or [options.task]
-    options.out = options.out or FOLDER / f"{options.task}.safetensors"
-    return options

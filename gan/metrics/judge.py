@@ -18,6 +18,7 @@ from gan import run
 from gan.data.images import describe_sources
 from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, identity_of, kind_of
+from gan.errors import GanError
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.history import images_seen
 from gan.metrics import inception
@@ -48,7 +49,7 @@ FILE = run.METRICS_FILE
 CROP = "aligned 178x218 pictures: the 128x128 around x=89, y=121; others: the centre square; Lanczos"
 
 
-class MetricError(ValueError):
+class MetricError(GanError, ValueError):
     """Figures that cannot be measured; the message says what was given, what was expected, and what to do."""
 
 

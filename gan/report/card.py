@@ -1,32 +1,32 @@
 """The model card that a training leaves in its folder: what the model is, how it came to be, and how good it is.
 
-    python -m gan.card weights/*                write the cards again, after `python -m gan.metrics --save`
-    python -m gan.card --table README.md        and the table that compares the models of weights/
+    python -m gan card weights/*                write the cards again, after `python -m gan metrics --save`
+    python -m gan card --table README.md        and the table that compares the models of weights/
 
 What a person adds to a card goes into notes.md beside it, in Markdown, and is put into every card written from then on.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gan import run
-from gan.config import PRESETS, ConfigError, GANConfig
+from gan.config import PRESETS, GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.files import MOST_JSON_BYTES, read_inside, reason, write_text
 from gan.history import read_history, samples
-from gan.latent import attributes, directions, projection_report
-from gan.machine import steady_output
+from gan.latent import attributes
+from gan.latent.directions import load_directions
+from gan.latent.projection_report import read_figures
 from gan.metrics.figures import FIGURES
 from gan.metrics.judge import FILE as METRICS_FILE
 from gan.metrics.judge import MetricError, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.report import table
+from gan.report.measured import photographs, sliders
 from gan.weights import best_facts
 
 CELEBA_IMAGES = 202_599
@@ -257,7 +257,7 @@ def _figures(folder: Path, info: run.RunInfo) -> str:
     if not measured:
         if not results:
             return ""
-        return "## Figures\nMeasured on other weights than these: `python -m gan.metrics --save` measures again.\n\n"
+        return "## Figures\nMeasured on other weights than these: `python -m gan metrics --save` measures again.\n\n"
     first = next(iter(measured.values()))
     own = [figure for figure in FIGURES if figure.key in first["generated"]]
     heads = "".join(f" at {size} px | real |" for size in measured)
@@ -306,7 +306,7 @@ def _protocol(folder: Path, info: run.RunInfo, measured: dict[str, dict]) -> str
         f'against as many of {protocol["held_out"]} of {protocol["data"]}{seen}; "real" are as many other real '
         f"pictures against the same. Crop: {protocol['crop']}. {features}Sliced Wasserstein: "
         f"{protocol['sliced_wasserstein']}. MS-SSIM: {protocol['ms_ssim']}. "
-        f"`python -m gan.metrics {_quoted(folder)} --data {_data_words(info)} --size {sizes} --seed {protocol['seed']}`"
+        f"`python -m gan metrics {_quoted(folder)} --data {_data_words(info)} --size {sizes} --seed {protocol['seed']}`"
     )
 
 
@@ -363,20 +363,23 @@ def _neighbours(folder: Path, info: run.RunInfo, facts: dict) -> str:
         f"features, by seed: {listed}. Real pictures that are held out lie {held_out['p50']:.2f} (median; 1 % of them "
         f"under {held_out['p1']:.2f}, 5 % under {held_out['p5']:.2f}) from the nearest training picture. A copy would "
         f"lie close to 0; {nearer} of the {len(distances)} samples lie nearer than 99 % of held-out pictures do.\n\n"
-        f"The pictures side by side, drawn on your machine from your copy of the data: `python -m gan.metrics "
+        f"The pictures side by side, drawn on your machine from your copy of the data: `python -m gan metrics "
         f"{_quoted(folder)} --data {_data_words(info)} --neighbours nearest.webp`.{private}"
     )
 
 
 def _sliders(folder: Path) -> str:
     """What the named directions do; nothing where there are none."""
-    measured = directions.table(folder)
+    try:
+        measured = sliders(load_directions(folder).values())
+    except run.RunError:
+        measured = ""  # none, or of other weights
     if not measured:
         return ""
     return f"""## Sliders
 Mean probability of the attribute by the project's own classifier, over pictures that start in the middle
 ({" to ".join(f"{p:g}" for p in attributes.MIDDLE)}): at both ends of its slider, and the other attribute that changes
-most from end to end. Found by `python -m gan.directions`, measured on other pictures; what does not pass is not shown.
+most from end to end. Found by `python -m gan directions`, measured on other pictures; what does not pass is not shown.
 
 {measured}
 
@@ -385,12 +388,16 @@ most from end to end. Found by `python -m gan.directions`, measured on other pic
 
 def _photographs(folder: Path) -> str:
     """How near photographs come; nothing where that was not measured."""
-    measured = projection_report.table(folder)
+    figures = read_figures(folder)
+    try:
+        measured = photographs(figures) if figures else ""
+    except (ValueError, KeyError, TypeError):
+        measured = ""
     if not measured:
         return ""
     return f"""## Photographs
 The latent vector nearest to a picture: an encoder's guess, then gradient steps. Measured by
-`python -m gan.projection {_quoted(folder)} --data SOURCE --save`.
+`python -m gan projection {_quoted(folder)} --data SOURCE --save`.
 
 {measured}
 
@@ -421,32 +428,3 @@ def _terms(parts: Sequence[SourceRecord]) -> str:
             "(or give train.py --terms)."
         )
     return " ".join(texts)
-
-
-@steady_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gan.card", description="Write model cards again, and the table that compares the models."
-    )
-    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="model folders whose cards to write")
-    parser.add_argument("--table", metavar="README.md", help="a file with the two marks, between which the table goes")
-    parser.add_argument("--models", default="weights", metavar="DIR", help="of the table (default: weights)")
-    options = parser.parse_args(arguments)
-    if not options.folders and not options.table:
-        parser.error("nothing to do: give model folders, --table README.md, or both")
-    try:
-        for folder in options.folders:
-            write_card(Path(folder))
-            print(f"written: {Path(folder) / 'README.md'}")
-        if options.table:
-            table.write_table(Path(options.table), Path(options.models))
-            print(f"written: the table in {options.table}")
-    except (ConfigError, MetricError, run.RunError, OSError) as error:
-        print(f"gan.card: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -91,7 +91,7 @@ def _read(folder: Path) -> _Model:
     measured = read_metrics(folder)
     current = {size: result for size, result in measured.items() if is_current(folder, result)}
     if len(current) < len(measured) or not measured:
-        log.warning("%s: no figures of its present weights; python -m gan.metrics %s --save", folder.name, folder)
+        log.warning("%s: no figures of its present weights; python -m gan metrics %s --save", folder.name, folder)
     last = {"seconds": 0.0} | {column: value for column, value in history[-1].items() if value is not None}
     return _Model(folder, run.read_info(folder), last, current)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from gan.errors import GanError
 from gan.files import atomic_path, read_text, write_text
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 KEEP = 2  # the newest, and one before it in case the newest is damaged
 
 
-class CheckpointError(ValueError):
+class CheckpointError(GanError, ValueError):
     """No usable checkpoint; the message says which files were tried and what to do."""
 
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 import torch
 import torch.distributed as dist
 
+from gan.errors import GanError
+
 BEAT = 2.0  # seconds between the signs of life that each process gives
 SILENCE = 30.0  # seconds without one, after which a process counts as lost
 
 
-class LostProcessError(RuntimeError):
+class LostProcessError(GanError, RuntimeError):
     """Another process of this training is gone; the message says so, and what to do."""
 
 

@@ -23,10 +23,12 @@ from gan import run
 from gan.config import GANConfig
 from gan.data.images import DataError, epoch_order, make_batch
 from gan.data_record import DataRecord, SourceRecord, identity_of
+from gan.errors import GanError
 from gan.history import read_history
-from gan.machine import memory_bytes, pick_bf16, pick_device, shell_command, stop_signals
+from gan.machine import memory_bytes, pick_bf16, pick_device
 from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
+from gan.terminal import shell_command, stop_signals
 from gan.training.checkpoint import has_checkpoint
 from gan.training.distributed import any_rank, from_rank_zero
 from gan.training.recorder import Recorder
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 MAX_ROLLBACKS = 3  # a training that diverges more often needs another recipe, not another try
 
 
-class TrainingError(RuntimeError):
+class TrainingError(GanError, RuntimeError):
     """A training that cannot begin or go on; the message says why and what to do."""
 
 

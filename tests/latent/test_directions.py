@@ -17,6 +17,7 @@ from tiny_runs import CELEBA, DRAWN
 from torch import nn
 
 from gan import load_generator
+from gan.__main__ import main
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.latent import attributes, directions
 from gan.latent.attributes import FACES, Effect, find_attributes
@@ -33,10 +34,10 @@ from gan.latent.directions import (
     load_directions,
     save_directions,
     sefa,
-    table,
 )
 from gan.models import Generator, initialise
 from gan.report.card import write_card
+from gan.report.measured import sliders
 from gan.run import RunError, read_info, write_data
 from gan.sampling import generate, latents
 from gan.training import loop
@@ -301,10 +302,11 @@ def test_the_file_keeps_vectors_names_and_measurements(run_copy):
         assert torch.equal(same.vector, direction.vector.half().float())
     with safe_open(run_copy / FILE, "pt") as file:
         assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(run_copy)
-    assert table(run_copy).splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
+    table = sliders(load_directions(run_copy).values())
+    assert table.splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
     write_card(run_copy)
     card = (run_copy / "README.md").read_text(encoding="utf-8")
-    assert "## Sliders" in card and table(run_copy) in card
+    assert "## Sliders" in card and table in card
     (run_copy / FILE).unlink()
     write_card(run_copy)
     assert "## Sliders" not in (run_copy / "README.md").read_text(encoding="utf-8")
@@ -320,7 +322,7 @@ def damage(folder: Path, vectors: torch.Tensor | None = None, **changes) -> None
 @pytest.mark.parametrize(
     "harm, message",
     [
-        (lambda folder: (folder / FILE).unlink(), r"missing: `python -m gan\.directions .*` finds"),
+        (lambda folder: (folder / FILE).unlink(), r"missing: `python -m gan directions .*` finds"),
         (lambda folder: (folder / FILE).write_bytes(b"x" * 40), "cannot be loaded"),
         (lambda folder: damage(folder, vectors=torch.zeros(2, 9)), "other layers, or of other sizes"),
         (lambda folder: damage(folder, vectors=torch.full((2, 8), torch.nan)), "NaN or infinite"),
@@ -334,21 +336,20 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(run_copy, harm, message)
     harm(run_copy)
     with pytest.raises(RunError, match=message):
         load_directions(run_copy)
-    assert table(run_copy) == ""
 
 
 def test_the_command_writes_principal_directions_for_data_that_no_classifier_knows(run_copy, capsys):
-    assert directions.main([str(run_copy)]) == 0
+    assert main(["directions", str(run_copy)]) == 0
     found = load_directions(run_copy)
     assert {d.kind for d in found.values()} == {"sefa", "ganspace"} and len(found) == 16
     assert f"{run_copy / FILE}: 0 attribute, 8 sefa, 8 ganspace" in capsys.readouterr().out
     written = (run_copy / FILE).read_bytes()
-    assert directions.main([str(run_copy)]) == 0
+    assert main(["directions", str(run_copy)]) == 0
     assert (run_copy / FILE).read_bytes() == written  # same folder, same file
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
-    assert directions.main([str(tmp_path)]) == 2
+    assert main(["directions", str(tmp_path)]) == 2
     assert "no model folder" in capsys.readouterr().err
 
 
@@ -403,7 +404,7 @@ def test_shipped_directions_belong_to_their_weights_and_pass(folder):
     found = load_directions(folder)
     with safe_open(folder / FILE, "pt") as file:
         assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(folder), (
-            f"python -m gan.directions {folder}"
+            f"python -m gan directions {folder}"
         )
     named = [d for d in found.values() if d.kind == ATTRIBUTE]
     assert all(d.effect.passes and d.effect.faces >= 16 for d in named)

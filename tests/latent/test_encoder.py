@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from tiny_runs import go
 
 from gan import run
+from gan.__main__ import main
 from gan.latent import encoder_training
 from gan.latent.encoder import FILE, Encoder, load_encoder
-from gan.latent.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, main, train_encoder
+from gan.latent.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, train_encoder
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import latents
@@ -96,7 +97,7 @@ def test_it_is_written_and_read_back(run_copy):
 
 
 def test_an_encoder_of_other_weights_is_told_in_one_sentence(run_copy):
-    with pytest.raises(RunError, match=r"encoder.safetensors is missing: `python -m gan.encoder .*` trains one"):
+    with pytest.raises(RunError, match=r"encoder.safetensors is missing: `python -m gan encoder .*` trains one"):
         load_encoder(run_copy)
     encode_for_run(run_copy, SHORT, device="cpu", precision="fp32", progress=False)
     generator = load_generator(run_copy)
@@ -172,17 +173,17 @@ def test_disturbed_pictures_are_still_pictures():
 
 
 def test_the_command(run_copy, capsys):
-    assert main([str(run_copy), "--images", "64", "--device", "cpu"]) == 0
+    assert main(["encoder", str(run_copy), "--images", "64", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "encoder.safetensors" in said and "64 images" in said and "PSNR" in said
     figures = load_encoder(run_copy).facts["figures"]
     assert figures == judge_encoder(load_encoder(run_copy), load_generator(run_copy))  # it is the one that was judged
     assert f"PSNR {figures['psnr']:.1f} dB, error of z {figures['z_error']:.2f}" in said
-    assert main([str(run_copy / "nowhere")]) == 2
+    assert main(["encoder", str(run_copy / "nowhere")]) == 2
     assert "no config.json" in capsys.readouterr().err
     for wrong in (["--images", "0"], ["--minutes", "0"], ["--minutes", "nan"]):
         with pytest.raises(SystemExit):
-            main([str(run_copy), *wrong])
+            main(["encoder", str(run_copy), *wrong])
 
 
 def test_training_anew_removes_the_old_models_encoder(run_copy, tiny_config, pictures):

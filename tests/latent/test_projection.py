@@ -14,12 +14,14 @@ from PIL import Image
 from tiny_classifiers import install, tiny_classifier
 
 from gan import run
+from gan.__main__ import main
 from gan.latent import projection, projection_report
 from gan.latent.encoder import Encoder
 from gan.latent.encoder_training import Recipe, encode_for_run
 from gan.latent.projection import descend, project
-from gan.latent.projection_report import main, measure, report, table
+from gan.latent.projection_report import measure
 from gan.models import Generator
+from gan.report.measured import photographs
 from gan.sampling import generate, latents, to_uint8
 from gan.weights import load_generator, save_weights, weights_hash
 
@@ -197,24 +199,24 @@ def test_the_figures_are_what_they_say(generator, pictures):
     assert 0 < found["feature_distance_of_another"] < 10
     assert set(figures["fed_back"]) >= {"psnr_before", "psnr", "recovered_before", "recovered"}
     assert 0 < figures["seconds"] < 30
-    text = report(figures)
+    text = photographs(figures)
     assert f"| {found['psnr_before']:.1f} | {found['psnr']:.1f} |" in text and "| 3 |" in text
 
 
 def test_the_command_saves_figures_for_the_card(run_copy, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
     install(monkeypatch, tmp_path / "classifiers", celeba=tiny_classifier())
-    arguments = [str(run_copy), "--data", "drawn:20", "--images", "3", "--steps", "2"]
+    arguments = ["projection", str(run_copy), "--data", "drawn:20", "--images", "3", "--steps", "2"]
     assert main(arguments) == 2
-    assert "python -m gan.encoder" in capsys.readouterr().err
+    assert "python -m gan encoder" in capsys.readouterr().err
     encode_for_run(run_copy, Recipe(images=64), device="cpu", precision="fp32", progress=False)
     assert main([*arguments, "--save", "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert "3 pictures each" in capsys.readouterr().out
     saved = json.loads((run_copy / projection_report.FILE).read_text(encoding="utf-8"))
     assert saved["generator"] == weights_hash(run_copy) and saved["data"].startswith("drawn faces")
     assert Image.open(tmp_path / "sheet.png").size == (48, 48)
-    assert table(run_copy).startswith("| 3 pictures each |")
+    assert projection_report.read_figures(run_copy) == saved
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["photographs"] == saved["photographs"]
     save_weights(run_copy / run.MODEL_FILE, Generator(run.read_info(run_copy).config))
-    assert table(run_copy) == ""
+    assert projection_report.read_figures(run_copy) is None

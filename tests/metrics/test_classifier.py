@@ -14,12 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_classifiers import install, tiny_classifier
 
+from gan.__main__ import main
+from gan.commands import classifier as command
 from gan.config import PRESETS
 from gan.data.images import load_images
 from gan.data.labels import read_digits
 from gan.data.sources import DataError
 from gan.metrics import classifier_training
-from gan.metrics.classifier import ClassifierError, classifier_for, load_classifier, read_classifier, task_of
+from gan.metrics.classifier import FOLDER, ClassifierError, classifier_for, load_classifier, read_classifier, task_of
 from gan.metrics.classifier_training import (
     RECIPES,
     Labelled,
@@ -28,7 +30,6 @@ from gan.metrics.classifier_training import (
     augment,
     fold,
     judge,
-    main,
     save_classifier,
     train_classifier,
 )
@@ -58,7 +59,7 @@ def test_the_shipped_files(task, channels, labels):
     assert len(classifier.hash) == 12 and classifier is load_classifier(task)
     assert not classifier.training and not any(p.requires_grad for p in classifier.parameters())
     assert classifier.figures["accuracy"] > (0.9 if task == "celeba" else 0.99)
-    path = classifier_training.FOLDER / f"{task}.safetensors"
+    path = FOLDER / f"{task}.safetensors"
     assert path.stat().st_size < 2.5e6
     images = torch.zeros(2, channels, 48, 48)
     assert classifier.features(images).shape == (2, classifier.n_features)
@@ -233,11 +234,9 @@ def tiny_recipe(monkeypatch, tmp_path):
 def test_the_command_trains_on_the_training_split_only(tmp_path, tiny_recipe, capsys, monkeypatch):
     source, out = celeba_folder(tmp_path), tmp_path / "out" / "celeba.safetensors"
     seen = []
-    train = classifier_training.train_classifier
-    monkeypatch.setattr(
-        classifier_training, "train_classifier", lambda *a, **k: seen.append(a[2].images.copy()) or train(*a, **k)
-    )
-    assert main(["celeba", "--data", str(source), "--out", str(out), "--device", "cpu"]) == 0
+    train = command.train_classifier
+    monkeypatch.setattr(command, "train_classifier", lambda *a, **k: seen.append(a[2].images.copy()) or train(*a, **k))
+    assert main(["classifier", "celeba", "--data", str(source), "--out", str(out), "--device", "cpu"]) == 0
     held_out = bright_and_red(48).images[::4]
     assert len(seen[0]) == 36 and not any((image == seen[0]).all(axis=(1, 2, 3)).any() for image in held_out)
     classifier = read_classifier(out)
@@ -250,7 +249,16 @@ def test_the_command_trains_on_the_training_split_only(tmp_path, tiny_recipe, ca
 
 def test_the_command_says_what_is_missing(tmp_path, tiny_recipe, capsys):
     source = celeba_folder(tmp_path)
-    command = ["celeba", "--data", str(source), "--out", str(tmp_path / "x.safetensors"), "--device", "cpu"]
+    command = [
+        "classifier",
+        "celeba",
+        "--data",
+        str(source),
+        "--out",
+        str(tmp_path / "x.safetensors"),
+        "--device",
+        "cpu",
+    ]
     (tmp_path / "list_eval_partition.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(48)), encoding="utf-8")
     assert main(command) == 2
     assert "none of the 48 pictures into split 1" in capsys.readouterr().err
@@ -258,7 +266,7 @@ def test_the_command_says_what_is_missing(tmp_path, tiny_recipe, capsys):
     assert main(command) == 2
     assert "give it with --partition" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main(["mnist", "--data", str(source)])
+        main(["classifier", "mnist", "--data", str(source)])
     assert "leave --data out" in capsys.readouterr().err
     assert not (tmp_path / "x.safetensors").exists()
 
@@ -269,7 +277,7 @@ def test_unreadable_pictures_would_shift_the_labels(tmp_path, tiny_recipe, capsy
     source = celeba_folder(folder)
     with zipfile.ZipFile(source, "a") as file:
         file.writestr("000000a.png", b"no picture")
-    assert main(["celeba", "--data", str(source), "--out", str(tmp_path / "x"), "--device", "cpu"]) == 2
+    assert main(["classifier", "celeba", "--data", str(source), "--out", str(tmp_path / "x"), "--device", "cpu"]) == 2
     assert "1 of 49 pictures cannot be read" in capsys.readouterr().err
 
 

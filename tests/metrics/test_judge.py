@@ -19,11 +19,11 @@ from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA
 
 from gan import run
+from gan.__main__ import main
 from gan.data.drawn import draw_faces
 from gan.files import save_tensors
 from gan.history import append_history
 from gan.metrics import judge as judging
-from gan.metrics.__main__ import main
 from gan.metrics.held_out import features_of, load_split, reduced
 from gan.metrics.judge import Judge, MetricError, digit_figures, read_metrics, save_metrics
 from gan.weights import load_generator, packed_weights, weights_hash
@@ -282,7 +282,7 @@ def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_pa
     """A zip does not say what its pictures show; the model that is judged by them does."""
     run.write_data(run_copy, CELEBA)
     sheet = tmp_path / "nearest.webp"
-    command = [str(run_copy), "--data", str(faces), "--device", "cpu"]
+    command = ["metrics", str(run_copy), "--data", str(faces), "--device", "cpu"]
     report = tmp_path / "report.json"
     assert main([*command, "--size", "16", "12", "--save", "--neighbours", str(sheet), "--json", str(report)]) == 0
     said = capsys.readouterr().out
@@ -307,15 +307,15 @@ def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_pa
     ],
 )
 def test_the_command_s_errors_are_sentences(tiny_run, capsys, options, message):
-    assert main([str(tiny_run), *options]) == 2
+    assert main(["metrics", str(tiny_run), *options]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert message in error and error.startswith("gan.metrics: ")
+    assert message in error and error.startswith("gan metrics: ")
 
 
 def test_a_size_that_the_last_model_cannot_be_judged_at_is_told_before_the_first_is(
     run_copy, faces, classifiers, capsys
 ):
-    command = [str(run_copy), "--data", str(faces), "--device", "cpu", "--save", "--size", "16", "32"]
+    command = ["metrics", str(run_copy), "--data", str(faces), "--device", "cpu", "--save", "--size", "16", "32"]
     assert main(command) == 2
     assert "size 32: " in capsys.readouterr().err
     assert not read_metrics(run_copy)
@@ -325,7 +325,7 @@ def test_figures_of_the_best_are_not_saved_as_the_model_s(run_copy, capsys):
     shutil.copy(run_copy / run.MODEL_FILE, run_copy / run.BEST_FILE)
     before = sorted(run_copy.iterdir())
     with pytest.raises(SystemExit):
-        main([str(run_copy), "--data", "drawn:40", "--best", "--save"])
+        main(["metrics", str(run_copy), "--data", "drawn:40", "--best", "--save"])
     assert "--save keeps the figures of model.safetensors" in capsys.readouterr().err
     assert sorted(run_copy.iterdir()) == before
 
@@ -337,16 +337,16 @@ def test_what_cannot_be_saved_is_printed_and_told(run_copy, monkeypatch, capsys)
 
     draw = judging.sample
     monkeypatch.setattr(judging, "sample", replaced_and_drawn)
-    assert main([str(run_copy), "--data", "drawn:40", "--device", "cpu", "--save"]) == 2
+    assert main(["metrics", str(run_copy), "--data", "drawn:40", "--device", "cpu", "--save"]) == 2
     said = capsys.readouterr()
     assert "real against real" in said.out and "SWD" in said.out
-    assert said.err.splitlines()[-1].startswith("gan.metrics: ") and "left as it was" in said.err
+    assert said.err.splitlines()[-1].startswith("gan metrics: ") and "left as it was" in said.err
     assert not read_metrics(run_copy)
 
 
 def test_a_sheet_is_for_one_model(capsys):
     with pytest.raises(SystemExit):
-        main(["a", "b", "--data", "drawn", "--neighbours", "x.webp"])
+        main(["metrics", "a", "b", "--data", "drawn", "--neighbours", "x.webp"])
     assert "for one FOLDER" in capsys.readouterr().err
 
 

@@ -8,13 +8,14 @@ import shutil
 import pytest
 
 from gan import run
+from gan.__main__ import main
 from gan.config import PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.files import save_tensors
 from gan.history import append_history, samples
 from gan.metrics.judge import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
-from gan.report.card import main, write_card
+from gan.report.card import write_card
 from gan.weights import load_generator, packed_weights, weights_hash
 
 CELEBA, MNIST, DRAWN = (BUILT_IN[name] for name in ("celeba", "mnist", "drawn"))
@@ -275,10 +276,10 @@ def test_celeba_is_told_to_be_a_part(card):
 
 def test_the_command_writes_cards(run_copy, capsys):
     (run_copy / "README.md").unlink()
-    assert main([str(run_copy)]) == 0 and (run_copy / "README.md").is_file()
+    assert main(["card", str(run_copy)]) == 0 and (run_copy / "README.md").is_file()
     (run_copy / "history.csv").unlink()
-    assert main([str(run_copy)]) == 2
+    assert main(["card", str(run_copy)]) == 2
     assert "has no history.csv" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main([])
+        main(["card"])
     assert "nothing to do" in capsys.readouterr().err

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from gan import run
+from gan.__main__ import main
 from gan.metrics.judge import save_metrics
-from gan.report.card import main
 from gan.report.table import BEGIN, END, duration, write_table
 from gan.run import RunError
 from gan.weights import weights_hash
@@ -101,9 +101,9 @@ def test_a_file_without_its_marks_is_left_alone(models, text):
 
 def test_the_command(models, capsys):
     readme = models.parent / "README.md"
-    assert main(["--table", str(readme), "--models", str(models)]) == 0
+    assert main(["card", "--table", str(readme), "--models", str(models)]) == 0
     assert "[one]" in readme.read_text(encoding="utf-8")
-    assert main(["--table", str(readme), "--models", str(models / "absent")]) == 2
+    assert main(["card", "--table", str(readme), "--models", str(models / "absent")]) == 2
     assert "holds no model folder" in capsys.readouterr().err
 
 

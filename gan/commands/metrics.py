@@ -1,4 +1,4 @@
-"""The command: `python -m gan.metrics FOLDER... --data SOURCE...`."""
+"""`python -m gan metrics FOLDER... --data SOURCE...`"""
 
 from __future__ import annotations
 
@@ -12,34 +12,58 @@ from pathlib import Path
 from PIL import Image
 
 from gan import run
-from gan.data.sources import DataError
 from gan.files import atomic_path, write_text
-from gan.machine import MachineError, pick_device, steady_output
-from gan.metrics.classifier import TASKS, ClassifierError
+from gan.machine import pick_device
+from gan.metrics.classifier import TASKS
 from gan.metrics.figures import FIGURES, Figure
 from gan.metrics.judge import IMAGES, Judge, MetricError, known_classifier, save_metrics
 
 log = logging.getLogger(__name__)
 
+ABOUT = (
+    "Judge model folders by real pictures. Distances: lower is better; precision, recall: higher; "
+    "MS-SSIM between generated pictures: lower is more varied. Compare with real against real."
+)
 
-@steady_output()
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    options = _parse(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
-    try:
-        results, unsaved = _measure(options)
-        if options.json == "-":
-            print(json.dumps(results, indent=1))
-        elif options.json:
-            write_text(Path(options.json), json.dumps(results, indent=1) + "\n")
-    except (ClassifierError, DataError, MachineError, MetricError, run.RunError, OSError) as error:
-        print(f"gan.metrics: {error}", file=sys.stderr)
-        return 2
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="FOLDER", help="model folders")
+    add("--data", nargs="+", required=True, metavar="SOURCE", help="real pictures, as for train.py")
+    add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
+    add("--partition", metavar="FILE", help="CelebA's list_eval_partition.txt (default: beside the pictures)")
+    add("--images", type=int, help=f"pictures on each side (default: {IMAGES:,}, or as many as are held out)")
+    add("--size", type=int, nargs="+", metavar="PX", help="judge at this size, or these (default: the model's own)")
+    add("--seed", type=int, default=0, help="the first seed generated; decides the real pictures too")
+    whose = "whose features (default: auto, by what --data is, or else the models' own pictures)"
+    add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help=whose)
+    add("--best", action="store_true", help="judge best.safetensors, the best in training, not the last")
+    add("--fid", action="store_true", help="the Inception FID too, where torchmetrics and its weights are at hand")
+    nearest = "distances to the nearest training pictures; with a name, a sheet that shows them (do not publish it)"
+    add("--neighbours", nargs="?", const="", metavar="OUT.webp", help=nearest)
+    add("--save", action="store_true", help="keep the figures in FOLDER/metrics.json, for the card and the table")
+    add("--json", metavar="PATH", help="write the results as JSON; - prints them instead of the table")
+    add("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Measure, print, and keep what was measured where that is wanted; returns the exit status."""
+    if options.best and options.save:
+        options.refuse(
+            f"--save keeps the figures of {run.MODEL_FILE}, which card and table show: give --best with --json"
+        )
+    if options.neighbours and len(options.folders) > 1:
+        options.refuse("--neighbours OUT.webp is for one FOLDER: leave the name out, or give one folder")
+    results, unsaved = _measure(options)
+    if options.json == "-":
+        print(json.dumps(results, indent=1))
+    elif options.json:
+        write_text(Path(options.json), json.dumps(results, indent=1) + "\n")
     if options.json != "-":
         print(table(results))
     for problem in unsaved:
-        print(f"gan.metrics: {problem}", file=sys.stderr)
+        print(f"gan metrics: {problem}", file=sys.stderr)
     return 2 if unsaved else 0
 
 
@@ -130,40 +154,3 @@ def _neighbour_lines(facts: dict) -> list[str]:
         f"{max(facts['distances']):.3f} for seeds {facts['seeds'][0]} to {facts['seeds'][-1]}; "
         f"for held-out pictures 1 % {held_out['p1']:.3f}, median {held_out['p50']:.3f}"
     ]
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m gan.metrics",
-        description="Judge model folders by real pictures. Distances: lower is better; precision, recall: higher; "
-        "MS-SSIM between generated pictures: lower is more varied. Compare with real against real.",
-    )
-    add = parser.add_argument
-    add("folders", nargs="+", metavar="FOLDER", help="model folders")
-    add("--data", nargs="+", required=True, metavar="SOURCE", help="real pictures, as for train.py")
-    add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
-    add("--partition", metavar="FILE", help="CelebA's list_eval_partition.txt (default: beside the pictures)")
-    add("--images", type=int, help=f"pictures on each side (default: {IMAGES:,}, or as many as are held out)")
-    add("--size", type=int, nargs="+", metavar="PX", help="judge at this size, or these (default: the model's own)")
-    add("--seed", type=int, default=0, help="the first seed generated; decides the real pictures too")
-    whose = "whose features (default: auto, by what --data is, or else the models' own pictures)"
-    add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help=whose)
-    add("--best", action="store_true", help="judge best.safetensors, the best in training, not the last")
-    add("--fid", action="store_true", help="the Inception FID too, where torchmetrics and its weights are at hand")
-    nearest = "distances to the nearest training pictures; with a name, a sheet that shows them (do not publish it)"
-    add("--neighbours", nargs="?", const="", metavar="OUT.webp", help=nearest)
-    add("--save", action="store_true", help="keep the figures in FOLDER/metrics.json, for the card and the table")
-    add("--json", metavar="PATH", help="write the results as JSON; - prints them instead of the table")
-    add("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
-    options = parser.parse_args(arguments)
-    if options.best and options.save:
-        parser.error(
-            f"--save keeps the figures of {run.MODEL_FILE}, which card and table show: give --best with --json"
-        )
-    if options.neighbours and len(options.folders) > 1:
-        parser.error("--neighbours OUT.webp is for one FOLDER: leave the name out, or give one folder")
-    return options
-
-
-if __name__ == "__main__":
-    sys.exit(main())
