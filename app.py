@@ -29,14 +29,15 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 import gradio as gr
 import torch
 
-from gan.ui import api, explore, frames, limits, morph, photo, replay
+from gan.ui import api, explore, limits, morph, photo, replay
 from gan.ui.arguments import Page
 from gan.ui.drawing import serve_on_one_thread
+from gan.ui.explore_server import ExploreServer
 from gan.ui.library import Library
 from gan.ui.places import later
 from gan.ui.tab import guard
 from gan.ui.theme import theme
-from gan.ui.web import WEB, head, module
+from gan.ui.web import WEB, head, module, text
 
 ROOT = Path(__file__).resolve().parent
 PORTS = range(7860, 7960)  # of which the first free one is taken where none is named
@@ -45,7 +46,8 @@ PORTS = range(7860, 7960)  # of which the first free one is taken where none is 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
     with Page(title="GAN Faces", analytics_enabled=False) as page:
-        gr.HTML(frames.HEADER, elem_id="header", js_on_load=module("shared/tabs.js"), apply_default_css=False)
+        reopen = module("shared/tabs.js")
+        gr.HTML(text("shared/header.html"), elem_id="header", js_on_load=reopen, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)
@@ -135,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         share=options.share or None,  # None leaves it to GRADIO_SHARE
         prevent_thread_lock=True,
     )
-    later(explore.Explore(library).warm_up)  # what the first visitor will see is loaded and used while nobody waits
+    later(ExploreServer(library).warm_up)  # what the first visitor will see is loaded and used while nobody waits
     later(import_the_rest)
     page.block_thread()
 

@@ -88,7 +88,7 @@ ENDPOINTS: dict[str, Callable[[Model], dict]] = {
 
 # name -> questions, as the browser's scripts ask them
 SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
-    "move": lambda m: [{"face": m.face, "pixels": False}, {"face": m.own, "pixels": True}],
+    "draw": lambda m: [{"face": m.face, "pixels": False}, {"face": m.own, "pixels": True}],
     "download": lambda m: [{"query": Face.from_json(m.face).to_query(), "smooth": True}],
     "morph_faces": lambda m: [{"model": m.name, "faces": [m.face, m.own]}],
     "morph_film": lambda m: [{"faces": [m.face, m.own], "frames": 4, "fps": 10, "way": "back"}],

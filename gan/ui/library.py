@@ -31,6 +31,10 @@ from gan.weights import load_discriminator, load_generator, read_weights
 
 log = logging.getLogger(__name__)
 
+NO_MODEL = (  # backquotes mark code
+    "There is no model here yet. `python train.py --preset smooth-mnist28 --data mnist` makes one that draws digits, "
+    "in minutes on a laptop, and it shows up on this page while it still learns."
+)
 IN_TRAINING_SECONDS = 600  # a run that has not written its history for longer has stopped, or is stuck
 CACHE_BYTES = 512 * 2**20  # of loaded weights; the least recently used go first
 _FASTER = torch.channels_last  # by a fifth, for one picture at a time on a CPU

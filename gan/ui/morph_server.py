@@ -20,8 +20,7 @@ from gan.latent.morph import enlarged, interpolate
 from gan.run import RunError
 from gan.sampling import image_grid
 from gan.ui.drawing import draw_many, file_answer, latent, thumbnail_uri
-from gan.ui.frames import NO_MODEL
-from gan.ui.library import Library
+from gan.ui.library import NO_MODEL, Library
 from gan.ui.places import breathe, price
 from gan.ui.state import Face, FaceError, model_of, short, whole
 

@@ -25,8 +25,7 @@ from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import to_uint8
 from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri
-from gan.ui.frames import NO_MODEL
-from gan.ui.library import Library
+from gan.ui.library import NO_MODEL, Library
 from gan.ui.places import at_turns, breathe, price
 from gan.ui.state import Face, encode_latent, model_of
 

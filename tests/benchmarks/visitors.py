@@ -73,11 +73,11 @@ def slide(url: str, stage: int, visitors: int, rate: float, seconds: float) -> t
                 time.sleep(max(0, due - time.perf_counter()))
                 offsets = {"7": round(3 * math.sin(i / 10 + number), 2)}
                 face = json.dumps({"model": "faces64", "seed": number, "truncation": 1, "offsets": offsets})
-                body = {"component_id": stage, "fn_name": "move", "session_hash": session}
+                body = {"component_id": stage, "fn_name": "draw", "session_hash": session}
                 body["data"] = {"face": face, "pixels": False}
                 try:
                     answer = client.post(f"{url}/gradio_api/component_server", json=body)
-                    if answer.status_code != 200 or "<img" not in answer.json().get("html", ""):
+                    if answer.status_code != 200 or not answer.json().get("picture"):
                         errors.append(answer.text[:200])
                 except httpx.HTTPError as error:
                     errors.append(repr(error))
@@ -105,7 +105,7 @@ def meet(url: str, stage: int, sessions: int, pid: int) -> None:
             if number % max(1, sessions // 10) == 0:
                 print(f"{number} sessions: {resident_megabytes(pid):.0f} MB", flush=True)
             face = json.dumps({"model": "faces64", "seed": number, "truncation": 1})
-            body = {"component_id": stage, "fn_name": "move", "session_hash": uuid.uuid4().hex[:12]}
+            body = {"component_id": stage, "fn_name": "draw", "session_hash": uuid.uuid4().hex[:12]}
             body["data"] = {"face": face, "pixels": False}
             client.post(f"{url}/gradio_api/component_server", json=body).raise_for_status()
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from serving import BROWSER_OPTIONS, BROWSERS, Site, chromium, make_models, serve
+
+from gan.ui.web import WEB
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +56,26 @@ def page(context):
     yield tab
     tab.close()
     assert not problems, problems
+
+
+@pytest.fixture(scope="session")
+def run(browser) -> Iterator[Callable[..., object]]:
+    """`run("shared/state.js", "(module, face) => module.origin(face)", face)`: a function of JavaScript's, given a
+    module of gan/web and what else is named, in a page that has nothing but a <main>; returns what that returns.
+    """
+    tab = browser.new_page()
+
+    def answer(route) -> None:
+        path = urlsplit(route.request.url).path.lstrip("/")
+        route.fulfill(path=WEB / path) if path else route.fulfill(content_type="text/html", body="<main></main>")
+
+    tab.route("**/*", answer)
+    tab.goto("http://modules.invalid/")
+
+    def evaluate(name: str, function: str, argument: object = None) -> object:
+        tab.evaluate("document.body.replaceChildren(document.createElement('main'))")
+        script = "async ([name, source, argument]) => (0, eval)(source)(await import('/' + name), argument)"
+        return tab.evaluate(script, [name, function, argument])
+
+    yield evaluate
+    tab.close()

@@ -58,7 +58,9 @@ def test_a_face_is_there_at_once_and_says_what_it_is(page, site):
     expect(page.locator("h1")).to_have_text("GAN Faces")
     assert "small" in page.get_attribute(PICTURE, "alt")
     expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
-    expect(page.locator("#stage .speed")).to_contain_text(re.compile(r"16 × 16 pixels from 20 numbers.*\d ms a frame"))
+    expect(page.locator("#stage .speed")).to_contain_text(
+        re.compile(r"16 × 16 pixels from 20 numbers\s+[\d.]+ ms a frame")
+    )
     natural = page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth")
     assert natural == 32  # 16, doubled by a better filter than the browser's
 
@@ -228,6 +230,40 @@ def test_a_broken_run_shows_its_message_and_another_model_still_draws(page, site
     page.get_by_role("option", name="runs/tiny").click()
     expect(page.locator("#stage .speed")).to_contain_text("from 8 numbers")
     expect(slider(page, "z 8")).to_have_count(0)
+
+
+def test_modules_that_come_late_lose_nothing_of_what_came_before_them(browser, site):
+    """Each part of the tab is mounted when its module is there; answers, news and moves may be there before."""
+    page = browser.new_page()
+    late = []
+    page.route(re.compile(r"/web/\w+/explore/(stage|grid|tools|face)\.js"), lambda route: late.append(route))
+    with page.expect_response(re.compile("/gradio_api/run")):
+        page.goto(f"{site.url}/?model=small&seed=9&z=3:1")
+    expect(slider(page, "z 3")).to_have_value("1")
+    page.wait_for_timeout(300)
+    expect(page.locator("#stage .waiting")).to_have_count(1)
+    for name in ("stage", "grid", "tools", "face"):  # what comes first tells the others nothing that they would miss
+        [route] = [route for route in late if f"{name}.js" in route.request.url]
+        route.continue_()
+        page.wait_for_timeout(50)
+    page.wait_for_selector(PICTURE)
+    assert shown_state(page) == "model=small&seed=9&truncation=1&z=3:1"
+    expect(page.locator("#grid [data-seed='9']")).to_have_attribute("aria-pressed", "true")
+    made = move(page, "z 4", 2)
+    page.get_by_label("Model").click()  # an event of Gradio's takes the state as it is now
+    page.get_by_role("option", name="runs/tiny").click()
+    wait_for_other(page, made)
+    assert shown_state(page) == "model=runs/tiny&seed=9&truncation=1&z=3:1,4:2"
+    page.close()
+
+
+def test_a_part_that_does_not_load_says_so(browser, site):
+    page = browser.new_page()
+    page.route(re.compile(r"/web/\w+/explore/grid\.js"), lambda route: route.abort())
+    page.goto(site.url)
+    expect(page.locator("#grid")).to_contain_text("This part of the page did not load: reload the page.")
+    page.wait_for_selector(PICTURE)
+    page.close()
 
 
 def test_a_rapid_drag_ends_at_the_last_position(page, site):

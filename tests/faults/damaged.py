@@ -34,7 +34,7 @@ from gan.run import RunError
 from gan.sampling import generate, latents
 from gan.training.loop import train
 from gan.ui.drawing import draw
-from gan.ui.explore import Explore
+from gan.ui.explore_server import ExploreServer
 from gan.ui.library import Library
 from gan.ui.morph_server import MorphServer
 from gan.ui.replay_server import ReplayServer
@@ -369,7 +369,7 @@ class Page:
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.library = stage, stage.library()
-        self.explore, self.morph = Explore(self.library), MorphServer(self.library)
+        self.explore, self.morph = ExploreServer(self.library), MorphServer(self.library)
         self.replay = ReplayServer(self.library)
         self.answers: list[object] = []
 
@@ -377,7 +377,7 @@ class Page:
         """Use a model in every tab; returns what could be had of it. Raises whatever is not told in a sentence."""
         had = []
         entries = {entry.name: entry for entry in self.library.entries()}
-        self.answers = [[entry.problem for entry in entries.values()], self.explore.list_models()]
+        self.answers = [[entry.problem for entry in entries.values()], self.explore.models()]
         if entries.get("good") is None or entries["good"].problem:
             raise AssertionError(f"the other model is gone: {entries.get('good')}")
         face = Face(name).to_json()
@@ -389,8 +389,8 @@ class Page:
             had += ["sliders"] if self.library.directions(name) else []
         except RunError as error:
             self.answers.append(sentence(error))
-        self.answers += [self.explore.move({"face": face}), self.explore.draw_grid(face, 1.0, 0)]
-        self.answers.append(self.explore._shown(lambda: Face(name), None, None, False))
+        asked = {"face": face, "model": name, "truncation": 1.0}
+        self.answers += [self.explore.draw(asked), self.explore.grid(asked), self.explore.choose(asked)]
         self.answers.append(self.morph.morph_faces({"model": name, "faces": [face]}))
         try:
             self.library.encoder(name)

@@ -203,7 +203,7 @@ class _Wishes:
         for model in self._models:
             for truncation in (0.1, 0.4, 0.7, 1.3):
                 face = json.dumps({"model": model, "seed": 1, "truncation": truncation})
-                yield self._ask(client, self._stage, "move", {"face": face, "pixels": False})
+                yield self._ask(client, self._stage, "draw", {"face": face, "pixels": False})
 
     def photos(self, client: httpx.Client) -> Iterator[httpx.Response]:
         """Photos of every model's size."""
@@ -233,7 +233,7 @@ class _Wishes:
         """Twenty megabytes of text, and half a megabyte, which is allowed."""
         with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # the connection is closed before all is sent
             yield client.post(f"{self._api}/run/predict", json={"data": ["x" * 20 * 2**20], "fn_index": 0})
-        yield self._ask(client, self._stage, "move", {"face": "x" * 2**19})
+        yield self._ask(client, self._stage, "draw", {"face": "x" * 2**19})
         self._left.wait(0.5)
 
     def uploads(self, client: httpx.Client) -> Iterator[httpx.Response]:
@@ -248,5 +248,5 @@ class _Wishes:
 
     def sessions(self, client: httpx.Client) -> Iterator[httpx.Response]:
         """A new session for every step of a slider."""
-        yield self._ask(client, self._stage, "move", {"face": self._face(), "pixels": False})
+        yield self._ask(client, self._stage, "draw", {"face": self._face(), "pixels": False})
         yield client.get(f"{self._api}/deep_link", params={"session_hash": uuid.uuid4().hex[:12]})

@@ -46,10 +46,10 @@ def ask(url: str, body: object = None, headers: dict | None = None) -> tuple[int
         return error.code, error.read()
 
 
-def move(site, config, session: str) -> dict:
+def draw(site, config, session: str) -> dict:
     stage = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "stage")
     data = {"face": Face("small", 1).to_json(), "pixels": False}
-    body = {"component_id": stage, "fn_name": "move", "session_hash": session, "data": data}
+    body = {"component_id": stage, "fn_name": "draw", "session_hash": session, "data": data}
     return json.loads(ask(f"{site.url}/gradio_api/component_server", body)[1])
 
 
@@ -104,9 +104,9 @@ def test_few_sessions_are_kept_and_a_page_whose_session_is_gone_goes_on(site, co
     assert holder.capacity == limits.SESSIONS
     monkeypatch.setattr(holder, "capacity", 5)
     for number in range(12):
-        assert "<img" in move(site, config, f"visitor {number}")["html"]
+        assert draw(site, config, f"visitor {number}")["picture"]
     assert len(holder.session_data) == len(holder.time_last_used) == 5
-    assert "<img" in move(site, config, "visitor 0")["html"]
+    assert draw(site, config, "visitor 0")["picture"]
     holder.forget(0)
     assert not holder.session_data and not holder.time_last_used
 
@@ -223,4 +223,4 @@ def test_one_visitors_many_films_are_refused_in_words_and_others_are_served(site
     number = json.loads(answer)["event_id"]
     with urllib.request.urlopen(f"{site.url}/gradio_api/call/morph/{number}", timeout=20) as told:
         assert "event: complete" in told.read().decode()
-    assert "<img" in move(site, config, "a third")["html"]
+    assert draw(site, config, "a third")["picture"]

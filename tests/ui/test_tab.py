@@ -133,7 +133,7 @@ def test_no_function_of_the_page_lets_anything_else_out(monkeypatch, tmp_path, c
 
     monkeypatch.setattr(Library, "entries", entries)
     functions = [function for block in page.blocks.values() for function in getattr(block, "server_fns", [])]
-    assert {"move", "morph_film", "photo_open", "replay_run"} <= {function.__name__ for function in functions}
+    assert {"draw", "morph_film", "photo_open", "replay_run"} <= {function.__name__ for function in functions}
     for asked in ({}, *NOT_DICTS):
         for function_ in functions:
             assert isinstance(answered(function_, asked), dict)

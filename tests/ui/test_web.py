@@ -53,7 +53,7 @@ def test_a_browser_that_has_a_file_is_told_so_and_one_that_unpacks_gets_it_packe
     [
         "/web/0123456789abcdef/page.css",
         "/web/{digest}/",
-        "/web/{digest}/nothing.js",
+        "/web/{digest}/nothing",
         "/web/{digest}/../../app.py",
         "/web/{digest}/../ui/web.py",
         "/web/{digest}/..%2fui%2fweb.py",
@@ -69,8 +69,8 @@ def test_nothing_else_is_served(site, path):
 
 
 def test_a_module_that_is_not_there_is_noticed_when_the_page_is_built():
-    with pytest.raises(FileNotFoundError, match=r"web/explore/nothing\.js is not there"):
-        web.module("explore/nothing.js")
+    with pytest.raises(FileNotFoundError, match=r"web/explore/nothing is not there"):
+        web.module("explore/nothing")
 
 
 def test_the_head_brings_what_must_come_first_and_all_modules():

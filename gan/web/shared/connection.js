@@ -8,7 +8,7 @@
   const LEAST_PAUSE = 0.3; // seconds, however busily the visitor moves things
   const FAULTS = 8; // answers of a server that is there and fails, after which it will fail again
   const LATE = 10; // seconds after which it is said that no answer came
-  const PATIENCE = { move: 20, replay_download: 900 }; // seconds until a request is taken for lost, by server function
+  const PATIENCE = { draw: 20, replay_download: 900 }; // seconds until a request is taken for lost, by server function
   const PATIENT = 180; // those of all others
   const SILENT = "The server does not answer. What you see stays; this page tries again by itself, and with your next move.";
   const FAILING = "The server fails to answer. What you see stays; this page tries again by itself, and with your next move.";

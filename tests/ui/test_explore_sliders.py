@@ -1,9 +1,6 @@
-"""Which sliders the page shows, and what visitors' own directions do to a face."""
+"""Which sliders the Explore tab shows, and what visitors' own directions do to a face."""
 
 from __future__ import annotations
-
-import re
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,13 +9,11 @@ from serving import make_models
 from gan.latent.directions import Direction, load_directions, save_directions
 from gan.sampling import latents
 from gan.ui import drawing
-from gan.ui.bases import ATTRIBUTES, OWN, PRINCIPAL, RAW, SLIDERS, bases, choose, value
 from gan.ui.drawing import draw, latent
-from gan.ui.explore import Explore
+from gan.ui.explore_server import ExploreServer
+from gan.ui.explore_sliders import ATTRIBUTES, OWN, PRINCIPAL, RAW, Slider, bases, choose
 from gan.ui.state import Face, FaceError, OwnDirection, encode_latent
 
-FACE, MODEL, SEED, TRUNCATION, BASIS, SPAN = range(6)
-MAKER, STAGE = -2, -1
 MINE = OwnDirection("Mine", "m", (1,), (2,))
 
 
@@ -40,17 +35,18 @@ def library(tmp_path_factory, tiny_config, pictures, tiny_run):
 
 
 @pytest.fixture(scope="module")
-def tab(library) -> Explore:
-    return Explore(library)
+def tab(library) -> ExploreServer:
+    return ExploreServer(library)
 
 
 def test_bases_are_those_that_the_model_has():
     found = bases(Face("m", own=(MINE, OwnDirection("Other", "n", (1,), (2,)))), 20, directions(20, "A", "Sx", "Gx"))
+    raw = [Slider(f"z:{i}", f"z {i}") for i in range(20)]
     assert found == {
-        ATTRIBUTES: {"1–1": ["A"]},
-        PRINCIPAL: {"SeFa": ["Sx"], "GANSpace": ["Gx"]},
-        RAW: {"0–15": [f"z {i}" for i in range(16)], "16–19": ["z 16", "z 17", "z 18", "z 19"]},
-        OWN: {"": ["Mine (yours)"]},
+        ATTRIBUTES: {"1–1": [Slider("move:A", "A")]},
+        PRINCIPAL: {"SeFa": [Slider("move:Sx", "Sx")], "GANSpace": [Slider("move:Gx", "Gx")]},
+        RAW: {"0–15": raw[:16], "16–19": raw[16:]},
+        OWN: {"": [Slider("move:~Mine", "Mine (yours)")]},
     }
     assert list(bases(Face("m"), 5, [])) == [RAW, OWN]
     assert len(bases(Face("m"), 10**6, [])[RAW]) == 64  # as many as a state can hold
@@ -68,31 +64,32 @@ def test_the_basis_shown_is_the_one_asked_for_or_that_of_a_moved_slider_or_the_f
     assert choose(found, Face("m", directions={"Gx": 1}), RAW) == (RAW, "0–15")
 
 
-def test_a_sliders_value_is_found_by_its_label():
-    face = Face("m", offsets={3: 1}, directions={"Hat": 2, "~Hat": -1, "SeFa 3": 0.5})
-    labels = ("z 3", "z 4", "Hat", "Hat (yours)", "SeFa 3", "z x")
-    assert [value(face, label) for label in labels] == [1, 0, 2, -1, 0.5, 0]
+def test_a_sliders_value_is_found_by_its_key_whatever_it_is_called():
+    face = Face("m", offsets={3: 1}, directions={"Hat": 2, "~Hat": -1, "z 3": 0.5, "Hat (yours)": 0.25})
+    keys = ("z:3", "z:4", "move:Hat", "move:~Hat", "move:z 3", "move:Hat (yours)", "move:Smile")
+    assert [Slider(key, "").value(face) for key in keys] == [1, 0, 2, -1, 0.5, 0.25, 0]
 
 
-def shown(tab: Explore, face: Face, basis=None, span=None) -> list:
-    return tab.restore("", basis, span, False, SimpleNamespace(state=face.to_json()))
+def shown(tab: ExploreServer, face: Face) -> dict:
+    return tab.restore({"state": face.to_json()})
 
 
-def labels(values: list) -> dict[str, float]:
-    sliders = values[-2 - SLIDERS : -2] if len(values) > 1 + SLIDERS else values[1:]
-    return {s["label"]: s["value"] for s in sliders if s["visible"]}
+def labels(answer: dict) -> dict[str, float]:
+    return {slider["label"]: slider["value"] for slider in answer["sliders"]}
 
 
 def test_the_page_opens_on_attributes_and_turns_to_others(tab):
-    values = shown(tab, Face("small", directions={"Hat": 1.5}))
-    assert values[BASIS]["choices"] == [ATTRIBUTES, PRINCIPAL, RAW, OWN]
-    assert values[BASIS]["value"] == ATTRIBUTES and values[SPAN]["visible"] is False
-    assert labels(values) == {"Beard": 0, "Hat": 1.5}
-    turned = tab.turn_sliders(values[FACE], PRINCIPAL)
-    assert turned[0]["choices"] == ["SeFa", "GANSpace"] and turned[0]["visible"]
+    answer = shown(tab, Face("small", directions={"Hat": 1.5}))
+    assert answer["bases"] == [ATTRIBUTES, PRINCIPAL, RAW, OWN]
+    assert answer["basis"] == ATTRIBUTES and len(answer["pages"]) == 1
+    assert labels(answer) == {"Beard": 0, "Hat": 1.5}
+    face = {"face": answer["face"]}
+    turned = tab.sliders(face | {"basis": PRINCIPAL})
+    assert turned["pages"] == ["SeFa", "GANSpace"]
     assert labels(turned) == {"SeFa 1": 0, "SeFa 2": 0}
-    assert labels(tab.turn_sliders(values[FACE], PRINCIPAL, "GANSpace")) == {"GANSpace 1": 0}
-    assert list(labels(tab.turn_sliders(values[FACE], RAW, "16–19"))) == ["z 16", "z 17", "z 18", "z 19"]
+    assert labels(tab.sliders(face | {"basis": PRINCIPAL, "page": "GANSpace"})) == {"GANSpace 1": 0}
+    assert list(labels(tab.sliders(face | {"basis": RAW, "page": "16–19"}))) == ["z 16", "z 17", "z 18", "z 19"]
+    assert tab.sliders({"face": "{"}) == tab.sliders({"face": Face("nobody").to_json()}) == {}
 
 
 def test_a_direction_moves_z_by_its_vector(library):
@@ -108,33 +105,33 @@ def test_a_direction_moves_z_by_its_vector(library):
 
 def test_another_model_keeps_directions_of_the_same_name(tab):
     before = Face("small", 5, directions={"Beard": 1, "Hat": 2, "SeFa 1": -1})
-    values = tab.choose(before.to_json(), ATTRIBUTES, None, False, "runs/tiny")
-    assert Face.from_json(values[FACE]) == Face("runs/tiny", 5, directions={"Hat": 2, "SeFa 1": -1})
-    assert values[BASIS]["value"] == ATTRIBUTES and labels(values) == {"Hat": 2}
+    answer = tab.choose({"face": before.to_json(), "basis": ATTRIBUTES, "model": "runs/tiny"})
+    assert Face.from_json(answer["face"]) == Face("runs/tiny", 5, directions={"Hat": 2, "SeFa 1": -1})
+    assert answer["basis"] == ATTRIBUTES and labels(answer) == {"Hat": 2}
 
 
 def test_a_seed_of_its_own_takes_the_latent_and_the_directions_away_and_reset_keeps_the_latent(tab):
     own = Face("small", 5, 0.5, {1: 1}, encode_latent(torch.ones(20)), {"Hat": 1})
-    picked = tab.pick(own.to_json(), None, None, False, SimpleNamespace(seed=9))
-    assert Face.from_json(picked[FACE]) == Face("small", 9, 0.5)
-    assert Face.from_json(tab.random(own.to_json(), None, None, False)[FACE]).latent == ""
-    reset = tab.reset(own.to_json(), None, None, False)
-    assert Face.from_json(reset[FACE]) == Face("small", 5, latent=own.latent)
-    assert 'data-seed=""' in reset[STAGE] and "a latent of its own" in reset[STAGE]
+    asked = {"face": own.to_json()}
+    assert Face.from_json(tab.pick(asked | {"seed": 9})["face"]) == Face("small", 9, 0.5)
+    assert Face.from_json(tab.random(asked)["face"]).latent == ""
+    assert Face.from_json(tab.reset(asked)["face"]) == Face("small", 5, latent=own.latent)
     assert tab.download({"query": own.to_query()})["name"] == "small-latent.png"
 
 
-def make(tab: Explore, face: Face, **asked) -> list:
+def make(tab: ExploreServer, face: Face, **asked) -> dict:
     asked = dict(name="Mine", has=[3, 1], lacks=[2]) | asked
-    return tab.make(face.to_json(), ATTRIBUTES, None, False, SimpleNamespace(**asked))
+    return tab.make({"face": face.to_json(), "basis": ATTRIBUTES} | asked)
 
 
 def test_marked_faces_become_a_slider_that_a_link_restores(tab, library):
-    values = make(tab, Face("small", 7))
-    face = Face.from_json(values[FACE])
+    answer = make(tab, Face("small", 7))
+    face = Face.from_json(answer["face"])
     assert face == Face("small", 7, own=(OwnDirection("Mine", "small", (1, 3), (2,)),))
-    assert values[BASIS]["value"] == OWN and labels(values) == {"Mine (yours)": 0}
-    assert "<b>Mine</b> 2 faces against 1" in values[MAKER] and 'data-made="1"' in values[MAKER]
+    assert answer["basis"] == OWN and labels(answer) == {"Mine (yours)": 0}
+    assert answer["own"] == {
+        "model": "small", "made": [{"name": "Mine", "has": 2, "lacks": 1}], "elsewhere": 0, "full": False, "most": 4
+    }  # fmt: skip
     moved = Face("small", 7, directions={"~Mine": 2}, own=face.own)
     config = library.entry("small").info.config
     step = (latent(library, moved) - latents(config, [7]))[0]
@@ -156,18 +153,19 @@ def test_making_the_same_direction_again_costs_nothing(library, monkeypatch):
 
 def test_an_own_direction_waits_while_another_model_is_shown(tab):
     face = Face("small", 7, directions={"~Mine": 2}, own=(OwnDirection("Mine", "small", (1,), (2,)),))
-    elsewhere = tab.choose(face.to_json(), OWN, None, False, "runs/tiny")
-    assert Face.from_json(elsewhere[FACE]) == Face("runs/tiny", 7, own=face.own)
-    assert labels(elsewhere) == {} and "<img" in elsewhere[STAGE] and "<li>" not in elsewhere[MAKER]
-    back = tab.choose(elsewhere[FACE], OWN, None, False, "small")
+    elsewhere = tab.choose({"face": face.to_json(), "basis": OWN, "model": "runs/tiny"})
+    assert Face.from_json(elsewhere["face"]) == Face("runs/tiny", 7, own=face.own)
+    assert labels(elsewhere) == {} and elsewhere["picture"]
+    assert elsewhere["own"]["made"] == [] and elsewhere["own"]["elsewhere"] == 1
+    back = tab.choose({"face": elsewhere["face"], "basis": OWN, "model": "small"})
     assert labels(back) == {"Mine (yours)": 0}
 
 
 def test_removing_a_direction_takes_its_change_away(tab):
     own = (OwnDirection("A", "small", (1,), (2,)), OwnDirection("A", "runs/tiny", (1,), (2,)))
     face = Face("small", 7, directions={"~A": 2, "Hat": 1}, own=own)
-    values = tab.remove(face.to_json(), OWN, None, False, SimpleNamespace(name="A"))
-    assert Face.from_json(values[FACE]) == Face("small", 7, directions={"Hat": 1}, own=own[1:])
+    answer = tab.remove({"face": face.to_json(), "basis": OWN, "name": "A"})
+    assert Face.from_json(answer["face"]) == Face("small", 7, directions={"Hat": 1}, own=own[1:])
 
 
 @pytest.mark.parametrize(
@@ -180,25 +178,25 @@ def test_removing_a_direction_takes_its_change_away(tab):
     ],
 )
 def test_a_direction_that_makes_no_sense_is_refused_in_words(tab, asked, words):
-    values = make(tab, Face("small", 7), **asked)
-    assert Face.from_json(values[FACE]) == Face("small", 7)
-    assert "No slider was made: " in values[STAGE] and words in values[STAGE] and "<img src=x" not in values[STAGE]
+    answer = make(tab, Face("small", 7), **asked)
+    assert Face.from_json(answer["face"]) == Face("small", 7)
+    assert answer["note"].startswith("No slider was made: ") and words in answer["note"]
 
 
 def test_four_own_directions_are_the_most(tab):
     face = Face("small")
     for i in range(4):
-        face = Face.from_json(make(tab, face, name=f"d{i}")[FACE])
-    values = make(tab, face, name="d4")
-    assert "5 own directions: expected at most 4" in values[STAGE]
-    assert "remove one" in values[MAKER] and re.search("<input[^>]* disabled", values[MAKER])
+        face = Face.from_json(make(tab, face, name=f"d{i}")["face"])
+    answer = make(tab, face, name="d4")
+    assert "5 own directions: expected at most 4" in answer["note"]
+    assert answer["own"]["full"] and len(answer["own"]["made"]) == 4
 
 
 def test_a_damaged_directions_file_leaves_the_raw_sliders(tab, library, caplog):
     path = library.entry("runs/tiny").folder / "directions.safetensors"
     whole = path.read_bytes()
     path.write_bytes(b"torn")
-    assert shown(tab, Face("runs/tiny"))[BASIS]["value"] == RAW
+    assert shown(tab, Face("runs/tiny"))["basis"] == RAW
     assert "cannot be loaded" in caplog.text
     path.write_bytes(whole)
-    assert shown(tab, Face("runs/tiny"))[BASIS]["value"] == ATTRIBUTES
+    assert shown(tab, Face("runs/tiny"))["basis"] == ATTRIBUTES

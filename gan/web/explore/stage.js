@@ -1,0 +1,69 @@
+// The large picture, and the page's state. A moved control is answered from here, past Gradio's events, which copy
+// every component's properties in the browser for each of them: that takes longer than drawing the picture.
+import { serverEngine } from "../engine/server.js";
+import { follow } from "../shared/following.js";
+import { remember, remembered } from "../shared/remembering.js";
+import { change, same } from "../shared/state.js";
+import { tell } from "../shared/telling.js";
+import { keepAddress } from "./address.js";
+import { isSmooth, keyOf, valueOf, watchControls } from "./controls.js";
+import { showFace, showNotice } from "./picture.js";
+
+const AGAIN = 5; // seconds after a move that stayed unanswered
+
+export function mount({ element, server, ...component }) {
+  const engine = serverEngine(server);
+  let face = null; // the state; null while there is none
+  let sent = 0; // counts the states that Python has sent, so that an answer to an older one is dropped
+  let asking = false, moved = false;
+  let before = remembered("face"); // the state before a reload, which the address may not have reached
+
+  // One question at a time; what is moved meanwhile is asked next, and only as it is then.
+  async function move() {
+    moved = true;
+    if (asking) return;
+    asking = true;
+    while (moved) {
+      moved = false;
+      const asked = { face, sent, smooth: isSmooth() };
+      const drawn = await engine.draw(face, asked.smooth);
+      if (asked.sent !== sent) continue;
+      tell("face-problem", drawn.problem ?? "");
+      if (drawn.unanswered) setTimeout(() => asked.sent === sent && move(), 1000 * AGAIN);
+      if (!drawn.problem) show(asked.face, drawn, asked.smooth); // else the last picture stays
+    }
+    asking = false;
+  }
+
+  function show(face, drawn, smooth, note) {
+    if (drawn.notice) {
+      showNotice(element, drawn.notice);
+      return tell("face-shown", { query: "", seed: "" });
+    }
+    const { query, seed } = showFace(element, face, drawn, smooth, note);
+    tell("face-shown", { query, seed });
+    keepAddress(query);
+  }
+
+  watchControls((input) => {
+    if (!face) return;
+    const key = keyOf(input), value = valueOf(input);
+    if (key && value === null) return;
+    if (key) face = change(face, key, value);
+    move();
+    tell("face-moved", JSON.stringify(face));
+    remember("face", face);
+  });
+
+  follow(component, (shown) => {
+    face = shown.face ? JSON.parse(shown.face) : null;
+    sent += 1;
+    const wanted = face && before;
+    if (face) before = null;
+    if (face) tell("face-moved", shown.face);
+    show(face, shown, isSmooth(), shown.note);
+    if (!shown.notice) remember("face", face);
+    if (wanted && !same(wanted, face)) tell("face-wanted", JSON.stringify(wanted));
+    tell("stage-filled");
+  });
+}

@@ -1,0 +1,87 @@
+// Under the picture: the link, the PNG, and the way back from a PNG to its face.
+import { ask } from "../shared/asking.js";
+import { save, stateOf } from "../shared/files.js";
+import { listen } from "../shared/telling.js";
+import { isSmooth } from "./controls.js";
+
+export function mount({ element, trigger, server }) {
+  const said = element.querySelector(".said span"), link = element.querySelector(".link");
+  const chooser = element.querySelector("input[type=file]");
+  let query = ""; // of the face that is shown; "" while there is none
+  let problem = ""; // why the picture does not follow, "" where it does
+
+  function say(text, address = "") {
+    said.textContent = text;
+    link.hidden = !address;
+    link.value = address;
+  }
+
+  async function restore(file) {
+    const state = file && (await stateOf(file));
+    say(state ? `Restored from ${file.name}` : "This file carries no face: expected a PNG that was saved here.");
+    if (state) trigger("restore", { state });
+  }
+
+  const actions = {
+    async link() {
+      const address = `${location.origin}${location.pathname}?${query}`;
+      try {
+        await navigator.clipboard.writeText(address);
+        say("Link copied", window.self === window.top ? "" : address);
+      } catch {
+        say("Copy it from here:", address); // not allowed in this frame, or the page came over plain HTTP
+        link.select();
+      }
+    },
+    async save() {
+      const file = await ask(server, "download", { query, smooth: isSmooth() });
+      if (file.problem) return say(file.problem);
+      save({ name: file.name, type: "image/png", content: file.png });
+      say(`Saved ${file.name}`);
+    },
+    open() {
+      chooser.click();
+    },
+  };
+
+  element.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-do]");
+    if (!button) return;
+    if (!query && button.dataset.do !== "open") return say("There is no face yet.");
+    actions[button.dataset.do]();
+  });
+  chooser.addEventListener("change", () => {
+    restore(chooser.files[0]);
+    chooser.value = ""; // so that the same file can be chosen again
+  });
+  watchDrops(element, restore);
+  listen("face-shown", (shown) => {
+    query = shown.query;
+  });
+  listen("face-problem", (sentence) => {
+    if (sentence || said.textContent === problem) say(sentence);
+    problem = sentence;
+  });
+  // Another tab made a face, and the visitor wants to go on with it here.
+  listen("face-wanted", (state) => trigger("restore", { state }));
+}
+
+// A file can be dropped anywhere while the tab is open, except where something else takes it.
+function watchDrops(element, dropped) {
+  const takes = (event) =>
+    !event.defaultPrevented && element.offsetParent !== null && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!takes(event)) return;
+    event.preventDefault();
+    document.documentElement.dataset.dropping = "true";
+  });
+  for (const name of ["dragleave", "drop"])
+    document.addEventListener(name, () => {
+      delete document.documentElement.dataset.dropping;
+    });
+  document.addEventListener("drop", (event) => {
+    if (!takes(event)) return;
+    event.preventDefault();
+    dropped(event.dataTransfer.files[0]);
+  });
+}

@@ -1,0 +1,56 @@
+// The state of the page: one face, as Python's Face.to_json writes it: {model, seed, truncation, offsets, latent,
+// directions, own}. Nothing here changes a face; what moves something gives a new one.
+const DECIMALS = 1000; // what is kept of a value, so that a link restores exactly what was shown
+
+// A face with another value of what a key names, in the words of a link: "seed", "truncation", "z:3" the fourth number
+// of z, "move:Smile" a direction, "move:~Hat" one of the visitor's own.
+export function change(face, key, value) {
+  if (key === "seed") return { ...face, seed: value, latent: "" };
+  const kept = Math.round(value * DECIMALS) / DECIMALS;
+  if (key === "truncation") return { ...face, truncation: kept };
+  const place = key.startsWith("z:") ? "offsets" : "directions", name = key.slice(key.indexOf(":") + 1);
+  const { [name]: _, ...others } = face[place];
+  return { ...face, [place]: kept === 0 ? others : { ...others, [name]: kept } };
+}
+
+// How many sliders are not at 0.
+export const changes = (face) => Object.keys(face.offsets).length + Object.keys(face.directions).length;
+
+// Where the base comes from, in words.
+export const origin = (face) => (face.latent ? "a latent of its own" : `seed ${face.seed}`);
+
+// What follows a link's "?": model=faces64&seed=7&truncation=0.8&move=Smile:1.5&z=3:0.5,17:-1.25
+export function toQuery(face) {
+  const pairs = [
+    ["model", face.model],
+    ["seed", String(face.seed)],
+    ["truncation", String(face.truncation)],
+  ];
+  const add = (key, parts) => parts.length && pairs.push([key, parts.join(",")]);
+  add("latent", face.latent ? [face.latent] : []);
+  add("move", Object.entries(face.directions).sort(byName).map((pair) => pair.join(":")));
+  add("z", Object.entries(face.offsets).sort(([one], [other]) => one - other).map((pair) => pair.join(":")));
+  add("own", face.own.map((direction) => ownText(direction, face.model)));
+  return pairs.map(([key, value]) => `${key}=${quoted(value)}`).join("&");
+}
+
+const byName = ([one], [other]) => (one < other ? -1 : 1);
+
+function ownText({ name, model, has, lacks }, current) {
+  const parts = [name, has.join("."), lacks.join(".")];
+  if (model !== current) parts.push(strict(model));
+  return parts.join(":");
+}
+
+// All but letters, digits and -_.~ as Python's urllib.parse.quote writes it.
+const strict = (text) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+
+const quoted = (text) => strict(text).replace(/%(20|2F|3A|2C)/g, (code) => ({ "%20": "+", "%2F": "/", "%3A": ":", "%2C": "," })[code]);
+
+// Whether two faces are one, in whatever order their values stand.
+export function same(one, other) {
+  const sorted = (key, value) =>
+    value && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value;
+  return JSON.stringify(one, sorted) === JSON.stringify(other, sorted);
+}

@@ -1,0 +1,188 @@
+"""Modules of gan/web by themselves, without a server: states as Python writes them, and texts that stay texts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from gan.ui.state import Face, OwnDirection, encode_latent
+from gan.ui.web import text
+
+HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'&amp;`${1}`"
+STATE, HTML = "shared/state.js", "shared/html.js"
+LATENT = encode_latent(torch.ones(20))
+FACES = (
+    Face("small"),
+    Face("runs/mine", 2**32 - 1, 0.05, {17: -1.25, 3: 0.5, 100: 3}),
+    Face("ü + &=#?%~'!*()\"<b>", 7, 1.5, {}, "", {"Œil fermé": 2, "Open mouth": -0.001, "A (b)/c'-": 1}),
+    Face("small", latent=LATENT, directions={"~Hat": 1, "Hat": -2}),
+    Face("small", own=(OwnDirection("Hat (b)", "small", (1, 30), (2,)), OwnDirection("Ü", "a:b,c/%d e", (0,), (5, 6)))),
+)
+
+
+def javascript(face: Face) -> dict:
+    """A face as the browser holds it."""
+    return json.loads(face.to_json())
+
+
+# ---- states ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("face", FACES, ids=range(len(FACES)))
+def test_a_link_is_the_one_that_python_writes(run, face):
+    assert run(STATE, "(m, face) => m.toQuery(face)", javascript(face)) == face.to_query()
+
+
+@pytest.mark.parametrize(
+    "key, value, expected",
+    [
+        ("seed", 9, Face("small", 9, 0.5, {3: 1}, "", {"Hat": 1})),
+        ("truncation", 0, Face("small", 5, 0, {3: 1}, LATENT, {"Hat": 1})),
+        ("z:17", -1.25, Face("small", 5, 0.5, {3: 1, 17: -1.25}, LATENT, {"Hat": 1})),
+        ("z:3", 0, Face("small", 5, 0.5, {}, LATENT, {"Hat": 1})),
+        ("move:Hat", 0.12345, Face("small", 5, 0.5, {3: 1}, LATENT, {"Hat": 0.123})),
+        ("move:~Hat", 2, Face("small", 5, 0.5, {3: 1}, LATENT, {"Hat": 1, "~Hat": 2})),
+        ("move:z 3 (yours)", 1, Face("small", 5, 0.5, {3: 1}, LATENT, {"Hat": 1, "z 3 (yours)": 1})),
+    ],
+)
+def test_a_moved_slider_changes_what_its_key_names(run, key, value, expected):
+    before = javascript(Face("small", 5, 0.5, {3: 1}, LATENT, {"Hat": 1}))
+    asked = [before, key, value]
+    [changed, kept] = run(STATE, "(m, [face, key, value]) => [m.change(face, key, value), face]", asked)
+    assert Face.from_json(json.dumps(changed)) == expected and kept == before
+    assert run(STATE, "(m, [one, other]) => m.same(one, other)", [changed, javascript(expected)])
+    assert not run(STATE, "(m, [one, other]) => m.same(one, other)", [changed, before])
+
+
+def test_changes_and_origin_are_told_in_words(run):
+    told = [run(STATE, "(m, face) => [m.changes(face), m.origin(face)]", javascript(face)) for face in FACES]
+    assert told == [[face.changes, face.origin] for face in FACES]
+
+
+# ---- texts ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_put_into_html_stays_text(run):
+    filled = """(m, text) => {
+        const main = document.querySelector("main"), parts = [text, m.html`<i>${text}</i>`];
+        m.fill(main, m.html`<p title="${text}">${parts}${null}${undefined}${false}${0}</p>`);
+        const p = main.firstChild;
+        return [main.childNodes.length, p.title, p.textContent, p.querySelectorAll("*").length];
+    }"""
+    assert run(HTML, filled, HOSTILE) == [1, HOSTILE, HOSTILE * 2 + "0", 1]
+
+
+def test_the_picture_of_a_hostile_model_holds_nothing_but_text(run):
+    face = Face(HOSTILE, 3, offsets={1: 1})
+    drawn = {"picture": "data:,", "score": 0.25, "milliseconds": 1.24, "about": {"size": 16, "numbers": 20}}
+    shown = """(m, [face, drawn, note]) => {
+        const main = document.querySelector("main");
+        m.showFace(main, face, drawn, true, note);
+        return [main.querySelectorAll("img, script").length, main.querySelector("img").alt,
+            main.querySelector(".note").textContent, main.querySelector(".facts").textContent.replace(/\\s+/g, " ")];
+    }"""
+    pictures, alt, note, facts = run("explore/picture.js", shown, [javascript(face), drawn, HOSTILE])
+    assert (pictures, note) == (1, HOSTILE)
+    assert alt == f"Picture that {HOSTILE} draws for seed 3, 1 sliders moved"
+    assert "25 % sure" in facts and "16 × 16 pixels from 20 numbers 1.2 ms a frame" in facts
+
+
+def test_the_picture_changes_in_its_place_and_says_what_is_not_known(run):
+    """The image stays the same element: a new one would flash."""
+    shown = """(m, [face, drawn]) => {
+        const main = document.querySelector("main");
+        m.showFace(main, face, drawn, true, "a note");
+        const image = main.querySelector("img");
+        m.showFace(main, face, {...drawn, about: {size: 8, numbers: 9, training: true}}, false);
+        const [note, facts] = [main.querySelector(".note"), main.querySelector(".facts").textContent];
+        return [image === main.querySelector("img"), image.width, note.hidden, note.textContent, facts,
+            main.querySelector(".pixels") !== null, {...main.querySelector(".picture").dataset}];
+    }"""
+    drawn = {"picture": "data:,", "score": None, "milliseconds": 1, "about": {"size": 16, "numbers": 20}}
+    face = Face("small", 5, latent=LATENT)
+    same, width, hidden, note, facts, pixels, data = run("explore/picture.js", shown, [javascript(face), drawn])
+    assert (same, width, hidden, note, pixels) == (True, 8, True, "", True)
+    assert "no critic that could judge" in facts and "still training" in facts
+    assert (data["query"], data["seed"]) == (face.to_query(), "")
+
+
+def test_a_notice_is_text_with_code_in_it(run):
+    shown = """(m, text) => {
+        const main = document.querySelector("main");
+        m.showNotice(main, text);
+        return [main.querySelectorAll("img").length, main.querySelector("[role=alert]").textContent,
+            [...main.querySelectorAll("code")].map((code) => code.textContent)];
+    }"""
+    told = run("explore/picture.js", shown, "no <img src=x>: `python train.py <b>` makes one")
+    assert told == [0, "no <img src=x>: python train.py <b> makes one", ["python train.py <b>"]]
+
+
+def test_a_direction_of_a_hostile_name_is_listed_as_text_and_removed_by_it(run):
+    own = {"model": HOSTILE, "made": [{"name": HOSTILE, "has": 2, "lacks": 1}], "elsewhere": 3, "full": True, "most": 4}
+    shown = """(m, [template, own]) => {
+        const main = document.querySelector("main"), triggered = [];
+        main.innerHTML = template;
+        m.mount({element: main, trigger: (...event) => triggered.push(event), props: {value: own}, watch() {}});
+        main.querySelector("[data-remove]").click();
+        return [main.querySelectorAll("img, script").length, main.querySelector("li b").textContent, triggered,
+            main.querySelector(".told").textContent, main.querySelector("input").disabled];
+    }"""
+    pictures, name, triggered, told, disabled = run("explore/maker.js", shown, [text("explore/maker.html"), own])
+    assert (pictures, name, disabled) == (0, HOSTILE, True)
+    assert triggered == [["remove", {"name": HOSTILE}]]
+    assert told == "There are 4 sliders of yours (3 of them on another model): remove one to make another."
+
+
+def test_the_grid_offers_faces_and_ends_at_the_last_seed(run):
+    shown = """(m, drawn) => {
+        const main = document.querySelector("main"), triggered = [];
+        m.mount({element: main, trigger: (...event) => triggered.push(event), props: {value: drawn}, watch() {}});
+        for (const button of main.querySelectorAll("button:not(.marks button)")) button.click();
+        return [triggered, main.querySelector("p").textContent, main.querySelectorAll(".marks button").length,
+            [...main.querySelectorAll(":disabled")].map((button) => button.getAttribute("aria-label"))];
+    }"""
+    drawn = {"start": 0, "last": 100, "size": 16, "pictures": ["data:,"] * 2}
+    triggered, words, marks, disabled = run("explore/grid.js", shown, drawn)
+    assert triggered == [["turn", {"start": 2}], ["pick", {"seed": 0}], ["pick", {"seed": 1}]]
+    assert words.startswith("Seeds 0 to 1, unchanged.") and marks == 4
+    assert disabled == ["Faces before these"]
+    triggered, _, _, disabled = run("explore/grid.js", shown, drawn | {"start": 100})
+    assert triggered[0] == ["turn", {"start": 98}] and disabled == ["Faces after these"]
+
+
+# ---- between the parts of the page ----------------------------------------------------------------------------------
+
+
+def test_whoever_listens_later_is_told_the_last(run):
+    told = """(m) => {
+        const heard = [];
+        m.tell("news", 1);
+        m.tell("news", 2);
+        m.listen("news", (detail) => heard.push(detail));
+        m.listen("other news", (detail) => heard.push(detail));
+        m.tell("news", 3);
+        return heard;
+    }"""
+    assert run("shared/telling.js", told) == [2, 3]
+
+
+def test_a_value_that_came_before_the_module_is_not_lost_and_none_comes_twice(run):
+    followed = """(m) => {
+        const heard = [], props = {value: "before"};
+        let changed;
+        m.follow({props, watch: (name, callback) => { changed = callback; }}, (value) => heard.push(value));
+        changed(); // Gradio tells of the same one
+        props.value = "after";
+        changed();
+        changed(); // a value again is one, from now on
+        return heard;
+    }"""
+    assert run("shared/following.js", followed) == ["before", "after", "after"]
+    nothing = """(m) => {
+        const heard = [];
+        m.follow({props: {value: ""}, watch() {}}, (value) => heard.push(value));
+        return heard;
+    }"""
+    assert run("shared/following.js", nothing) == []
