@@ -13,8 +13,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from gan.weights import save_weights
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -33,6 +31,7 @@ def faces64(scratch: Path) -> Path:
     from gan.config import get_preset
     from gan.data_record import DataRecord, SourceRecord
     from gan.models import Discriminator, Generator, initialise
+    from gan.weights import save_weights
 
     torch.manual_seed(0)
     config = get_preset("faces64")

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as some
 from serving import Site, serve
 
-from gan.ui import limits, temporary
+from gan.ui import sessions, temporary
 from gan.ui.library import Library
 from tests.faults import Row
 
@@ -53,7 +53,7 @@ def run(tries: int, seed: int, folder: Path | None = None) -> Row:
     row = Row(FAULT, MUST_BE)
     folder = folder or Path(__file__).parents[2] / "weights" / "nadim-celeba32"
     with (
-        mock.patch.object(limits, "FILE_SECONDS", 2.0),
+        mock.patch.object(sessions, "FILE_SECONDS", 2.0),
         tempfile.TemporaryDirectory() as place,
         logged() as log,
         serve(Library([folder])) as site,

@@ -17,7 +17,7 @@ from coroutines import finished
 from gradio.state_holder import SessionState, StateHolder
 from serving import make_models, serve
 
-from gan.ui import limits
+from gan.ui import limits, sessions
 from gan.ui.state import Face
 
 FILM = ["small", [1, 2], 8, 10, "loop", "webp", 256, 1.0]
@@ -75,7 +75,7 @@ def files_of_the_page() -> list[Path]:
 def test_sessions_are_those_that_gradio_would_make_but_for_what_was_sent(site):
     app = site.page.app
     ours, theirs = app.state_holder["a session"], SessionState(site.page)
-    assert type(app.state_holder) is limits._Sessions and type(ours) is limits._Session
+    assert type(app.state_holder) is sessions._Sessions and type(ours) is sessions._Session
     assert vars(ours).keys() == vars(theirs).keys()
     assert ours.blocks_config.blocks == theirs.blocks_config.blocks and not ours.config_values
     overridden = ("__setitem__", "_update_config", "_update_value_in_config")
@@ -101,7 +101,7 @@ def test_nothing_of_what_was_sent_is_kept_or_shown(site, config):
 
 def test_few_sessions_are_kept_and_a_page_whose_session_is_gone_goes_on(site, config, monkeypatch):
     holder = site.page.app.state_holder
-    assert holder.capacity == limits.SESSIONS
+    assert holder.capacity == sessions.SESSIONS
     monkeypatch.setattr(holder, "capacity", 5)
     for number in range(12):
         assert draw(site, config, f"visitor {number}")["picture"]
@@ -116,18 +116,18 @@ def test_answers_that_nobody_fetches_go(site, config, monkeypatch):
     data = {"data": FILM}
     assert ask(f"{site.url}/gradio_api/call/morph", data)[0] == 200
     assert pending.pending_messages_per_session and pending.pending_event_ids_session
-    monkeypatch.setattr(limits, "UNHEARD_SECONDS", -1.0)
-    finished(limits._drop_unheard(pending, limits._Presence(), unheard))
+    monkeypatch.setattr(sessions, "UNHEARD_SECONDS", -1.0)
+    finished(sessions._drop_unheard(pending, sessions.Presence(), unheard))
     assert not pending.pending_messages_per_session and not pending.pending_event_ids_session
-    finished(limits._drop_unheard(pending, limits._Presence(), unheard))
+    finished(sessions._drop_unheard(pending, sessions.Presence(), unheard))
     assert not unheard
 
 
 def test_work_ends_some_time_after_its_listener_left(monkeypatch):
-    presence = limits._Presence()
-    hearing = limits._Hearing(presence, {"session", "event"})
+    presence = sessions.Presence()
+    hearing = sessions.Hearing(presence, {"session", "event"})
     assert not hearing.ended()
-    monkeypatch.setattr(limits, "LEFT_SECONDS", 0.02)
+    monkeypatch.setattr(sessions, "LEFT_SECONDS", 0.02)
     with presence.of("event"):
         hearing._until = 0
         assert not hearing.ended()
@@ -163,13 +163,13 @@ def test_uploads_are_few_and_small(site, monkeypatch):
     monkeypatch.setattr(limits, "_FILES", 0)
     status, answer = ask(f"{site.url}/gradio_api/upload", body, headers)
     assert status == 503 and "try again in some minutes" in json.loads(answer)["detail"]
-    monkeypatch.setattr(limits, "FILE_SECONDS", -1.0)  # what is left of the refused ones too
-    limits._sweep(os.environ["GRADIO_TEMP_DIR"])
+    monkeypatch.setattr(sessions, "FILE_SECONDS", -1.0)  # what is left of the refused ones too
+    sessions._sweep(os.environ["GRADIO_TEMP_DIR"])
     assert not files_of_the_page() or files_of_the_page() < before
 
 
 def test_an_upload_that_is_given_up_is_swept_away_and_no_fault_of_the_page(site, caplog, monkeypatch):
-    monkeypatch.setattr(limits, "FILE_SECONDS", 0.5)
+    monkeypatch.setattr(sessions, "FILE_SECONDS", 0.5)
     content, headers = form(bytes(2**20))
     address = urllib.parse.urlsplit(site.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
@@ -184,12 +184,12 @@ def test_an_upload_that_is_given_up_is_swept_away_and_no_fault_of_the_page(site,
 
 
 def test_the_oldest_files_go_where_they_are_too_many_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "FILES_BYTES", 250)
+    monkeypatch.setattr(sessions, "FILES_BYTES", 250)
     for number in range(4):
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}" / "file").write_bytes(bytes(100))
         time.sleep(0.02)
-    limits._sweep(str(tmp_path))
+    sessions._sweep(str(tmp_path))
     assert sorted(path.parent.name for path in tmp_path.rglob("file")) == ["2", "3"]
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -8,7 +8,7 @@ export function keyOf(input) {
 }
 
 // What it says; null while it is no number (yet).
-export function valueOf(input) {
+export function numberOf(input) {
   if (input.value === "") return null;
   // A field takes any number until it is left; then Gradio makes it one that the slider can have.
   const value = Math.min(Math.max(Number(input.value), Number(input.min)), Number(input.max));

@@ -8,11 +8,13 @@ const YOURS = "#basis input[value=Yours]";
 const MOST = 32; // faces with each mark
 
 export function mount({ element, trigger, ...component }) {
-  const form = element.querySelector("form"), told = element.querySelector(".told");
+  const form = element.querySelector("form");
+  const told = element.querySelector(".told");
   const before = remembered("marks");
   let marks = new Map(before?.marks); // seed -> { sign, picture }
   let reopening = Boolean(before);
-  let model = before?.model ?? null, made = before?.made ?? 0; // the latter counts those of the model
+  let model = before?.model ?? null;
+  let made = before?.made ?? 0; // the latter counts those of the model
 
   const say = (text) => {
     told.textContent = text;
@@ -45,7 +47,8 @@ export function mount({ element, trigger, ...component }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const name = form.elements.name.value.trim();
-    const has = seeds("+"), lacks = seeds("−");
+    const has = seeds("+");
+    const lacks = seeds("−");
     if (!has.length || !lacks.length) return say("Mark at least one face with + and one with − in the grid below.");
     if (!name) return say("Give it a name: what do the faces with + have?");
     trigger("make", { name, has, lacks });

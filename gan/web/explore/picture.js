@@ -7,14 +7,20 @@ const FRAME = html`<p class="note" role="status" hidden></p><div class="picture"
 // drawn: what an engine gives; smooth: it was enlarged without visible pixels; note: a sentence above, none if empty.
 export function showFace(element, face, drawn, smooth, note = "") {
   if (!element.querySelector(".picture img")) fill(element, FRAME);
-  const picture = element.querySelector(".picture"), image = picture.querySelector("img"), { size } = drawn.about;
+  const picture = element.querySelector(".picture");
+  const image = picture.querySelector("img");
+  const { size } = drawn.about;
   image.src = drawn.picture;
   image.width = image.height = size;
   const changed = changes(face) ? `, ${changes(face)} sliders moved` : "";
   image.alt = `Picture that ${face.model} draws for ${origin(face)}${changed}`;
   picture.classList.toggle("pixels", !smooth);
   // No face of the grid is one with a latent of its own.
-  Object.assign(picture.dataset, { face: JSON.stringify(face), query: toQuery(face), seed: face.latent ? "" : face.seed });
+  Object.assign(picture.dataset, {
+    face: JSON.stringify(face),
+    query: toQuery(face),
+    seed: face.latent ? "" : face.seed,
+  });
   const said = element.querySelector(".note");
   if (said.textContent !== note) said.textContent = note;
   said.hidden = !note;

@@ -6,7 +6,7 @@ import { remember, remembered } from "../shared/remembering.js";
 import { change, same } from "../shared/state.js";
 import { tell } from "../shared/telling.js";
 import { keepAddress } from "./address.js";
-import { isSmooth, keyOf, valueOf, watchControls } from "./controls.js";
+import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
 import { showFace, showNotice } from "./picture.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
@@ -15,7 +15,8 @@ export function mount({ element, server, ...component }) {
   const engine = serverEngine(server);
   let face = null; // the state; null while there is none
   let sent = 0; // counts the states that Python has sent, so that an answer to an older one is dropped
-  let asking = false, moved = false;
+  let asking = false;
+  let moved = false;
   let before = remembered("face"); // the state before a reload, which the address may not have reached
 
   // One question at a time; what is moved meanwhile is asked next, and only as it is then.
@@ -47,7 +48,8 @@ export function mount({ element, server, ...component }) {
 
   watchControls((input) => {
     if (!face) return;
-    const key = keyOf(input), value = valueOf(input);
+    const key = keyOf(input);
+    const value = numberOf(input);
     if (key && value === null) return;
     if (key) face = change(face, key, value);
     move();

@@ -5,7 +5,8 @@ import { listen } from "../shared/telling.js";
 import { isSmooth } from "./controls.js";
 
 export function mount({ element, trigger, server }) {
-  const said = element.querySelector(".said span"), link = element.querySelector(".link");
+  const said = element.querySelector(".said span");
+  const link = element.querySelector(".link");
   const chooser = element.querySelector("input[type=file]");
   let query = ""; // of the face that is shown; "" while there is none
   let problem = ""; // why the picture does not follow, "" where it does
@@ -69,7 +70,9 @@ export function mount({ element, trigger, server }) {
 // A file can be dropped anywhere while the tab is open, except where something else takes it.
 function watchDrops(element, dropped) {
   const takes = (event) =>
-    !event.defaultPrevented && element.offsetParent !== null && [...(event.dataTransfer?.types ?? [])].includes("Files");
+    !event.defaultPrevented &&
+    element.offsetParent !== null &&
+    [...(event.dataTransfer?.types ?? [])].includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!takes(event)) return;
     event.preventDefault();

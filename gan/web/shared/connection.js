@@ -10,8 +10,10 @@
   const LATE = 10; // seconds after which it is said that no answer came
   const PATIENCE = { draw: 20, replay_download: 900 }; // seconds until a request is taken for lost, by server function
   const PATIENT = 180; // those of all others
-  const SILENT = "The server does not answer. What you see stays; this page tries again by itself, and with your next move.";
-  const FAILING = "The server fails to answer. What you see stays; this page tries again by itself, and with your next move.";
+  const SILENT =
+    "The server does not answer. What you see stays; this page tries again by itself, and with your next move.";
+  const FAILING =
+    "The server fails to answer. What you see stays; this page tries again by itself, and with your next move.";
   const GONE = {}; // stands for what is not repeated here, until anything is answered
   const send = window.fetch.bind(window);
 
@@ -48,19 +50,25 @@
         clearTimeout(timer);
         resolve();
       };
-      const look = () => (document.hidden ? (timer = setTimeout(look, 1000)) : end());
+      const look = () => {
+        if (document.hidden) timer = setTimeout(look, 1000);
+        else end();
+      };
       timer = setTimeout(look, 1000 * (PAUSES[Math.min(number, PAUSES.length - 1)] - LEAST_PAUSE));
       sleeping.add(end);
     });
   }
 
   // An answer is our server's: JSON, or a stream. The page of a gateway, or of a host that is starting, is none.
-  const isAnswer = ({ status, headers }) => (status >= 400 && status < 500) || /json|event-stream/.test(headers.get("content-type"));
+  const isAnswer = ({ status, headers }) =>
+    (status >= 400 && status < 500) || /json|event-stream/.test(headers.get("content-type"));
 
   // One try: the response, or undefined where none came.
   async function attempt(request, input, options) {
     const name = typeof options?.body === "string" && options.body.match(/"fn_name":"(\w+)"/)?.[1];
-    const ended = new AbortController(), theirs = options?.signal ?? input.signal, end = () => ended.abort();
+    const ended = new AbortController();
+    const theirs = options?.signal ?? input.signal;
+    const end = () => ended.abort();
     theirs?.addEventListener("abort", end);
     const late = PATIENCE[name] > PATIENT ? 0 : setTimeout(() => tell(request, SILENT), 1000 * LATE);
     const limit = setTimeout(end, 1000 * (PATIENCE[name] ?? PATIENT));
@@ -75,7 +83,8 @@
     }
   }
 
-  const json = (content, status) => new Response(JSON.stringify(content), { status: status, headers: { "content-type": "application/json" } });
+  const json = (content, status) =>
+    new Response(JSON.stringify(content), { status: status, headers: { "content-type": "application/json" } });
 
   // A server function that was refused, as an answer: Gradio's client would drop the sentence.
   async function told(response) {
@@ -83,7 +92,7 @@
     return json({ problem: error ?? (typeof detail === "string" ? detail : FAILING) }, 200);
   }
 
-  window.fetch = async function (input, options) {
+  window.fetch = async (input, options) => {
     const path = String(input.url ?? input).split("?")[0];
     if (!OURS.test(path)) return send(input, options);
     const request = {};

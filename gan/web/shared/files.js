@@ -12,7 +12,7 @@ export async function stateOf(file) {
   for (let at = 8; at + 12 <= bytes.length; at += view.getUint32(at) + 12) {
     if (text(at + 4, at + 8) !== "tEXt") continue;
     const content = text(at + 8, at + 8 + view.getUint32(at));
-    if (content.startsWith(KEY + "\0")) return content.slice(KEY.length + 1);
+    if (content.startsWith(`${KEY}\0`)) return content.slice(KEY.length + 1);
   }
   return null;
 }

@@ -1,7 +1,9 @@
 // Playing, and the button that shows it: `advance` is called for every picture of the display, with the seconds since
 // the one before, and may itself pause.
 export function player(button, advance) {
-  let playing = false, last = 0, next = 0;
+  let playing = false;
+  let last = 0;
+  let next = 0;
   const show = () => {
     button.classList.toggle("playing", playing);
     button.setAttribute("aria-label", playing ? "Pause" : "Play");
@@ -14,7 +16,9 @@ export function player(button, advance) {
     advance(seconds);
   };
   return {
-    get playing() { return playing; },
+    get playing() {
+      return playing;
+    },
     play() {
       if (playing) return;
       playing = true;

@@ -4,7 +4,7 @@ const IS_RELOAD = performance.getEntriesByType("navigation")[0]?.type === "reloa
 
 export function remember(name, value) {
   try {
-    sessionStorage.setItem("gan-faces " + name, JSON.stringify(value));
+    sessionStorage.setItem(`gan-faces ${name}`, JSON.stringify(value));
   } catch (error) {
     console.warn("This will not outlast a reload:", error); // no room, or not allowed here
   }
@@ -13,9 +13,9 @@ export function remember(name, value) {
 // What was remembered before this page was loaded; null for nothing.
 export function remembered(name) {
   try {
-    const text = sessionStorage.getItem("gan-faces " + name);
+    const text = sessionStorage.getItem(`gan-faces ${name}`);
     if (IS_RELOAD) return JSON.parse(text);
-    sessionStorage.removeItem("gan-faces " + name);
+    sessionStorage.removeItem(`gan-faces ${name}`);
   } catch (error) {
     console.warn("Nothing can be remembered here:", error);
   }

@@ -8,7 +8,8 @@ export function change(face, key, value) {
   if (key === "seed") return { ...face, seed: value, latent: "" };
   const kept = Math.round(value * DECIMALS) / DECIMALS;
   if (key === "truncation") return { ...face, truncation: kept };
-  const place = key.startsWith("z:") ? "offsets" : "directions", name = key.slice(key.indexOf(":") + 1);
+  const place = key.startsWith("z:") ? "offsets" : "directions";
+  const name = key.slice(key.indexOf(":") + 1);
   const { [name]: _, ...others } = face[place];
   return { ...face, [place]: kept === 0 ? others : { ...others, [name]: kept } };
 }
@@ -21,20 +22,27 @@ export const origin = (face) => (face.latent ? "a latent of its own" : `seed ${f
 
 // What follows a link's "?": model=faces64&seed=7&truncation=0.8&move=Smile:1.5&z=3:0.5,17:-1.25
 export function toQuery(face) {
-  const pairs = [
-    ["model", face.model],
-    ["seed", String(face.seed)],
-    ["truncation", String(face.truncation)],
-  ];
-  const add = (key, parts) => parts.length && pairs.push([key, parts.join(",")]);
-  add("latent", face.latent ? [face.latent] : []);
-  add("move", Object.entries(face.directions).sort(byName).map((pair) => pair.join(":")));
-  add("z", Object.entries(face.offsets).sort(([one], [other]) => one - other).map((pair) => pair.join(":")));
-  add("own", face.own.map((direction) => ownText(direction, face.model)));
-  return pairs.map(([key, value]) => `${key}=${quoted(value)}`).join("&");
+  const values = {
+    model: face.model,
+    seed: String(face.seed),
+    truncation: String(face.truncation),
+    latent: face.latent,
+    move: moves(face.directions, byName),
+    z: moves(face.offsets, byNumber),
+    own: face.own.map((direction) => ownText(direction, face.model)).join(","),
+  };
+  const given = Object.entries(values).filter(([, value]) => value !== "");
+  return given.map(([key, value]) => `${key}=${quoted(value)}`).join("&");
 }
 
+const byNumber = ([one], [other]) => one - other;
 const byName = ([one], [other]) => (one < other ? -1 : 1);
+
+const moves = (values, order) =>
+  Object.entries(values)
+    .sort(order)
+    .map((pair) => pair.join(":"))
+    .join(",");
 
 function ownText({ name, model, has, lacks }, current) {
   const parts = [name, has.join("."), lacks.join(".")];
@@ -46,11 +54,14 @@ function ownText({ name, model, has, lacks }, current) {
 const strict = (text) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 
-const quoted = (text) => strict(text).replace(/%(20|2F|3A|2C)/g, (code) => ({ "%20": "+", "%2F": "/", "%3A": ":", "%2C": "," })[code]);
+const quoted = (text) =>
+  strict(text).replace(/%(20|2F|3A|2C)/g, (code) => ({ "%20": "+", "%2F": "/", "%3A": ":", "%2C": "," })[code]);
 
 // Whether two faces are one, in whatever order their values stand.
 export function same(one, other) {
-  const sorted = (key, value) =>
-    value && typeof value === "object" && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byName)) : value;
+  const sorted = (_, value) =>
+    value && typeof value === "object" && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(byName))
+      : value;
   return JSON.stringify(one, sorted) === JSON.stringify(other, sorted);
 }

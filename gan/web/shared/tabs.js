@@ -14,6 +14,7 @@ export function mount() {
 
 function reopen(wanted) {
   const tab = [...document.querySelectorAll(TABS)].find((tab) => tab.textContent.trim() === wanted);
-  if (!tab) requestAnimationFrame(() => reopen(wanted)); // until Gradio has put them there
+  // Until Gradio has put them there.
+  if (!tab) requestAnimationFrame(() => reopen(wanted));
   else if (tab.getAttribute("aria-selected") !== "true") tab.click();
 }
