@@ -14,7 +14,7 @@ from gan.latent.encoder import FILE as ENCODER_FILE
 from gan.latent.encoder import load_encoder
 from gan.metrics.judge import read_metrics
 from gan.report.card import write_card
-from gan.report.table import is_current, write_table
+from gan.report.table import is_current, write_tables
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "weights"
@@ -37,10 +37,11 @@ each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folde
 
 @pytest.fixture
 def copied(tmp_path):
-    """weights/ and README.md, to write to; what is large and only read is linked."""
+    """weights/ and the documents, to write to; what is large and only read is linked."""
     large = ("samples", "snapshots", "discriminator.safetensors", "encoder.safetensors")
     shutil.copytree(WEIGHTS, tmp_path / "weights", ignore=shutil.ignore_patterns(*large))
     shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
     for folder in FOLDERS:
         for name in large:
             if (folder / name).exists():
@@ -96,11 +97,12 @@ def test_no_checkpoint_and_no_second_generator_is_shipped(folder):
 def test_the_card_is_as_the_code_writes_it(folder, copied, monkeypatch):
     monkeypatch.chdir(copied)  # its commands name the folder as it was given
     write_card(Path("weights") / folder.name)
-    assert (copied / "weights" / folder.name / "README.md").read_text(encoding="utf-8") == (
-        folder / "README.md"
-    ).read_text(encoding="utf-8")
+    for name in (run.CARD_FILE, run.DETAILS_FILE):
+        written = (copied / "weights" / folder.name / name).read_text(encoding="utf-8")
+        assert written == (folder / name).read_text(encoding="utf-8")
 
 
-def test_the_table_in_the_readme_is_as_the_code_writes_it(copied):
-    write_table(copied / "README.md", copied / "weights")
-    assert (copied / "README.md").read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/figures.md", "docs/training.md"])
+def test_the_tables_are_as_the_code_writes_them(name, copied):
+    write_tables(copied / name, copied / "weights")
+    assert (copied / name).read_text(encoding="utf-8") == (ROOT / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`python -m gan card FOLDER... --table README.md`"""
+"""`python -m gan card FOLDER... --table README.md --table docs/figures.md`"""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import argparse
 from pathlib import Path
 
 from gan.report.card import write_card
-from gan.report.table import write_table
+from gan.report.table import write_tables
 from gan.run import CARD_FILE
 
-ABOUT = "Write model cards again, and the table that compares the models."
+ABOUT = "Write model cards again, and the tables that compare the models."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     add = parser.add_argument
     add("folders", nargs="*", metavar="FOLDER", help="model folders whose cards to write")
-    add("--table", metavar="README.md", help="a file with the two marks, between which the table goes")
-    add("--models", default="weights", metavar="DIR", help="of the table (default: weights)")
+    about_tables = "a file with marks, between which tables go; repeatable"
+    add("--table", action="append", default=[], metavar="README.md", help=about_tables)
+    add("--models", default="weights", metavar="DIR", help="of the tables (default: weights)")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -27,7 +28,7 @@ def execute(options: argparse.Namespace) -> int:
     for folder in options.folders:
         write_card(Path(folder))
         print(f"written: {Path(folder) / CARD_FILE}")
-    if options.table:
-        write_table(Path(options.table), Path(options.models))
-        print(f"written: the table in {options.table}")
+    for file in options.table:
+        write_tables(Path(file), Path(options.models))
+        print(f"written: the tables in {file}")
     return 0

@@ -1,4 +1,9 @@
-"""The table that compares the models of a folder, with a strip of samples for each: for the README."""
+"""The tables that compare the models of a folder, each between two marks of a Markdown file.
+
+<!-- models -->   <!-- /models -->     one line for each: a strip of samples, what it is, its distance
+<!-- figures -->  <!-- /figures -->    everything that was measured
+<!-- presets -->  <!-- /presets -->    the presets that a training may begin with
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from gan import run
+from gan.config import PRESETS, GANConfig
+from gan.data_record import UNKNOWN
 from gan.files import atomic_path, read_text, write_text
 from gan.history import read_history
 from gan.metrics.figures import FIGURES, FRECHET, Figure
 from gan.metrics.judge import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
+from gan.report import facts
 from gan.sampling import image_grid, sample
 from gan.weights import load_generator, weights_hash
 
 log = logging.getLogger(__name__)
 
-BEGIN, END = "<!-- models -->", "<!-- /models -->"
-STRIP_FILE = run.STRIP_FILE
 STRIP_SEEDS = range(8)
 STRIP_HEIGHT = 64  # pixels; smaller pictures are enlarged by a whole factor
 
@@ -48,40 +55,55 @@ class _Model:
         return f"{facts['task']} {facts['hash']}" if facts else ""
 
 
-def duration(seconds: float) -> str:
-    """Training time in minutes, or in hours from two of them on."""
-    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
 def is_current(folder: Path, result: dict) -> bool:
     """Whether a result of metrics.json was measured on the weights that the folder holds."""
     return result["weights"] == weights_hash(folder)
 
 
-def write_table(readme: Path, models: Path) -> None:
-    """Put the table between the two marks of a Markdown file, and a strip of samples into each model's folder.
+def write_tables(file: Path, models: Path) -> None:
+    """Put every table that a Markdown file has marks for between them, and a strip of samples into each model's folder.
 
     Args:
-        readme: the file; the strips are linked relative to it.
+        file: the strips are linked relative to it.
         models: a folder of model folders.
 
     Raises:
-        gan.run.RunError: a file without the marks, or a model folder that cannot be used.
+        gan.run.RunError: a file without marks, or a model folder that cannot be used.
     """
-    text = read_text(readme)
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise run.RunError(f"{readme} does not say where the table goes: put the lines {BEGIN} and {END} there, once")
+    text = read_text(file)
+    marks = {name: (f"<!-- {name} -->", f"<!-- /{name} -->") for name in ("models", "figures", "presets")}
+    there = [name for name, (begin, end) in marks.items() if begin in text or end in text]
+    for name in there:
+        begin, end = marks[name]
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise run.RunError(f"{file} does not say where the table goes: put the lines {begin} and {end} there, once")
+    if not there:
+        offered = ", ".join(" and ".join(pair) for pair in marks.values())
+        raise run.RunError(f"{file} does not say where a table goes: put one of these pairs of lines there: {offered}")
+    groups = _grouped(models) if {"models", "figures"} & set(there) else []
+    for name in there:
+        begin, end = marks[name]
+        if name == "presets":
+            tables = [_presets()]
+        elif name == "models":
+            tables = [_overview(groups, file.parent)]
+        else:
+            tables = [_table(group, file.parent) for group in groups]
+        before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
+        text = before + "\n" + "\n\n".join(tables) + "\n" + after
+    write_text(file, text)
+
+
+def _grouped(models: Path) -> list[list[_Model]]:
+    """The models of a folder, those together whose figures were taken with one classifier; largest pictures first."""
     found = [_read(folder) for folder in sorted(models.iterdir()) if run.is_run(folder)] if models.is_dir() else []
     if not found:
         raise run.RunError(f"{models} holds no model folder: give the folder of models with --models")
-    for model in found:
-        _write_strip(model.folder)
     groups: dict[str, list[_Model]] = {}
-    for model in found:
+    for model in sorted(found, key=lambda m: (-m.info.config.image_size, m.folder.name)):
+        _write_strip(model.folder)
         groups.setdefault(model.extractor, []).append(model)
-    tables = [_table(groups[name], readme.parent) for name in sorted(groups, key=lambda name: (not name, name))]
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    write_text(readme, before + "\n" + "\n\n".join(tables) + "\n" + after)
+    return [groups[name] for name in sorted(groups, key=lambda name: (not name, name))]
 
 
 def _read(folder: Path) -> _Model:
@@ -111,7 +133,7 @@ def _table(models: Sequence[_Model], beside: Path) -> str:
         cells = [f"*real pictures, {size} px*", "", "", "", ""] + [figure.text(real) for figure in own]
         cells += [_frechet(models, at, "real") if str(size) == at else "" for at in common]
         lines.append("| " + " | ".join(cells) + " |")
-    for model in sorted(models, key=lambda m: (-m.info.config.image_size, m.folder.name)):
+    for model in models:
         lines.append("| " + " | ".join(_cells(model, own, common, beside)) + " |")
     protocols = [m.own["protocol"] for m in models if m.own]
     if protocols:
@@ -120,18 +142,70 @@ def _table(models: Sequence[_Model], beside: Path) -> str:
 
 
 def _cells(model: _Model, own: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
-    config = model.info.config
-    link = Path(os.path.relpath(model.folder, beside)).as_posix()
     figures = model.own["generated"] if model.own else {}
     return [
-        f"[{model.folder.name}]({link}/README.md) {config.image_size} px",
-        f'<img src="{link}/{STRIP_FILE}" alt="eight pictures of {model.folder.name}" height="{STRIP_HEIGHT // 2}">',
-        f"{count_parameters(Generator(config)) / 1e6:.2f} M / {count_parameters(Discriminator(config)) / 1e6:.2f} M",
+        f"{_link(model, beside)} {model.info.config.image_size} px",
+        _strip(model, beside),
+        " / ".join(f"{count / 1e6:.2f} M" for count in _parameters(model.info.config)),
         f"{model.last['images_seen']:,}",
-        f"{duration(model.last['seconds'])}, {model.info.machine}",
+        f"{facts.duration(model.last['seconds'])}, {model.info.machine}",
         *(figure.text(figures) for figure in own),
         *(_frechet([model], size, "generated") for size in common),
     ]
+
+
+def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
+    """One line for each model, for who looks for the first time; of one size the nearest to its data first."""
+
+    def place(model: _Model) -> tuple[int, float]:
+        figures = model.own["generated"] if model.own else {}
+        return -model.info.config.image_size, figures.get(FRECHET.key, float("inf"))
+
+    models = [model for group in groups for model in sorted(group, key=place)]
+    heads = ["model", "seeds 0 to 7", "pixels", "what it is", "trained in", FRECHET.heading, "real"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|---:|---:|---:|"]
+    for model in models:
+        config, own = model.info.config, model.own or {"generated": {}, "real": {}}
+        kind = "" if model.info.data.kind == UNKNOWN else f"{model.info.data.kind}; "
+        cells = [
+            _link(model, beside),
+            _strip(model, beside),
+            f"{config.image_size}",
+            f"{kind}{config.source}",
+            facts.duration(model.last["seconds"]),
+            FRECHET.text(own["generated"]),
+            FRECHET.text(own["real"]),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _presets() -> str:
+    lines = ["| preset | pictures | generator | critic | epochs | source |", "|---|---|---:|---:|---:|---|"]
+    for name, config in PRESETS.items():
+        generator, critic = _parameters(config)
+        size = f"{config.image_size}x{config.image_size}x{config.channels}"
+        lines.append(f"| `{name}` | {size} | {generator:,} | {critic:,} | {config.epochs} | {config.source} |")
+    return "\n".join(lines)
+
+
+def _parameters(config: GANConfig) -> tuple[int, int]:
+    """Of the generator and its critic, neither of which is made."""
+    with torch.device("meta"):
+        return count_parameters(Generator(config)), count_parameters(Discriminator(config))
+
+
+def _link(model: _Model, beside: Path) -> str:
+    return f"[{model.folder.name}]({_path(model, beside)}/{run.CARD_FILE})"
+
+
+def _strip(model: _Model, beside: Path) -> str:
+    source = f"{_path(model, beside)}/{run.STRIP_FILE}"
+    return f'<img src="{source}" alt="eight pictures of {model.folder.name}" height="{STRIP_HEIGHT // 2}">'
+
+
+def _path(model: _Model, beside: Path) -> str:
+    return Path(os.path.relpath(model.folder, beside)).as_posix()
 
 
 def _frechet(models: Sequence[_Model], size: str, side: str) -> str:
@@ -159,5 +233,5 @@ def _write_strip(folder: Path) -> None:
     factor = max(1, STRIP_HEIGHT // strip.shape[0])
     strip = np.repeat(np.repeat(strip, factor, axis=0), factor, axis=1)
     picture = Image.fromarray(strip.squeeze(2) if strip.shape[2] == 1 else strip)
-    with atomic_path(folder / STRIP_FILE) as path:
+    with atomic_path(folder / run.STRIP_FILE) as path:
         picture.save(path, quality=85, method=6)

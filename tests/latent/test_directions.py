@@ -305,11 +305,12 @@ def test_the_file_keeps_vectors_names_and_measurements(run_copy):
     table = sliders(load_directions(run_copy).values())
     assert table.splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
     write_card(run_copy)
-    card = (run_copy / "README.md").read_text(encoding="utf-8")
-    assert "## Sliders" in card and table in card
+    assert table in (run_copy / "figures.md").read_text(encoding="utf-8")
+    assert "on other pictures: Smile." in (run_copy / "README.md").read_text(encoding="utf-8")
     (run_copy / FILE).unlink()
     write_card(run_copy)
-    assert "## Sliders" not in (run_copy / "README.md").read_text(encoding="utf-8")
+    assert not (run_copy / "figures.md").exists()
+    assert "Smile" not in (run_copy / "README.md").read_text(encoding="utf-8")
 
 
 def damage(folder: Path, vectors: torch.Tensor | None = None, **changes) -> None:

@@ -172,7 +172,7 @@ def result(size, weights, **more):
 
 @pytest.fixture
 def measured_card(run_copy):
-    """Puts results into the folder's metrics.json and gives the text of its card."""
+    """Puts results into the folder's metrics.json and gives the text of its card; `details()` is figures.md's."""
 
     def write(*results):
         for one in results:
@@ -181,6 +181,7 @@ def measured_card(run_copy):
         return (run_copy / "README.md").read_text(encoding="utf-8")
 
     write.folder = run_copy
+    write.details = lambda: (run_copy / "figures.md").read_text(encoding="utf-8")
     write.weights = weights_hash(run_copy)
     return write
 
@@ -189,9 +190,10 @@ def test_figures_stand_beside_real_ones_with_their_protocol(measured_card):
     text = measured_card(result(64, measured_card.weights), result(32, measured_card.weights))
     assert "| | at 64 px | real | at 32 px | real | better |" in text
     assert "| Fréchet distance | 9.876 | 0.500 | 9.876 | 0.500 | lower |" in text
-    for word in ("5,000 pictures, seeds 0 to 4999", "validation split", "trained on too", "abcdef012345", "k = 3"):
-        assert word in text, word
-    assert "--size 64 32 --seed 0`" in text
+    details = measured_card.details()
+    for word in ("5,000 pictures, seeds 0 to 4999", "validation split", "trained on too", "abcdef012345"):
+        assert word in text and word in details, word
+    assert "k = 3" in details and "--size 64 32 --seed 0\n" in details and "](figures.md)" in text
     assert "Precision |" not in text and "FID (Inception)" not in text and "Who is missing" not in text
 
 
@@ -202,6 +204,7 @@ def test_figures_of_other_weights_are_not_told(measured_card):
     assert "9.876" not in text and "Measured on other weights" in text
     (measured_card.folder / "metrics.json").unlink()
     assert "## Figures" not in measured_card()
+    assert not (measured_card.folder / "figures.md").exists()
 
 
 def test_who_is_missing(measured_card):
@@ -212,10 +215,11 @@ def test_who_is_missing(measured_card):
         "Bald": {"generated": 0.0, "real": 0.005},
     }
     text = measured_card(result(64, measured_card.weights, attributes=shares))
-    rare = text.split("in the data: ")[1].split(". More than")[0]
+    rare = text.split("as in the data: ")[1].split(". More than")[0]
     assert rare == "Wearing Hat (1.0%, data 5.0%)"  # and not Bald, too rare to tell
     assert "times as often: Pale Skin (9.0%, data 4.0%)." in text
-    assert "| Bald | 0.0% | 0.5% |" in text and "| Smiling | 50.0% | 48.0% |" in text
+    details = measured_card.details()
+    assert "| Bald | 0.0% | 0.5% |" in details and "| Smiling | 50.0% | 48.0% |" in details
 
 
 def test_nothing_learned_by_heart_is_told_in_distances(measured_card):
@@ -224,9 +228,11 @@ def test_nothing_learned_by_heart_is_told_in_distances(measured_card):
         "held_out": {"p1": 1.0, "p5": 1.5, "p50": 2.75, "p95": 4.0},
     }  # fmt: skip
     text = measured_card(result(64, measured_card.weights, neighbours=facts))
-    assert "0: 2.50, 1: 0.20, 2: 3.00" in text and "nearest of 59,893 training pictures" in text
-    assert "2.75 (median; 1 % of them under 1.00" in text and "1 of the 3 samples lie nearer than 99 %" in text
-    assert "--neighbours nearest.webp`" in text
+    assert "1 of 3 samples lie nearer to one of the 59,893 training pictures than 99 %" in text
+    details = measured_card.details()
+    assert "0: 2.50, 1: 0.20, 2: 3.00" in details and "nearest of 59,893 training pictures" in details
+    assert "2.75 (median; 1 % of them under 1.00" in details and "1 of the 3 samples lie nearer than 99 %" in details
+    assert "--neighbours nearest.webp\n" in details
 
 
 def test_digits_and_fid(measured_card):
@@ -235,7 +241,8 @@ def test_digits_and_fid(measured_card):
     one["real"] |= {"sure_share": 0.986, "digit_entropy": 3.319}
     text = measured_card(one)
     assert "| Classifier more than 90 % sure | 91.4% | 98.6% | as real |" in text
-    assert "as the classifier reads them: 500, 500," in text and "| FID (Inception) | 12.35 | | lower |" in text
+    assert "| 0 | 1 | 2 |" in measured_card.details() and "\n| 500 | 500 |" in measured_card.details()
+    assert "| FID (Inception) | 12.35 | | lower |" in text
     one["inception_fid"] = "not measured: it needs weights"
     assert "| FID (Inception) |  | | lower |" in measured_card(one)
 
@@ -250,9 +257,16 @@ def test_the_best_generator_is_told(measured_card):
     assert "Fréchet distance 7.12 against training pictures, at 123,456 pictures seen" in measured_card()
 
 
-def test_what_a_person_adds_outlives_the_card(measured_card):
-    (measured_card.folder / "notes.md").write_text("## Sweep\nWe tried six.\n", encoding="utf-8")
-    assert "## Sweep\nWe tried six.\n\n## Data and terms" in measured_card() == measured_card()
+def test_what_a_person_writes_is_linked_and_its_first_lines_are_on_the_card(measured_card):
+    notes = measured_card.folder / "notes.md"
+    notes.write_text("Drawn by hand.\nFree.\n\n## Sweep\nWe tried six.\n", encoding="utf-8")
+    text = measured_card()
+    assert "none left out.\n\nDrawn by hand.\nFree.\n\n## Use" in text and "](notes.md)" in text
+    assert "Sweep" not in text and "We tried six" not in text
+    notes.write_text("## Sweep\nWe tried six.\n", encoding="utf-8")
+    assert "none left out.\n\n## Use" in measured_card() and "](notes.md)" in measured_card()
+    notes.write_text("Drawn by hand.\n", encoding="utf-8")
+    assert "Drawn by hand." in measured_card() and "](notes.md)" not in measured_card()
 
 
 def test_the_command_that_trains_it_again(card):

@@ -1,4 +1,4 @@
-"""The README's table: every model with its facts, figures of one classifier side by side, a strip of samples."""
+"""The tables of models and presets: facts, figures of one classifier side by side, a strip of samples."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from PIL import Image
 
 from gan import run
 from gan.__main__ import main
+from gan.config import PRESETS
 from gan.metrics.judge import save_metrics
-from gan.report.table import BEGIN, END, duration, write_table
+from gan.models import Generator, count_parameters
+from gan.report.facts import duration
+from gan.report.table import write_tables
 from gan.run import RunError
 from gan.weights import weights_hash
+
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 
 
 def result(folder, size, frechet, hash="abc", task="celeba"):
@@ -42,7 +47,7 @@ def models(tiny_run, tmp_path):
 
 def table(models):
     readme = models.parent / "README.md"
-    write_table(readme, models)
+    write_tables(readme, models)
     return readme.read_text(encoding="utf-8")
 
 
@@ -90,12 +95,34 @@ def test_figures_of_other_weights_are_left_out(models, caplog):
     assert "one: no figures of its present weights" in caplog.text
 
 
+def test_an_overview_has_one_line_for_each_model(models):
+    readme = models.parent / "README.md"
+    readme.write_text(f"<!-- models -->\n<!-- /models -->\nbetween\n{BEGIN}\n{END}\n", encoding="utf-8")
+    save_metrics(models / "one", result(models / "one", 16, 7.0))
+    write_tables(readme, models)
+    overview, full = readme.read_text(encoding="utf-8").split("between")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in overview.splitlines() if "](weights/" in line]
+    assert [row[0] for row in rows] == ["[one](weights/one/README.md)", "[two](weights/two/README.md)"]
+    assert [row[2] for row in rows] == ["16", "16"] and all('src="weights/' in row[1] for row in rows)
+    assert rows[0][-2:] == ["7.000", "0.516"] and rows[1][-2:] == ["", ""]
+    assert "parameters G / D" in full and "parameters" not in overview
+
+
+def test_the_presets_need_no_models(tmp_path):
+    file = tmp_path / "training.md"
+    file.write_text("<!-- presets -->\n<!-- /presets -->\n", encoding="utf-8")
+    write_tables(file, tmp_path / "absent")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert [line.split("`")[1] for line in lines[3:-1]] == list(PRESETS)
+    assert f"| {count_parameters(Generator(PRESETS['dcgan64'])):,} |" in next(li for li in lines if "`dcgan64`" in li)
+
+
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_a_file_without_its_marks_is_left_alone(models, text):
     readme = models.parent / "README.md"
     readme.write_text(text, encoding="utf-8")
-    with pytest.raises(RunError, match="does not say where the table goes"):
-        write_table(readme, models)
+    with pytest.raises(RunError, match=r"does not say where (the|a) table goes: put"):
+        write_tables(readme, models)
     assert readme.read_text(encoding="utf-8") == text
 
 
