@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 import torch
 from tqdm import tqdm
@@ -19,7 +20,7 @@ from tqdm import tqdm
 import gan.__main__ as gan
 import train
 from gan.errors import out_of_memory
-from gan.machine import is_alive, this_process
+from gan.machine import give_memory_back, is_alive, this_process
 from gan.terminal import Stopped, shell_command, steady_output, stop_signals, stoppable
 
 
@@ -167,3 +168,12 @@ def test_words_are_quoted_for_the_shell(monkeypatch):
     assert shlex.split(shell_command(*words)) == words
     monkeypatch.setattr(os, "name", "nt")
     assert shell_command("train.py", "my runs") == 'train.py "my runs"'
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone keeps what is freed")
+def test_freed_memory_is_given_back():
+    kept = [bytes(2000) for _ in range(50_000)]
+    del kept[:-1]  # the last lies above all others, and holds them
+    before = psutil.Process().memory_info().rss
+    give_memory_back()
+    assert before - psutil.Process().memory_info().rss > 50e6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import itertools
 import os
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache
 
+from gan.machine import give_memory_back
+
 SESSIONS = 300  # remembered at a time; a page whose session was forgotten goes on
 SESSION_SECONDS = 1800  # that a session is remembered after its last call
 FILE_SECONDS = 300  # that a result or an upload is kept
@@ -23,6 +26,7 @@ FILES_BYTES = 256 * 2**20  # of all files together; the oldest go first
 UNHEARD_SECONDS = 15.0  # that an answer is worked on and kept for which nobody asks
 LEFT_SECONDS = 2.0  # the same where somebody had asked, and left
 _TIDY_SECONDS = 2.0
+_MEMORY_ROUNDS = 5  # of tidying, after which freed memory is given back: films and large bodies leave much
 
 
 # ---- who listens ----------------------------------------------------------------------------------------------------
@@ -134,13 +138,15 @@ async def kept_small(app: gr.routes.App) -> AsyncIterator[None]:
 
 async def _tidy(app: gr.routes.App) -> None:
     unheard: dict[str, float] = {}  # sessions with answers that nobody listens for, and since when
-    while True:
+    for round_number in itertools.count(1):
         await asyncio.sleep(_TIDY_SECONDS)
         app.state_holder.forget(SESSION_SECONDS)
         await _drop_unheard(app.get_blocks()._queue, app.state.presence, unheard)
         await anyio.to_thread.run_sync(_sweep, app.uploaded_file_dir)
         for known in app.get_blocks().temp_file_sets:  # names of files
             known.difference_update([path for path in list(known) if not os.path.exists(path)])
+        if round_number % _MEMORY_ROUNDS == 0:
+            await anyio.to_thread.run_sync(give_memory_back)
 
 
 async def _drop_unheard(pending: gr.queueing.Queue, presence: Presence, unheard: dict[str, float]) -> None:
