@@ -21,7 +21,8 @@ from gan.config import GANConfig
 from gan.data.drawn import draw_faces
 from gan.latent.directions import load_directions
 from gan.sampling import latents
-from gan.ui.state import Face, encode_latent
+from gan.ui.state import Face
+from gan.ui.values import encode_latent
 
 TERMS = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 TASKS = {1: "mnist", 3: "celeba"}  # the classifier that knows pictures of so many channels

@@ -25,7 +25,8 @@ from gan import load_generator, sample
 from gan.latent.attributes import Effect
 from gan.latent.directions import FILE, Direction, save_directions
 from gan.sampling import latents
-from gan.ui.state import Face, encode_latent
+from gan.ui.state import Face
+from gan.ui.values import encode_latent
 
 ROOT = Path(__file__).parent.parent
 

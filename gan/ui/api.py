@@ -22,7 +22,8 @@ from gan.ui.morph_server import MOST_FACES, MOST_FPS, MOST_FRAMES, SIDES, WAYS, 
 from gan.ui.photo_server import MOST_STEPS, OPENING_MILLISECONDS, PhotoServer
 from gan.ui.places import price
 from gan.ui.replay_server import ReplayServer
-from gan.ui.state import MAX_TRUNCATION, Face, FaceError, number, short, whole
+from gan.ui.state import MAX_TRUNCATION, Face
+from gan.ui.values import FaceError, number, short, whole
 
 MAX_FACES = 64  # in one grid
 MAX_SCALE = 16

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 from gradio.components.api_component import Api
 
-from gan.ui.state import short
+from gan.ui.values import short
 
 EXAMPLE = "faces64"  # the model of the examples
 

@@ -22,7 +22,8 @@ from gan.sampling import latents
 from gan.ui.drawing import draw_many, file_answer, picture_uri, png, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.places import breathe, locked
-from gan.ui.state import Face, FaceError, encode_latent, first_seed
+from gan.ui.state import Face
+from gan.ui.values import FaceError, encode_latent, first_seed
 
 GRID_FACES = 24  # to choose from
 FACES = 3  # averaged in each of the three terms, as in the paper

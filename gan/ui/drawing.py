@@ -115,7 +115,7 @@ def draw(library: Library, face: Face) -> Frame:
 
     Raises:
         gan.run.RunError: no such model, or a broken one.
-        gan.ui.state.FaceError: a direction or a dimension that the model does not have.
+        gan.ui.values.FaceError: a direction or a dimension that the model does not have.
         gan.ui.places.Busy: too dear.
     """
     generator = library.generator(face.model)

@@ -15,8 +15,9 @@ from gan.sampling import MAX_SEED
 from gan.ui.explore_server import RANDOM_SEEDS, ExploreServer
 from gan.ui.explore_sliders import SLIDERS
 from gan.ui.library import Library
-from gan.ui.state import MAX_NAME, MAX_OFFSET, MAX_TRUNCATION
+from gan.ui.state import MAX_OFFSET, MAX_TRUNCATION
 from gan.ui.tab import detail, function
+from gan.ui.values import MAX_NAME
 from gan.ui.web import module, text
 
 # A plain POST; while one is answered, only the newest waits.

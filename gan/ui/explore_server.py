@@ -24,18 +24,8 @@ from gan.sampling import MAX_SEED
 from gan.ui.drawing import draw, draw_seeds, picture_uri, png, thumbnail_uri
 from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
-from gan.ui.state import (
-    MAX_OWN,
-    MAX_TEXT,
-    MAX_TRUNCATION,
-    Face,
-    FaceError,
-    OwnDirection,
-    clean_name,
-    first_seed,
-    number,
-    short,
-)
+from gan.ui.state import MAX_OWN, MAX_TEXT, MAX_TRUNCATION, Face, OwnDirection
+from gan.ui.values import FaceError, clean_name, first_seed, number, short
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gan.latent.directions import ATTRIBUTE, GANSPACE, SEFA, Direction
-from gan.ui.state import MAX_DIMENSIONS, Face
+from gan.ui.state import Face
+from gan.ui.values import MAX_DIMENSIONS
 
 SLIDERS = 16  # on the page at a time
 ATTRIBUTES, PRINCIPAL, RAW, OWN = "Attributes", "Principal", "z", "Yours"

@@ -26,7 +26,7 @@ from gan.models import Discriminator, Generator, fold
 from gan.run import CRITIC_FILE, MODEL_FILE, RunError, RunInfo, is_training, read_info, snapshot_file
 from gan.sampling import latents
 from gan.ui.places import breathe, locked, price
-from gan.ui.state import short
+from gan.ui.values import short
 from gan.weights import load_discriminator, load_generator, read_weights
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from gan.sampling import image_grid
 from gan.ui.drawing import draw_many, file_answer, latent, thumbnail_uri
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.places import breathe, price
-from gan.ui.state import Face, FaceError, model_of, short, whole
+from gan.ui.state import Face, model_of
+from gan.ui.values import FaceError, short, whole
 
 MOST_FACES = 8  # of a morph
 MOST_FRAMES = 120
@@ -71,7 +72,7 @@ class Film:
         """The frames' z (frames, z_dim) and truncation (frames,), and for each face the frame that shows it.
 
         Raises:
-            gan.run.RunError, gan.ui.state.FaceError: a face cannot be drawn.
+            gan.run.RunError, gan.ui.values.FaceError: a face cannot be drawn.
         """
         stops = torch.cat([latent(library, face) for face in self.faces])
         z = interpolate(stops, self.frames, loop=self.way == "loop", back_and_forth=self.way == "back")

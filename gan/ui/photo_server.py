@@ -27,7 +27,8 @@ from gan.sampling import to_uint8
 from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.places import at_turns, breathe, price
-from gan.ui.state import Face, encode_latent, model_of
+from gan.ui.state import Face, model_of
+from gan.ui.values import encode_latent
 
 MOST_STEPS = 300  # of one search
 _TOLD = 0.15  # seconds between two tellings

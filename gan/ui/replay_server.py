@@ -23,7 +23,8 @@ from gan.run import RunError
 from gan.ui.drawing import file_answer, latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
-from gan.ui.state import Face, FaceError, model_of, number
+from gan.ui.state import Face, model_of
+from gan.ui.values import FaceError, number
 
 MAX_ANSWER_BYTES = 4 * 2**20  # of sheets in one answer; the browser asks again for the rest
 MAX_FILE_BYTES = 16 * 2**20  # of one file that is sent on as it is
@@ -161,7 +162,7 @@ class ReplayServer:
             step: 0 to `MAX_STEP`, see `gan.films.replay.Replay.nearest_sheet`.
 
         Raises:
-            gan.run.RunError, gan.ui.state.FaceError: no such run, one without sheets, or a step out of range.
+            gan.run.RunError, gan.ui.values.FaceError: no such run, one without sheets, or a step out of range.
         """
         from gan.films.replay_film import open_sheet
 

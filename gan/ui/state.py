@@ -1,44 +1,42 @@
 """What the page shows, in one small serialisable form: in a link, in a picture's metadata, in a request.
 
-Every value may come from a stranger's link or file, so each is checked and bounded here, once.
+Every value may come from a stranger's link or file, so each is checked and bounded here and in `gan.ui.values`, once.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import math
-import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from gan.config import GANConfig
 from gan.latent.directions import REACH
 from gan.sampling import MAX_SEED, latents
+from gan.ui.values import (
+    MAX_DIMENSIONS,
+    FaceError,
+    clean_name,
+    decode_latent,
+    encode_latent,
+    number,
+    parse_float,
+    parse_int,
+    short,
+    whole,
+)
 
 MAX_TRUNCATION = 1.5  # beyond it every generator leaves what it was trained on
 MAX_OFFSET = 3.0  # added to one latent number; +-3 covers what a normal z takes
-MAX_DIMENSIONS = 1024
-MAX_LATENT = 10.0  # largest number in an own latent; a normal z of 1,024 numbers hardly passes 4
 MAX_DIRECTION = REACH  # of a direction's slider
 MAX_MOVED = 64  # directions moved at a time
 MAX_OWN = 4  # directions that a visitor made
 MAX_MARKED = 32  # faces in each of the two lists that make one
-MAX_NAME = 40  # characters of a direction's name
 OWN_MARK = "~"  # before the name of an own direction, so that it is never taken for one of the model's
 MAX_TEXT = 40_000  # characters of JSON: all dimensions moved take half of it
-_DECIMALS = 3  # what is kept of a value, so that a link restores exactly what was shown
 _PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own")  # of a link
-
-
-class FaceError(ValueError):
-    """A state that cannot be used; the message says what was given and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +197,8 @@ class Face:
         model = values.get("model", default.model)
         return cls(
             model,
-            _parse_int("seed", values["seed"]) if "seed" in values else default.seed,
-            _parse_float("truncation", values["truncation"]) if "truncation" in values else default.truncation,
+            parse_int("seed", values["seed"]) if "seed" in values else default.seed,
+            parse_float("truncation", values["truncation"]) if "truncation" in values else default.truncation,
             _parse_pairs(values["z"]) if values.get("z") else (),
             values.get("latent", ""),
             _parse_moves(values["move"]) if values.get("move") else (),
@@ -253,54 +251,6 @@ def model_of(text: object) -> str:
         return ""
 
 
-def encode_latent(z: Tensor) -> str:
-    """A latent vector as a link takes it: float16, little-endian, base64url without its '='.
-
-    Args:
-        z: (z_dim,) or (1, z_dim), any float; what `decode_latent` gives differs by the rounding to float16.
-
-    Raises:
-        FaceError: more than `MAX_DIMENSIONS` numbers, or one beyond `MAX_LATENT`.
-    """
-    numbers = z.detach().cpu().float().flatten()
-    if not 0 < len(numbers) <= MAX_DIMENSIONS or not bool((numbers.abs() <= MAX_LATENT).all()):
-        raise FaceError(
-            f"latent of {len(numbers)} numbers: expected 1 to {MAX_DIMENSIONS}, each from -{MAX_LATENT:g} to "
-            f"{MAX_LATENT:g}"
-        )
-    return base64.urlsafe_b64encode(numbers.numpy().astype("<f2").tobytes()).decode().rstrip("=")
-
-
-def decode_latent(text: str) -> Tensor:
-    """(z_dim,) float32 of `encode_latent`'s text; raises `FaceError`."""
-    if not isinstance(text, str) or len(text) > 4 * MAX_DIMENSIONS:
-        raise FaceError(f"latent {short(text)}: expected float16 numbers as base64url, at most {MAX_DIMENSIONS}")
-    try:
-        content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return torch.from_numpy(np.frombuffer(content, "<f2").astype(np.float32))
-    except (binascii.Error, ValueError) as error:
-        raise FaceError(f"latent {short(text)}: expected float16 numbers as base64url ({error})") from None
-
-
-def first_seed(given: object, count: int) -> int:
-    """Where `count` consecutive seeds begin, brought into the range of seeds; raises `FaceError` for no number."""
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
-        raise FaceError(f"start {short(given)}: expected a whole number, the first seed")
-    return min(max(0, int(given)), MAX_SEED + 1 - count)
-
-
-def clean_name(text: str) -> str:
-    """What of a text can name a direction; raises `FaceError` where nothing can."""
-    if not isinstance(text, str):
-        raise FaceError(f"name {short(text)}: expected text")
-    characters = unicodedata.normalize("NFC", text[: 4 * MAX_NAME])
-    kept = [c if unicodedata.category(c)[0] in "LMN" or c in "'/()-" else " " for c in characters]  # M: accents
-    name = " ".join("".join(kept).split())[:MAX_NAME].strip()
-    if not any(c.isalnum() for c in name):
-        raise FaceError(f"name {short(text)}: expected letters or digits")
-    return name
-
-
 def _model(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 200 or any("\ud800" <= c <= "\udfff" for c in value):
         raise FaceError(f"model {short(value)}: expected the name of a model, 1 to 200 characters")
@@ -335,7 +285,7 @@ def _parse_own(text: str, model: str) -> tuple[OwnDirection, ...]:
         name, *rest = part.split(":")
         if not 2 <= len(rest) <= 3:
             raise FaceError(f"own={short(text)}: expected name:seeds:seeds with commas, like Hat:3.17:5.9")
-        has, lacks = (tuple(_parse_int("seed", seed) for seed in seeds.split(".")) for seeds in rest[:2])
+        has, lacks = (tuple(parse_int("seed", seed) for seed in seeds.split(".")) for seeds in rest[:2])
         own.append(OwnDirection(name, urllib.parse.unquote(rest[2]) if len(rest) == 3 else model, has, lacks))
     return tuple(own)
 
@@ -364,39 +314,10 @@ def _offsets(given: Mapping[int | str, float] | Iterable[tuple[int, float]]) -> 
         raise FaceError(f"{len(pairs)} offsets: expected at most {MAX_DIMENSIONS}")
     kept = {}
     for key, value in pairs.items():
-        dimension = _parse_int("dimension", key) if isinstance(key, str) else key  # JSON has no other keys
+        dimension = parse_int("dimension", key) if isinstance(key, str) else key  # JSON has no other keys
         dimension = whole("dimension", dimension, 0, MAX_DIMENSIONS - 1)
         kept[dimension] = number("offset", value, -MAX_OFFSET, MAX_OFFSET)
     return tuple(sorted((dimension, value) for dimension, value in kept.items() if value))
-
-
-def whole(name: str, value: object, low: int, high: int) -> int:
-    """A whole number within limits, as JSON or JavaScript may write it; raises `FaceError`."""
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        value = int(value)  # JavaScript knows no other numbers
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise FaceError(f"{name} {short(value)}: expected a whole number from {low} to {high}")
-    return value
-
-
-def number(name: str, value: object, low: float, high: float) -> float:
-    """A number within limits, rounded to what a link keeps; raises `FaceError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise FaceError(f"{name} {short(value)}: expected a number from {low:g} to {high:g}")
-    return round(float(value), _DECIMALS) + 0.0  # no -0.0
-
-
-def _parse_int(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise FaceError(f"{name} {short(text)}: expected a whole number of 0 or more")
-    return int(text)
-
-
-def _parse_float(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise FaceError(f"{name} {short(text)}: expected a number") from None
 
 
 def _parse_pairs(text: str) -> list[tuple[int, float]]:
@@ -405,7 +326,7 @@ def _parse_pairs(text: str) -> list[tuple[int, float]]:
         dimension, colon, value = part.partition(":")
         if not colon:
             raise FaceError(f"z={short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
-        pairs.append((_parse_int("dimension", dimension), _parse_float("offset", value)))
+        pairs.append((parse_int("dimension", dimension), parse_float("offset", value)))
     return pairs
 
 
@@ -415,14 +336,5 @@ def _parse_moves(text: str) -> dict[str, float]:
         name, colon, value = part.partition(":")
         if not colon:
             raise FaceError(f"move={short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
-        moves[name] = _parse_float("direction", value)
+        moves[name] = parse_float("direction", value)
     return moves
-
-
-def short(value: object) -> str:
-    """Of what a stranger sent, as much as a sentence can show."""
-    try:
-        text = repr(value[:40] if isinstance(value, (str, list, tuple)) else value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
-        text = f"of type {type(value).__name__}"
-    return text if len(text) <= 40 else f"{text[:37]}..."

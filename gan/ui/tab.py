@@ -28,7 +28,7 @@ from gan.films.encode import ExportError
 from gan.metrics.classifier import ClassifierError
 from gan.run import RunError
 from gan.ui import limits, places
-from gan.ui.state import FaceError
+from gan.ui.values import FaceError
 from gan.ui.web import WEB
 
 STATIC = Path(__file__).parent / "static"

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from serving import make_models, serve
 
 from gan.latent.directions import Direction, save_directions
-from gan.ui.state import encode_latent
+from gan.ui.values import encode_latent
 
 PICTURE = "#stage .picture img"
 NAMES = ("Smile", "Open mouth", "SeFa 1", "SeFa 2", "GANSpace 1")
@@ -29,10 +29,10 @@ def give_directions(library, model: str, names: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory, tiny_config, pictures, tiny_run):
-    """The page over "small" with directions, and "runs/tiny" with one of the same name."""
+    """The page over "small" with directions, and "runs/tiny" with one of the same name, and some of other things'."""
     library = make_models(tmp_path_factory.mktemp("named"), tiny_config, pictures, tiny_run)
     give_directions(library, "small", NAMES)
-    give_directions(library, "runs/tiny", ("Open mouth",))
+    give_directions(library, "runs/tiny", ("Open mouth", "z 3", "Mine (yours)"))
     with serve(library) as served:
         yield served
 
@@ -107,6 +107,19 @@ def test_another_model_keeps_the_direction_that_it_has_too(page, named):
     assert state(page).endswith("&move=Open+mouth:2")
     expect(slider(page, "Open mouth")).to_have_value("2")
     expect(slider(page, "Smile")).to_have_count(0)
+
+
+def test_a_slider_moves_what_it_stands_for_whatever_it_is_called(page, named):
+    visit(page, named, "?model=runs/tiny")
+    move(page, "z 3", 1)
+    move(page, "Mine (yours)", -1)
+    assert state(page) == "model=runs/tiny&seed=0&truncation=1&move=Mine+%28yours%29:-1,z+3:1"
+    page.reload()
+    page.wait_for_selector(PICTURE)
+    expect(slider(page, "Mine (yours)")).to_have_value("-1")
+    turn(page, "z", "z 0")
+    move(page, "z 3", 0.5)
+    assert state(page).endswith("&move=Mine+%28yours%29:-1,z+3:1&z=3:0.5")
 
 
 def test_an_own_direction_is_made_moved_kept_and_removed(page, named, context):

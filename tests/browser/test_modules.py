@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from gan.ui.state import Face, OwnDirection, encode_latent
+from gan.ui.state import Face, OwnDirection
+from gan.ui.values import encode_latent
 from gan.ui.web import text
 
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'&amp;`${1}`"

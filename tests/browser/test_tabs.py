@@ -27,3 +27,18 @@ def test_a_tab_that_is_opened_before_the_first_face_waits_for_the_links_model(pa
     for route in others:
         route.continue_()
     expect(chosen(page, tab)).to_have_value("runs/tiny")
+
+
+def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_place_of_its_own(browser, site):
+    page = browser.new_page()
+    page.goto(site.url)
+    page.wait_for_selector("#grid img")
+    page.wait_for_load_state("networkidle")
+    refused = []
+    page.route("**/web/**", lambda route: refused.append(route.request.url) or route.fulfill(status=404))
+    for tab in CHOICES:
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(f"#{tab.lower()}-viewer")).not_to_contain_text("did not load")
+        expect(chosen(page, tab)).not_to_have_value("")  # its viewer has told the server that it is open
+    assert not refused
+    page.close()

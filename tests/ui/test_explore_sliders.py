@@ -12,7 +12,8 @@ from gan.ui import drawing
 from gan.ui.drawing import draw, latent
 from gan.ui.explore_server import ExploreServer
 from gan.ui.explore_sliders import ATTRIBUTES, OWN, PRINCIPAL, RAW, Slider, bases, choose
-from gan.ui.state import Face, FaceError, OwnDirection, encode_latent
+from gan.ui.state import Face, OwnDirection
+from gan.ui.values import FaceError, encode_latent
 
 MINE = OwnDirection("Mine", "m", (1,), (2,))
 

@@ -28,8 +28,9 @@ from gan.ui.drawing import METADATA_KEY, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.morph_server import MOST_FACES, MOST_FRAMES, Film, MorphServer
 from gan.ui.places import GivenUp
-from gan.ui.state import Face, encode_latent
+from gan.ui.state import Face
 from gan.ui.tab import guard
+from gan.ui.values import encode_latent
 
 TERMS = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 

@@ -9,17 +9,8 @@ import pytest
 import torch
 
 from gan.sampling import latents
-from gan.ui.state import (
-    MAX_DIMENSIONS,
-    MAX_LATENT,
-    MAX_NAME,
-    Face,
-    FaceError,
-    OwnDirection,
-    clean_name,
-    decode_latent,
-    encode_latent,
-)
+from gan.ui.state import Face, OwnDirection
+from gan.ui.values import MAX_DIMENSIONS, MAX_LATENT, MAX_NAME, FaceError, clean_name, decode_latent, encode_latent
 
 LATENT = encode_latent(torch.linspace(-4, 4, 8))
 FULL_OWN = tuple(
