@@ -30,6 +30,7 @@ from gan.files import remove_leftovers
 from gan.latent import directions
 from gan.machine import pick_device
 from gan.metrics.classifier import task_of
+from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
 from gan.report.card import write_card
 from gan.terminal import shell_command, steady_output, stoppable
@@ -192,6 +193,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         overwrite=options.overwrite,
         sample_every=chosen["sample_every"],
         save_minutes=chosen["save_minutes"],
+        monitor=Monitor(images, data.kind) if config.metric_interval and rank == 0 else None,
         meta={"sources": sources, **chosen},
         rank=rank,
         world_size=world_size,

@@ -48,7 +48,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="python -m gan",
         description="What is done with trained models. train.py trains them, app.py is the page that shows them.",
         epilog="python -m gan COMMAND --help says what each takes.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=20),
     )
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, about in COMMANDS.items():

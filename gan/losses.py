@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
-
-if TYPE_CHECKING:
-    from gan.config import GANConfig
 
 
 class AdversarialLoss(NamedTuple):
@@ -86,9 +83,9 @@ LOSSES: dict[str, Callable[..., AdversarialLoss]] = {
 }
 
 
-def loss_of(config: GANConfig) -> AdversarialLoss:
-    """The loss that a config trains with."""
-    return LOSSES[config.loss](**({"real_label": config.real_label} if config.loss == "cross_entropy" else {}))
+def loss_of(name: str, real_label: float = 1.0) -> AdversarialLoss:
+    """A loss by its key in `LOSSES`; `real_label` is for the one that has labels."""
+    return LOSSES[name](**({"real_label": real_label} if name == "cross_entropy" else {}))
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

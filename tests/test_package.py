@@ -17,7 +17,9 @@ import pytest
 import gan
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = sorted(path for path in (ROOT / "gan").glob("*.py"))
+# All but the page.
+MODULES = sorted(path for path in (ROOT / "gan").rglob("*.py") if path.parent.name != "ui")
+NAMES = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
 SOURCES = sorted([ROOT / "app.py", ROOT / "train.py", *(ROOT / "gan").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
 
 BLOCKED = """
@@ -42,7 +44,7 @@ except ModuleNotFoundError:
     pass
 else:
     sys.exit("gradio was to be out of reach")
-for name in {[f"gan.{path.stem}" for path in MODULES if path.stem != "__init__"]!r} + ["train"]:
+for name in {NAMES!r} + ["train"]:
     importlib.import_module(name)
 from gan import load_generator, sample
 print(sample(load_generator({str(run_copy)!r}), seed=7, n=2).shape)
@@ -75,7 +77,7 @@ def imported(path):
             yield node.module
 
 
-@pytest.mark.parametrize("path", [*MODULES, ROOT / "train.py"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*MODULES, ROOT / "train.py"], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_only_the_page_imports_gradio(path):
     assert not [name for name in imported(path) if name.split(".")[0] == "gradio" or name.startswith("gan.ui")]
 

@@ -155,12 +155,15 @@ def test_what_does_not_go_with_resume(capsys, tiny_run, extra):
 
 
 def test_defaults(handed_over, capsys, monkeypatch):
-    monkeypatch.setattr(command, "load_data", lambda sources, **options: ((sources, options), None))
+    celeba = DataRecord((BUILT_IN["celeba"],))
+    monkeypatch.setattr(command, "load_data", lambda sources, **options: ((sources, options), celeba))
+    monkeypatch.setattr(command, "Monitor", lambda images, kind: ("monitor", kind))
     assert command.main([]) == 0
     assert command.main(["--preset", "dlnd-mnist28"]) == 0
     faces, digits = handed_over
     usual = dict(data_root=os.path.abspath("data"), kind="unknown", terms="")
     assert faces["config"] == PRESETS["faces64"] and digits["config"] == PRESETS["dlnd-mnist28"]
+    assert faces["monitor"] == ("monitor", "faces")
     assert (faces["out"], digits["out"]) == (Path("runs/faces64"), Path("runs/dlnd-mnist28"))
     assert faces["images"] == (["celeba"], dict(image_size=64, channels=3, **usual))
     assert digits["images"] == (["mnist"], dict(image_size=28, channels=1, **usual))

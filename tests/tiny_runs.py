@@ -8,8 +8,9 @@ import torch
 
 import train as command
 from gan.data.images import make_batch
-from gan.data_record import BUILT_IN, DataRecord
+from gan.data_record import BUILT_IN, UNKNOWN, DataRecord
 from gan.history import read_history
+from gan.metrics.monitor import Monitor
 from gan.training import loop
 from gan.training.checkpoint import load_checkpoint
 from gan.training.loop import Outcome, train
@@ -21,7 +22,9 @@ CELEBA = DataRecord((BUILT_IN["celeba"],))
 def go(config, pictures, out, **options) -> Outcome:
     """Train, and finish the folder, as the command does."""
     arguments = dict(data=DRAWN, device="cpu", precision="fp32", progress=False) | options
-    outcome = train(config, pictures, out, **arguments)
+    kind = getattr(arguments["data"], "kind", UNKNOWN)  # words alone do not say
+    monitor = Monitor(pictures, kind) if config.metric_interval else None
+    outcome = train(config, pictures, out, monitor=monitor, **arguments)
     if outcome.reason != "interrupted":
         command.finish(out)
     return outcome

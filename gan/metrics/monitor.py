@@ -32,14 +32,13 @@ class Monitor:
     Args:
         images: (N, H, W, C) uint8, the training's pictures.
         kind: what they show; decides the classifier. Without one the sliced Wasserstein distance is measured.
-        bf16: whether to draw in bfloat16.
 
     Attributes:
         metric: the column of the history that tells the best generator: the lower, the better.
     """
 
-    def __init__(self, images: np.ndarray, kind: str, *, bf16: bool = False) -> None:
-        self.images, self.bf16 = images, bf16
+    def __init__(self, images: np.ndarray, kind: str) -> None:
+        self.images = images
         self.classifier, self._real_moments = None, None
         task = task_of(kind)
         try:
@@ -51,12 +50,12 @@ class Monitor:
             self.classifier = copy.deepcopy(known)
         self.metric = "sliced_wasserstein" if self.classifier is None else "frechet_distance"
 
-    def measure(self, generator: Generator) -> dict[str, float]:
-        """The figures of a generator in eval mode, keys of `gan.history.HISTORY_COLUMNS`."""
+    def measure(self, generator: Generator, *, bf16: bool = False) -> dict[str, float]:
+        """The figures of a generator in eval mode, drawing in bfloat16 or not; keys of HISTORY_COLUMNS."""
         device = next(generator.parameters()).device
         drawer = fold(generator).to(memory_format=torch.channels_last)
         n = IMAGES if self.classifier is not None else min(PATCH_IMAGES, len(self.images))
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             pictures = sample(drawer, n=n)
         if self.classifier is None:
             return {"sliced_wasserstein": sliced_wasserstein(self._some_images(n), pictures)["mean"]}

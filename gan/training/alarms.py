@@ -22,7 +22,7 @@ class Watch:
     """
 
     def __init__(self, config: GANConfig) -> None:
-        loss = loss_of(config)
+        loss = loss_of(config.loss, config.real_label)
         self._guessing = loss.guessing
         margin = _SHARE * (loss.guessing - loss.perfect)
         self._dead, self._strong = loss.guessing - margin, loss.perfect + margin

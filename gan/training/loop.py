@@ -26,12 +26,11 @@ from gan.data_record import DataRecord, SourceRecord, identity_of
 from gan.errors import GanError
 from gan.history import read_history
 from gan.machine import memory_bytes, pick_bf16, pick_device
-from gan.metrics.monitor import Monitor
 from gan.models import Discriminator, Generator, count_parameters
 from gan.terminal import shell_command, stop_signals
 from gan.training.checkpoint import has_checkpoint
 from gan.training.distributed import any_rank, from_rank_zero
-from gan.training.recorder import Recorder
+from gan.training.recorder import Measures, Recorder
 from gan.training.step import Trainer
 from gan.weights import load_weights
 
@@ -77,6 +76,7 @@ def train(
     overwrite: bool = False,  # start over where `out` already holds a model
     sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
     save_minutes: float = 5.0,  # between periodic checkpoints: the most that `kill -9` costs
+    monitor: Measures | None = None,  # measures every config.metric_interval images; of one rank, the others wait
     meta: dict | None = None,  # JSON-ready facts to keep beside each checkpoint
     rank: int = 0,
     world_size: int = 1,
@@ -107,11 +107,9 @@ def train(
     if writes and not resume:
         check_out(out, overwrite)
     trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size)
-    # One rank measures while the others wait for it.
-    monitor = Monitor(images, data.kind, bf16=bf16) if config.metric_interval and writes else None
     recorder = Recorder(
-        config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta, monitor=monitor,
-        writes=writes,
+        config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta,
+        monitor=monitor if config.metric_interval else None, writes=writes,
     )  # fmt: skip
     start = load_start(trainer, start_from, out, data) if start_from and not resume else None
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -35,12 +35,22 @@ from gan.training.distributed import from_rank_zero, mean_over_ranks
 from gan.training.step import Trainer
 from gan.weights import packed_weights, save_weights
 
-if TYPE_CHECKING:  # the page imports this module too, and does without the metrics
-    from gan.metrics.monitor import Monitor
-
 log = logging.getLogger(__name__)
 
 FIRST_SNAPSHOT_IMAGES = 1024  # before that every snapshot is noise
+
+
+class Measures(Protocol):
+    """What measures a generator now and then, like `gan.metrics.monitor.Monitor`.
+
+    Attributes:
+        metric: the figure that tells the best generator: the lower, the better.
+    """
+
+    metric: str
+
+    def measure(self, generator: Generator, *, bf16: bool) -> dict[str, float]:
+        """Figures of a generator in eval mode, keys of `gan.history.HISTORY_COLUMNS`."""
 
 
 class Recorder:
@@ -64,7 +74,7 @@ class Recorder:
         steps_per_epoch: int,
         sample_every: int | None = None,
         meta: dict | None = None,
-        monitor: Monitor | None = None,
+        monitor: Measures | None = None,
         writes: bool = True,
     ) -> None:
         self.config, self.folder, self.writes = config, Path(folder), writes
@@ -278,7 +288,7 @@ class Recorder:
     def _measure(self, trainer: Trainer) -> dict:
         self._plan_metric()
         generator = trainer.generator_to_show(self.images_seen)
-        figures = self._monitor.measure(generator)
+        figures = self._monitor.measure(generator, bf16=trainer.bf16)
         metric, value = self._monitor.metric, figures[self._monitor.metric]
         if math.isfinite(value) and value < self._value_to_beat(metric):
             facts = {"metric": metric, "value": value, "images_seen": self.images_seen}

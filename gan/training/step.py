@@ -59,7 +59,7 @@ class Trainer:
             torch.optim.Adam([{"params": group} for group in grown_parameters(network) if group], **arguments)
             for network in (self.generator, self.discriminator)
         )
-        self.loss = loss_of(config)
+        self.loss = loss_of(config.loss, config.real_label)
 
     def step(self, real: Tensor, step: int, progress: float) -> tuple[Tensor, Tensor]:
         """Update D on real and generated pictures, G against the new D, and the average.

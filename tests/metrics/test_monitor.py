@@ -107,7 +107,7 @@ def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_
     go(measured, pictures, tmp_path / "a", data=CELEBA, limits=Limits(4, max_images=48))
     before = (tmp_path / "a" / "best.safetensors").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": -1.0})
+        patch.setattr(Monitor, "measure", lambda self, generator, bf16: {"frechet_distance": -1.0})
         on_step(patch, 12, crash)
         with pytest.raises(RuntimeError, match="power cut"):
             go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
@@ -121,7 +121,7 @@ def test_a_best_from_after_the_checkpoint_is_taken_back(measured, pictures, tmp_
 
 def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, monkeypatch, classifiers):
     figures = iter([5.0, 3.0, 4.0, 3.0])
-    monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
+    monkeypatch.setattr(Monitor, "measure", lambda self, generator, bf16: {"frechet_distance": next(figures)})
     go(measured, pictures, tmp_path / "a", data=CELEBA)
     assert best_facts(tmp_path / "a") == {"metric": "frechet_distance", "value": 3.0, "images_seen": 80}
     best, last = load_generator(tmp_path / "a", best=True), load_generator(tmp_path / "a")
@@ -130,7 +130,7 @@ def test_only_a_better_generator_takes_the_place(measured, pictures, tmp_path, m
 
 def test_a_figure_that_is_no_number_is_never_the_best(measured, pictures, tmp_path, monkeypatch, classifiers):
     figures = iter([math.nan, 5.0, -math.inf, 3.0])
-    monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": next(figures)})
+    monkeypatch.setattr(Monitor, "measure", lambda self, generator, bf16: {"frechet_distance": next(figures)})
     go(measured, pictures, tmp_path / "a", data=CELEBA, limits=Limits(4, max_images=48))
     assert not (tmp_path / "a" / "best.safetensors").exists()
     go(measured, pictures, tmp_path / "a", data=CELEBA, resume=True)
@@ -138,7 +138,7 @@ def test_a_figure_that_is_no_number_is_never_the_best(measured, pictures, tmp_pa
 
 
 def test_a_best_without_a_number_of_an_older_version_gives_way(measured, pictures, tmp_path, monkeypatch, classifiers):
-    monkeypatch.setattr(Monitor, "measure", lambda self, generator: {"frechet_distance": 5.0})
+    monkeypatch.setattr(Monitor, "measure", lambda self, generator, bf16: {"frechet_distance": 5.0})
     folder = tmp_path / "a"
     go(measured, pictures, folder, data=CELEBA, limits=Limits(4, max_images=48))
     state, _ = load_checkpoint(folder)
