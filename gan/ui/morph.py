@@ -1,6 +1,6 @@
 """The Morph tab: a film through several faces, and arithmetic with them.
 
-The tab itself lives in the visitor's browser (static/morph/): the server draws one sheet of all frames whenever the
+The tab itself lives in the visitor's browser (gan/web/morph): the server draws one sheet of all frames whenever the
 film changes, makes the files to keep, and solves equations.
 """
 
@@ -16,10 +16,7 @@ from gan.ui.library import Library
 from gan.ui.morph_server import MOST_FACES, MOST_FRAMES, MorphServer
 from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, on_work
 
-# One script in this order.
-SCRIPTS = (
-    "asking.js", "remembering.js", "opening.js", "files.js", "playing.js", "morph/film.js", "morph/sum.js",
-)  # fmt: skip
+EVENTS = "opened", "explored", "make", "give_up"  # that the viewer triggers
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -37,7 +34,7 @@ def build(library: Library, face: gr.Component) -> None:
         sums.arithmetic_example, sums.arithmetic_grid, sums.arithmetic_solve, sums.arithmetic_save,
     ]  # fmt: skip
     viewer = build_viewer(
-        "morph", SCRIPTS, asked, formats=" ".join(formats()), most=MOST_FACES, frames=MOST_FRAMES
+        "morph", EVENTS, asked, formats=" ".join(formats()), most=MOST_FACES, frames=MOST_FRAMES
     )  # fmt: skip
     on_open(viewer, server.open, ["chosen"], face, [model])
     on_work(viewer, viewer.make, server.make_film, "film")

@@ -1,6 +1,6 @@
 """The Photo tab: a visitor's picture -> the nearest face that a model can draw -> Explore.
 
-The tab itself lives in the visitor's browser (static/photo/): the picture is opened and cropped there, and only the
+The tab itself lives in the visitor's browser (gan/web/photo): the picture is opened and cropped there, and only the
 square that was chosen is sent. The server finds its latent vector and tells how far it got.
 """
 
@@ -13,7 +13,7 @@ from gan.ui.library import Library
 from gan.ui.photo_server import PhotoServer
 from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, on_work
 
-SCRIPTS = ("asking.js", "remembering.js", "opening.js", "photo/crop.js", "photo/search.js")  # one script in this order
+EVENTS = "opened", "find", "give_up"  # that the viewer triggers
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -27,7 +27,7 @@ def build(library: Library, face: gr.Component) -> None:
     with gr.Row(elem_id="photo-head"):
         model = choice("Model", "photo-model")
     viewer = build_viewer(
-        "photo", SCRIPTS, [server.photo_open], bytes=MAX_BYTES, pixels=MAX_PIXELS, least=LEAST_SIDE
+        "photo", EVENTS, [server.photo_open], bytes=MAX_BYTES, pixels=MAX_PIXELS, least=LEAST_SIDE
     )  # fmt: skip
     on_open(viewer, server.open, ["chosen"], face, [model])
     on_work(viewer, viewer.find, server.find_face, "search")

@@ -1,6 +1,6 @@
 """The Replay tab: a run's sheets and curves on one timeline, in the visitor's browser.
 
-The server sends what a run holds, once, and then only what is new; static/replay/ draws, plays and scrubs it without
+The server sends what a run holds, once, and then only what is new; gan/web/replay draws, plays and scrubs it without
 asking again.
 """
 
@@ -16,11 +16,7 @@ from gan.ui.replay_server import ReplayServer
 from gan.ui.tab import detail
 from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, tell_failure
 
-# One script in this order.
-SCRIPTS = (
-    "asking.js", "remembering.js", "opening.js", "files.js", "playing.js",
-    "replay/plot.js", "replay/viewer.js", "replay/face.js",
-)  # fmt: skip
+EVENTS = "opened", "face"  # that the viewer triggers
 
 
 def build(library: Library, face: gr.Component) -> None:
@@ -34,7 +30,7 @@ def build(library: Library, face: gr.Component) -> None:
     with gr.Row(elem_id="replay-runs"):
         run, second = choice("Run", "replay-run"), choice("Compare with", "replay-second")
     asked = [server.replay_run, server.replay_sheets, server.replay_download]
-    viewer = build_viewer("replay", SCRIPTS, asked, films=" ".join(formats()))
+    viewer = build_viewer("replay", EVENTS, asked, films=" ".join(formats()))
 
     def draw(face: str, event: gr.EventData) -> dict:
         """Explore's face by every snapshot of a run."""

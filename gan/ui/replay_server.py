@@ -74,7 +74,7 @@ class ReplayServer:
             asked: {"name": of a run, "stamp": of the answer that the browser already has, if any}.
 
         Returns:
-            {"stamp", "unchanged": True} where nothing is new, else what static/replay/viewer.js draws.
+            {"stamp", "unchanged": True} where nothing is new, else what gan/web/replay draws.
         """
         entry = self._entry(asked.get("name"))
         parts = [_stamp(entry.folder / part) for part in ("history.csv", "samples", "snapshots")]

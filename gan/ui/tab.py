@@ -18,7 +18,6 @@ import inspect
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 
 import gradio as gr
 from gradio.context import LocalContext
@@ -29,9 +28,7 @@ from gan.metrics.classifier import ClassifierError
 from gan.run import RunError
 from gan.ui import limits, places
 from gan.ui.values import FaceError
-from gan.ui.web import WEB
 
-STATIC = Path(__file__).parent / "static"
 OURS = (places.Busy, ClassifierError, ExportError, FaceError, PhotoError, RunError)
 WAITING = "The server works for others just now: yours is next in a moment."
 _GONE = "Nobody waited for this answer any more."
@@ -105,12 +102,6 @@ def detail(event: gr.EventData, name: str) -> object:
         return getattr(event, name, None)
     except TypeError:  # nothing was sent along
         return None
-
-
-def static(*names: str) -> str:
-    """Files of static/, or of gan/web/shared, one after the other: of tabs that are no modules yet."""
-    paths = (STATIC / name if (STATIC / name).exists() else WEB / "shared" / name for name in names)
-    return "".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def guard(page: gr.Blocks) -> None:

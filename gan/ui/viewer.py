@@ -2,7 +2,7 @@
 
     with gr.Row(elem_id="morph-head"):
         model = choice("Model", "morph-model")
-    viewer = build_viewer("morph", [server.morph_film], most=8)
+    viewer = build_viewer("morph", ["opened", "make", "give_up"], [server.morph_film], most=8)
     on_open(viewer, server.open, ["chosen"], face, [model])
     on_work(viewer, viewer.make, server.make_film, "film")
 
@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import gradio as gr
 
-from gan.ui.tab import detail, function, static, telling
+from gan.ui.tab import detail, function, telling
+from gan.ui.web import module, text
 
 # Of an event that is the page's own: a plain POST, its values as the browser sent them. Gradio's own check of them
 # knows a dropdown's choices from the session, and after a restart of the server every session is a new one.
@@ -28,21 +29,21 @@ def choice(label: str, elem_id: str) -> gr.Dropdown:
 
 
 def build_viewer(
-    name: str, scripts: Sequence[str], methods: Sequence[Callable[[dict], dict]], **facts: object
+    name: str, events: Sequence[str], methods: Sequence[Callable[[dict], dict]], **facts: object
 ) -> gr.HTML:
     """The viewer of a tab.
 
     Args:
-        name: of the tab's folder in static/, which holds its HTML and styles.
-        scripts: one script in this order.
+        name: of the tab, of its folder in gan/web and of the module, HTML and styles in there.
+        events: that the module triggers.
         methods: what the script may ask the server, see `gan.ui.tab.function`.
         facts: for the placeholders of the HTML.
     """
     return gr.HTML(
         elem_id=f"{name}-viewer",
-        html_template=static(f"{name}/{name}.html"),
-        css_template=static("viewers.css", f"{name}/{name}.css"),
-        js_on_load=static(*scripts),
+        html_template=text(f"{name}/{name}.html"),
+        css_template=text("shared/viewers.css", f"{name}/{name}.css"),
+        js_on_load=module(f"{name}/{name}.js", *events),
         apply_default_css=False,
         server_functions=[function(method) for method in methods],
         **facts,

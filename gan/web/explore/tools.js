@@ -1,5 +1,6 @@
 // Under the picture: the link, the PNG, and the way back from a PNG to its face.
 import { ask } from "../shared/asking.js";
+import { takeDrops } from "../shared/dropping.js";
 import { save, stateOf } from "../shared/files.js";
 import { listen } from "../shared/telling.js";
 import { isSmooth } from "./controls.js";
@@ -55,7 +56,10 @@ export function mount({ element, trigger, server }) {
     restore(chooser.files[0]);
     chooser.value = ""; // so that the same file can be chosen again
   });
-  watchDrops(element, restore);
+  takeDrops(element, restore, (isHeld) => {
+    if (isHeld) document.documentElement.dataset.dropping = "true";
+    else delete document.documentElement.dataset.dropping;
+  });
   listen("face-shown", (shown) => {
     query = shown.query;
   });
@@ -65,26 +69,4 @@ export function mount({ element, trigger, server }) {
   });
   // Another tab made a face, and the visitor wants to go on with it here.
   listen("face-wanted", (state) => trigger("restore", { state }));
-}
-
-// A file can be dropped anywhere while the tab is open, except where something else takes it.
-function watchDrops(element, dropped) {
-  const takes = (event) =>
-    !event.defaultPrevented &&
-    element.offsetParent !== null &&
-    [...(event.dataTransfer?.types ?? [])].includes("Files");
-  document.addEventListener("dragover", (event) => {
-    if (!takes(event)) return;
-    event.preventDefault();
-    document.documentElement.dataset.dropping = "true";
-  });
-  for (const name of ["dragleave", "drop"])
-    document.addEventListener(name, () => {
-      delete document.documentElement.dataset.dropping;
-    });
-  document.addEventListener("drop", (event) => {
-    if (!takes(event)) return;
-    event.preventDefault();
-    dropped(event.dataTransfer.files[0]);
-  });
 }

@@ -1,5 +1,6 @@
-// The tab that was open is open again after a reload.
+// The tabs of the page: the one that was open is open again after a reload.
 import { remember, remembered } from "./remembering.js";
+import { tell } from "./telling.js";
 
 const TABS = "#tabs [role=tab]";
 
@@ -12,9 +13,18 @@ export function mount() {
   if (wanted) reopen(wanted);
 }
 
+const find = (name) => [...document.querySelectorAll(TABS)].find((tab) => tab.textContent.trim() === name);
+
 function reopen(wanted) {
-  const tab = [...document.querySelectorAll(TABS)].find((tab) => tab.textContent.trim() === wanted);
+  const tab = find(wanted);
   // Until Gradio has put them there.
   if (!tab) requestAnimationFrame(() => reopen(wanted));
   else if (tab.getAttribute("aria-selected") !== "true") tab.click();
+}
+
+// Goes on with a face, a state as JSON, in Explore.
+export function toExplore(face) {
+  tell("face-wanted", face);
+  find("Explore").click();
+  window.scrollTo(0, 0);
 }

@@ -1,0 +1,189 @@
+// The Photo tab: a picture is opened and cropped in the browser, and only the square that was chosen goes to the
+// server, which tells how far it came, a few times a second. Names and sentences go into the page as text.
+import { ask } from "../shared/asking.js";
+import { takeDrops } from "../shared/dropping.js";
+import { say } from "../shared/elements.js";
+import { follow } from "../shared/following.js";
+import { watchOpening } from "../shared/opening.js";
+import { remember, remembered } from "../shared/remembering.js";
+import { toExplore } from "../shared/tabs.js";
+import { buildWork } from "../shared/working.js";
+import { buildCrop } from "./crop.js";
+import { buildFound } from "./found.js";
+import { openPhoto, reopenPhoto } from "./opening.js";
+
+const FACE_HINT =
+  "Drag and zoom until eyes, mouth and outline lie on the dashed lines: the model knows faces in this place only.";
+const OTHER_HINT = "Drag and zoom until it fills the square as the pictures do that this model draws.";
+const FAILED = "The server did not look for this face: try again in a moment.";
+const SILENT = "Nothing has come from the server for half a minute: Stop, and try again.";
+
+export function mount({ element, trigger, props, server, watch }) {
+  const root = element.querySelector(".photo");
+  const find = (selector) => root.querySelector(selector);
+  const { bytes, pixels, least } = root.dataset;
+  const limits = { bytes: Number(bytes), pixels: Number(pixels), least: Number(least) };
+  const crop = buildCrop(root, keepForReload);
+  const found = buildFound(root);
+  const work = buildWork(trigger, "find", () => found.tell(SILENT));
+  const tell = (sentence) => say(find(".message"), sentence); // below the model's choice: what is wrong
+  let before = remembered("search"); // what was here before a reload
+  let about = { model: "" }; // the model: its name, size, and whether it draws faces
+  let chosen = Boolean(before?.chosen); // whether the visitor chose it here; until then it is Explore's
+  let last = null; // what was told last
+  let opening = 0; // counts, so that of two photos the later is shown
+
+  // ---- the photo ----------------------------------------------------------------------------------------------------
+
+  async function open(file) {
+    if (!file) return;
+    const number = ++opening;
+    tell("");
+    try {
+      const opened = await openPhoto(file, limits, (content) => ask(server, "photo_open", { content }));
+      if (number !== opening) return; // another was chosen meanwhile
+      before = null;
+      put(opened);
+      remember("photo", opened.toDataURL("image/jpeg", 0.95)); // in this browser, for a reload of the page
+      reset();
+    } catch (error) {
+      if (number === opening) tell(error.message);
+    }
+  }
+
+  function put(opened, square) {
+    root.classList.add("opened");
+    find(".drop").hidden = true;
+    find(".work").hidden = false;
+    crop.put(opened, square);
+  }
+
+  // ---- the search ---------------------------------------------------------------------------------------------------
+
+  function start() {
+    last = null;
+    tell("");
+    found.hide();
+    found.tell("Sent…");
+    work.begin({ model: about.model, content: crop.content() });
+    show();
+  }
+
+  function stop() {
+    work.giveUp();
+    show();
+    if (last) found.tellFacts(last);
+    else found.tell("");
+  }
+
+  // Another photo or model: what was found belongs to the one before.
+  function reset() {
+    work.giveUp();
+    last = null;
+    found.hide();
+    show();
+  }
+
+  function show() {
+    keepForReload();
+    find(".go").disabled = !about.model || work.isRunning;
+    find(".go").textContent = last && !work.isRunning ? "Find it again" : "Find this face";
+    find(".stop").hidden = !work.isRunning;
+    find(".take").hidden = !last || work.isRunning;
+    find(".step").textContent = last ? `step ${last.step} of ${last.steps}` : "";
+    find(".size").textContent = about.size ? `${about.size} × ${about.size} pixels` : "";
+    find(".guide").style.display = about.faces ? "" : "none";
+    find(".hint").textContent = about.faces ? FACE_HINT : OTHER_HINT;
+  }
+
+  function showFound(told) {
+    last = told;
+    found.show(told, about.model);
+    show();
+  }
+
+  function receiveSearch(told) {
+    if (!work.hears(told)) return; // of one that was given up
+    if (told.waiting) return found.tell(told.waiting);
+    if (told.problem) return fail(told.problem);
+    if (told.step === told.steps) work.end();
+    showFound(told);
+    // While it runs only its beginning, so that a screen reader is not flooded.
+    if (!work.isRunning || told.step === 0) found.tellFacts(told);
+  }
+
+  function fail(sentence) {
+    work.end();
+    found.tell("");
+    tell(sentence);
+    show();
+  }
+
+  // ---- over a reload ------------------------------------------------------------------------------------------------
+
+  function keepForReload() {
+    if (!about.model || before) return;
+    remember("search", { model: about.model, chosen, crop: crop.square, last, searching: work.isRunning });
+  }
+
+  // The photo and what was found, or looked for, before the page was reloaded.
+  async function restore() {
+    const picture = remembered("photo");
+    if (!picture) {
+      before = null;
+      return;
+    }
+    try {
+      const opened = await reopenPhoto(picture, limits);
+      if (!before) return; // another was chosen meanwhile
+      const { model, crop: square, last: told, searching } = before;
+      before = null;
+      remember("photo", picture);
+      put(opened, square);
+      if (model !== about.model) return;
+      if (searching) start();
+      else if (told) {
+        showFound(told);
+        found.tellFacts(told);
+      }
+    } catch (error) {
+      before = null;
+      console.warn("The photo did not outlast the reload:", error);
+    }
+  }
+
+  // ---- life ---------------------------------------------------------------------------------------------------------
+
+  function receive(value) {
+    if (value.search) return receiveSearch(value.search);
+    if (value.failed) return work.isRunning && fail(FAILED);
+    if (value.chosen) chosen = true;
+    if (value.problem !== undefined) tell(value.problem);
+    if (value.about && value.about.model !== about.model) {
+      about = value.about;
+      reset();
+    }
+    if (before && about.model) restore();
+  }
+
+  const isInView = () => element.offsetParent !== null;
+  const chooser = find(".file");
+  for (const button of root.querySelectorAll(".choose")) button.addEventListener("click", () => chooser.click());
+  chooser.addEventListener("change", () => {
+    open(chooser.files[0]);
+    chooser.value = ""; // so that the same file can be chosen again
+  });
+  document.addEventListener("paste", (event) => {
+    const file = isInView() && event.clipboardData.files[0];
+    if (!file) return;
+    event.preventDefault();
+    open(file);
+  });
+  takeDrops(element, open, (isHeld) => root.classList.toggle("dropping", isHeld));
+  find(".go").addEventListener("click", start);
+  find(".stop").addEventListener("click", stop);
+  find(".take").addEventListener("click", () => toExplore(last.state));
+  show();
+  follow({ props, watch }, (value) => receive(value || {}));
+  watchOpening(element, () => trigger("opened", { chosen: before?.model ?? (chosen ? about.model : "") }));
+}

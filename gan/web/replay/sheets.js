@@ -1,0 +1,125 @@
+// The sample sheets of one or two runs, and a loupe over one face of them.
+import { count, duration } from "./scale.js";
+
+const COLUMNS = 8; // of a sheet: seeds 0 to 63, row by row
+const LEAST_SIDE = 896; // pixels of the canvas: whole-number enlargement keeps pixels sharp, and CSS fits the rest
+
+// runs: see runs.js; moment: now, in images seen.
+export function buildSheets(root, runs, moment) {
+  const find = (selector) => root.querySelector(selector);
+  const figures = [...root.querySelectorAll(".sheet")];
+  const loupe = find(".loupe");
+  const shown = figures.map(() => ""); // what each canvas shows
+  let hovered = null;
+  let kept = null; // faces of the sheets: slot and seed
+
+  function render() {
+    for (const [i, slot] of runs.slots.entries()) drawSheet(slot, i);
+    drawLoupe();
+  }
+
+  function drawSheet(slot, i) {
+    const figure = figures[i];
+    const sheet = runs.sheetAt(slot);
+    const picture = runs.pictureOf(slot, sheet);
+    figure.querySelector(".when").textContent = sheet ? caption(slot, sheet) : "";
+    const state = JSON.stringify([slot.name, Boolean(slot.data), sheet, picture === undefined, picture === null]);
+    if (shown[i] === state) return;
+    shown[i] = state;
+    const canvas = figure.querySelector("canvas");
+    const none = figure.querySelector(".none");
+    none.hidden = Boolean(sheet) && picture !== null;
+    none.textContent = sheet ? `Sheet ${sheet[0]} is damaged` : slot.data ? "No sample sheet yet" : "";
+    figure.querySelector(".name").textContent = slot.name;
+    figure.dataset.sheet = sheet ? sheet[0] : "";
+    const label = sheet && `Pictures of the seeds 0 to 63 by ${slot.name} after ${count(sheet[1])} images`;
+    canvas.setAttribute("aria-label", label ?? "No sheet");
+    if (!picture) return; // while it is on its way, the sheet before stays
+    const side = picture.width * Math.max(1, Math.ceil(LEAST_SIDE / picture.width));
+    if (canvas.width !== side) canvas.width = canvas.height = side;
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture, 0, 0, side, side);
+  }
+
+  function caption(slot, [, images, , epoch, seconds]) {
+    const parts = [`${count(images)} images`];
+    if (epoch !== null) parts.push(`epoch ${epoch.toFixed(2)}`);
+    if (seconds !== null) parts.push(duration(seconds));
+    return parts.join(" · ") + (moment() > slot.data.images_seen + 0.5 ? " (its end)" : "");
+  }
+
+  // Keeps a face under the loupe; null lets it go.
+  function keep(face) {
+    kept = face;
+    if (face === null) hovered = null;
+    drawLoupe();
+  }
+
+  function drawLoupe() {
+    const face = kept || hovered;
+    const pictures = runs.slots.map((slot) => runs.pictureOf(slot, runs.sheetAt(slot)));
+    loupe.hidden = !face || !pictures[0];
+    for (const figure of figures) figure.querySelector(".cell").hidden = !face;
+    if (loupe.hidden) return;
+    const column = face.seed % COLUMNS;
+    const row = Math.floor(face.seed / COLUMNS);
+    for (const figure of figures) {
+      const place = { left: `${(100 * column) / COLUMNS}%`, top: `${(100 * row) / COLUMNS}%` };
+      Object.assign(figure.querySelector(".cell").style, place);
+    }
+    [...loupe.querySelectorAll("canvas")].forEach((canvas, i) => {
+      canvas.hidden = !pictures[i] || !runs.slots[i].name;
+      if (!canvas.hidden) copyTile(canvas, pictures[i], pictures[i].width / COLUMNS, column, row);
+    });
+    loupe.classList.toggle("kept", Boolean(kept));
+    loupe.querySelector(".seed").textContent = `seed ${face.seed}`;
+    loupe.querySelector(".pin").textContent = kept ? "click it again to let go" : "click to keep it";
+    const link = loupe.querySelector(".open");
+    link.hidden = !kept;
+    link.href = `?${new URLSearchParams({ model: runs.slots[0].name, seed: face.seed })}`;
+    placeLoupe(figures[face.slot], column, row);
+  }
+
+  // Below or above its face, and never beyond the sides.
+  function placeLoupe(figure, column, row) {
+    const frame = figure.querySelector(".frame");
+    const size = frame.clientWidth / COLUMNS;
+    const wide = loupe.offsetWidth;
+    const left = frame.offsetLeft + figure.offsetLeft + column * size + size / 2 - wide / 2;
+    loupe.style.left = `${Math.max(0, Math.min(find(".sheets").clientWidth - wide, left))}px`;
+    const top = figure.offsetTop + row * size;
+    loupe.style.top = `${row < COLUMNS / 2 ? top + size + 8 : top - loupe.offsetHeight - 8}px`;
+  }
+
+  figures.forEach((figure, slot) => {
+    const canvas = figure.querySelector("canvas");
+    const faceAt = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const cell = (share) => Math.max(0, Math.min(COLUMNS - 1, Math.floor(share * COLUMNS)));
+      const row = cell((event.clientY - box.top) / box.height);
+      return { slot, seed: row * COLUMNS + cell((event.clientX - box.left) / box.width) };
+    };
+    const hover = (face) => {
+      hovered = face;
+      if (!kept) drawLoupe();
+    };
+    canvas.addEventListener("pointermove", (event) => hover(faceAt(event)));
+    canvas.addEventListener("pointerleave", () => hover(null));
+    canvas.addEventListener("click", (event) => {
+      const face = faceAt(event);
+      keep(kept?.seed === face.seed ? null : face);
+    });
+  });
+
+  return { figures, render, keep };
+}
+
+// One tile of a picture, in about as many pixels as the canvas has on the screen.
+export function copyTile(canvas, picture, size, column, row) {
+  const side = size * Math.max(1, Math.round((canvas.clientWidth * 2) / size)) || size;
+  if (canvas.width !== side) canvas.width = canvas.height = side;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(picture, column * size, row * size, size, size, 0, 0, side, side);
+}
