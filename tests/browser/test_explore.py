@@ -59,7 +59,7 @@ def test_a_face_is_there_at_once_and_says_what_it_is(page, site):
     assert "small" in page.get_attribute(PICTURE, "alt")
     expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
     expect(page.locator("#stage .speed")).to_contain_text(
-        re.compile(r"16 × 16 pixels from 20 numbers\s+[\d.]+ ms a frame")
+        re.compile(r"16 × 16 pixels from 20 numbers\s+[\d.]+ ms a frame"), use_inner_text=True
     )
     natural = page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth")
     assert natural == 32  # 16, doubled by a better filter than the browser's

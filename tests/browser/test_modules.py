@@ -82,7 +82,7 @@ def test_the_picture_of_a_hostile_model_holds_nothing_but_text(run):
         const main = document.querySelector("main");
         m.showFace(main, face, drawn, true, note);
         return [main.querySelectorAll("img, script").length, main.querySelector("img").alt,
-            main.querySelector(".note").textContent, main.querySelector(".facts").textContent.replace(/\\s+/g, " ")];
+            main.querySelector(".note").textContent, main.querySelector(".facts").innerText.replace(/\\s+/g, " ")];
     }"""
     pictures, alt, note, facts = run("explore/picture.js", shown, [javascript(face), drawn, HOSTILE])
     assert (pictures, note) == (1, HOSTILE)
@@ -97,7 +97,7 @@ def test_the_picture_changes_in_its_place_and_says_what_is_not_known(run):
         m.showFace(main, face, drawn, true, "a note");
         const image = main.querySelector("img");
         m.showFace(main, face, {...drawn, about: {size: 8, numbers: 9, training: true}}, false);
-        const [note, facts] = [main.querySelector(".note"), main.querySelector(".facts").textContent];
+        const note = main.querySelector(".note"), facts = main.querySelector(".facts").innerText.replace(/\\s+/g, " ");
         return [image === main.querySelector("img"), image.width, note.hidden, note.textContent, facts,
             main.querySelector(".pixels") !== null, {...main.querySelector(".picture").dataset}];
     }"""

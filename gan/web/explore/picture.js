@@ -2,29 +2,48 @@
 import { fill, html } from "../shared/html.js";
 import { changes, origin, toQuery } from "../shared/state.js";
 
-const FRAME = html`<p class="note" role="status" hidden></p><div class="picture"><img decoding="sync"></div><div class="facts"></div>`;
+const JUDGE = "The discriminator, the network that the generator learned to fool, judges this picture";
+const FRAME = html`<p class="note" role="status" hidden> </p>
+  <div class="picture"><img decoding="sync"></div>
+  <div class="facts">
+    <div class="critic" title="${JUDGE}"><span>Critic</span><span class="meter"><i></i></span>
+      <span><b class="percent"> </b> sure that it is a real picture</span></div>
+    <p class="no-critic" hidden>There is no critic that could judge this picture.</p>
+    <p class="speed"><span><span class="size"> </span><span class="live" hidden>still training</span></span>
+      <span><b class="milliseconds"> </b> ms a frame</span></p>
+  </div>`;
 
 // drawn: what an engine gives; smooth: it was enlarged without visible pixels; note: a sentence above, none if empty.
+// For each picture only values change: new elements would let the browser look through all styles again.
 export function showFace(element, face, drawn, smooth, note = "") {
   if (!element.querySelector(".picture img")) fill(element, FRAME);
-  const picture = element.querySelector(".picture");
-  const image = picture.querySelector("img");
-  const { size } = drawn.about;
+  const find = (selector) => element.querySelector(selector);
+  const write = (selector, text) => {
+    find(selector).firstChild.data = text;
+  };
+  const { size, numbers, training } = drawn.about;
+  const image = find("img");
   image.src = drawn.picture;
   image.width = image.height = size;
   const changed = changes(face) ? `, ${changes(face)} sliders moved` : "";
   image.alt = `Picture that ${face.model} draws for ${origin(face)}${changed}`;
+  const picture = find(".picture");
   picture.classList.toggle("pixels", !smooth);
-  // No face of the grid is one with a latent of its own.
   Object.assign(picture.dataset, {
     face: JSON.stringify(face),
     query: toQuery(face),
-    seed: face.latent ? "" : face.seed,
+    seed: face.latent ? "" : face.seed, // no face of the grid is one with a latent of its own
   });
-  const said = element.querySelector(".note");
-  if (said.textContent !== note) said.textContent = note;
-  said.hidden = !note;
-  fill(element.querySelector(".facts"), facts(drawn));
+  write(".note", note);
+  find(".note").hidden = !note;
+  const percent = `${Math.round(100 * drawn.score)} %`;
+  find(".critic").hidden = drawn.score === null;
+  find(".no-critic").hidden = drawn.score !== null;
+  find(".meter i").style.width = percent.replace(" ", "");
+  write(".percent", percent);
+  write(".size", `${size} × ${size} pixels from ${numbers} numbers`);
+  find(".live").hidden = !training;
+  write(".milliseconds", drawn.milliseconds.toFixed(1));
   return picture.dataset;
 }
 
@@ -32,18 +51,4 @@ export function showFace(element, face, drawn, smooth, note = "") {
 export function showNotice(element, text) {
   const parts = text.split(/`([^`]+)`/).map((part, i) => (i % 2 ? html`<code>${part}</code>` : part));
   fill(element, html`<div class="picture notice" role="alert"><p>${parts}</p></div><div class="facts"></div>`);
-}
-
-function facts({ score, milliseconds, about }) {
-  const training = about.training && html`<span class="live">still training</span>`;
-  return html`${critic(score)}<p class="speed"><span>${about.size} × ${about.size} pixels from ${about.numbers} numbers${training}</span>
-    <span><b>${milliseconds.toFixed(1)}</b> ms a frame</span></p>`;
-}
-
-function critic(score) {
-  if (score === null) return html`<p class="critic">There is no critic that could judge this picture.</p>`;
-  const percent = Math.round(100 * score);
-  return html`<div class="critic" title="The discriminator, the network that the generator learned to fool, judges this picture">
-    <span>Critic</span><span class="meter"><i style="width:${percent}%"></i></span>
-    <span><b>${percent} %</b> sure that it is a real picture</span></div>`;
 }
