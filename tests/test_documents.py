@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from examples import ENDPOINTS, drawn_photo
+from huggingface_hub import metadata_load
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,6 +48,19 @@ def test_the_readme_is_short():
 def test_a_card_is_one_page(path):
     """All of its words, those of tables too."""
     assert words(body(path)) <= MOST_WORDS_OF_A_CARD
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
+def test_the_hub_can_read_a_card(path):
+    known = metadata_load(path)
+    assert known["pipeline_tag"] == "unconditional-image-generation" and known["library_name"] == "pytorch"
+    assert known["license"] == "cc-by-sa-3.0" or known["license_link"].startswith("https://")
+
+
+def test_the_hub_can_read_the_space():
+    known = metadata_load(ROOT / "README.md")
+    assert known["sdk"] == "gradio" and (ROOT / known["app_file"]).is_file()
+    assert f"gradio>={'.'.join(known['sdk_version'].split('.')[:2])}" in read(ROOT / "requirements.txt")
 
 
 def test_the_page_s_pictures_are_small():
@@ -85,11 +99,16 @@ class Parsed(BaseException):
     """The command line was understood: what follows is work."""
 
 
+def blocks(path: Path, language: str) -> list[str]:
+    """The blocks of code of one language; "" is those that name none."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", body(path), re.MULTILINE | re.DOTALL)
+    return [code for named, code in found if named == language]
+
+
 def commands(path: Path) -> set[str]:
     """Every line that calls Python: of blocks without a language, and in the text."""
-    text = body(path)
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    lines = [line for block in blocks(path, "") for line in block.splitlines()]
+    lines += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", body(path))
     return {line.strip() for line in lines if re.match(r"(python|torchrun) ", line.strip())}
 
 
@@ -144,12 +163,10 @@ def test_a_wrong_command_is_seen(monkeypatch):
 # ---- snippets -------------------------------------------------------------------------------------------------------
 
 
-def snippets(path: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", body(path), re.MULTILINE | re.DOTALL)
-
-
 SNIPPETS = {
-    f"{path.relative_to(ROOT).as_posix()} {n}": code for path in DOCUMENTS for n, code in enumerate(snippets(path))
+    f"{path.relative_to(ROOT).as_posix()} {n}": code
+    for path in DOCUMENTS
+    for n, code in enumerate(blocks(path, "python"))
 }
 
 
