@@ -190,8 +190,14 @@ def test_a_film_is_downloaded_and_another_given_up_while_it_is_made(page, site, 
     bar = page.get_by_role("progressbar", name="Film being made")
     expect(bar).to_be_visible()
     expect(page.locator("[data-format=webp]")).to_be_disabled()
-    page.wait_for_function("Number(document.querySelector('#morph-viewer .bar').getAttribute('aria-valuenow')) > 0")
-    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    page.wait_for_function(  # and clicks at once: the film may be made before another request comes
+        """() => {
+            const begun = Number(document.querySelector("#morph-viewer .bar").getAttribute("aria-valuenow")) > 0;
+            if (begun) document.querySelector("#morph-viewer .cancel").click();
+            return begun;
+        }"""
+    )
     expect(page.locator(".kept")).to_have_text("Given up.")
     expect(bar).to_be_hidden()
     set_slider(page, "Frames", 8)
