@@ -58,6 +58,7 @@ def test_a_face_is_there_at_once_and_says_what_it_is(page, site):
     expect(page.locator("h1")).to_have_text("GAN Faces")
     assert "small" in page.get_attribute(PICTURE, "alt")
     expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
+    expect(page.locator("#stage .no-critic")).to_be_hidden()
     expect(page.locator("#stage .speed")).to_contain_text(
         re.compile(r"16 × 16 pixels from 20 numbers\s+[\d.]+ ms a frame"), use_inner_text=True
     )
