@@ -8,6 +8,8 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
+from glob import glob
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -149,3 +151,17 @@ def test_front_door(tiny_run):
     assert images.shape == (16, 16, 16, 3) and images.dtype == np.uint8
     assert np.array_equal(images, gan.sample(gan.load_generator(tiny_run), seed=7, n=16))
     assert isinstance(generator.config, gan.GANConfig)
+
+
+def test_everything_that_the_package_needs_is_installed_with_it():
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["gan"]
+    data = {
+        root / "gan" / name for pattern in patterns for name in glob(pattern, root_dir=root / "gan", recursive=True)
+    }
+    files = [file for file in (root / "gan").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    for file in files:
+        assert file.suffix == ".py" or file in data, file
+        assert file.suffix != ".py" or (file.parent / "__init__.py").exists(), f"{file.parent} is no package"
+    assert set(project["project"]["dynamic"]) == {"version", "dependencies", "optional-dependencies"}
