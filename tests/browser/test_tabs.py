@@ -29,6 +29,25 @@ def test_a_tab_that_is_opened_before_the_first_face_waits_for_the_links_model(pa
     expect(chosen(page, tab)).to_have_value("runs/tiny")
 
 
+@pytest.mark.parametrize("tab", CHOICES)
+def test_a_tab_whose_script_comes_late_begins_then(browser, site, tab):
+    page = browser.new_page()
+    held, scripts = [], f"**/web/*/{tab.lower()}/**"
+    page.route(scripts, lambda route: held.append(route))
+    page.goto(f"{site.url}/?model=runs/tiny")
+    page.wait_for_selector("#stage .picture img")
+    page.get_by_role("tab", name=tab).click()
+    page.wait_for_timeout(300)
+    assert held and chosen(page, tab).input_value() == ""
+    page.route(scripts, lambda route: route.continue_())
+    for route in held:
+        route.continue_()
+    expect(chosen(page, tab)).to_have_value("runs/tiny")
+    begun = {"Morph": ".strip button >> nth=0", "Photo": ".size:text('16')", "Replay": ".sheet[data-sheet='11']"}
+    expect(page.locator(f"#{tab.lower()}-viewer {begun[tab]}")).to_be_attached()
+    page.close()
+
+
 def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_place_of_its_own(browser, site):
     page = browser.new_page()
     page.goto(site.url)

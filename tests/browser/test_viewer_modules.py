@@ -109,7 +109,8 @@ WITH_RUNS = """async (m, plan) => {
     const runs = m.buildRuns({
         async ask(name, { name: run, stamp, sheets: wanted }) {
             asked.push([name, run, wanted ?? stamp]);
-            if (plan.later) await new Promise((resolve) => setTimeout(resolve, plan.later[run] ?? 0));
+            const [slow, of] = plan.slow ?? [];
+            if (slow === name && of === run) await new Promise((resolve) => setTimeout(resolve, 30));
             if (plan.silent === asked.length) return { problem: "silence", unanswered: true };
             if (name === "replay_run") return stamp === "s" ? { unchanged: true } : { stamp: "s", sheets };
             const sent = wanted.slice(0, plan.fits ?? 9);
@@ -124,9 +125,10 @@ WITH_RUNS = """async (m, plan) => {
     for (const names of plan.choose) {
         runs.choose(names);
         const refreshed = runs.refresh();
-        if (!plan.later) await refreshed;
+        if (plan.slow) await new Promise((resolve) => setTimeout(resolve, 10));
+        else await refreshed;
     }
-    await new Promise((resolve) => setTimeout(resolve, plan.later ? 80 : 0));
+    if (plan.slow) await new Promise((resolve) => setTimeout(resolve, 80));
     const [slot] = runs.slots;
     const pictures = sheets.map((sheet) => runs.pictureOf(slot, sheet)).map((found) => found?.width ?? String(found));
     return { asked, calls, pictures, failed: runs.failed, again: runs.again, shown: runs.sheetAt(slot)?.[0] };
@@ -150,10 +152,12 @@ def test_what_did_not_fit_into_an_answer_is_asked_again(run):
     assert [sheets for name, _, sheets in found["asked"] if name == "replay_sheets"] == [[2], [0, 1], [1]]
 
 
-def test_of_a_run_that_is_no_longer_shown_nothing_is_taken(run):
-    found = run(RUNS, WITH_RUNS, {"choose": [["slow", ""], ["fast", ""]], "later": {"slow": 30}})
-    assert ["replay_sheets", "slow", [2]] not in found["asked"]
-    assert ["replay_sheets", "fast", [2]] in found["asked"] and found["pictures"] == [8, "null", 8]
+@pytest.mark.parametrize("late", ["replay_run", "replay_sheets"])
+def test_of_a_run_that_is_no_longer_shown_nothing_is_taken(run, late):
+    found = run(RUNS, WITH_RUNS, {"choose": [["old", ""], ["new", ""]], "slow": [late, "old"], "fits": 1})
+    assert [name for name, of, _ in found["asked"] if of == "old"][-1] == late
+    assert found["pictures"] == [8, "null", 8]
+    assert found["calls"].count("arrived") == 3  # of the new one
 
 
 @pytest.mark.parametrize("silent", [1, 2])
@@ -283,6 +287,34 @@ def test_seeds_go_on_in_another_model_and_latents_stay(run):
 def test_random_seeds_are_short_enough_to_read_out(run):
     seeds = run(SEEDS, "(m) => [...Array(50)].map(m.randomSeed)")
     assert all(0 <= seed < 1e6 and seed == int(seed) for seed in seeds) and len(set(seeds)) > 40
+
+
+def test_a_film_that_waits_for_its_turn_says_so_and_is_kept_in_the_end(run):
+    tell = """(m) => {
+        const main = document.querySelector("main"), sent = [], said = [];
+        main.innerHTML = `<div data-formats="webp"><div class="formats"><button data-format="webp">WebP</button>
+            <button data-format="mp4">MP4</button></div><div class="progress"><div class="bar"><i></i></div></div>
+            <button class="cancel"></button><p class="kept"></p></div>`;
+        const root = main.firstElementChild, [webp, mp4] = root.querySelectorAll(".formats button");
+        const download = m.buildDownload(root, (name, detail) => sent.push(detail), () => ({ side: 256 }));
+        download.allow(true);
+        webp.click();
+        const [{ asked, number }] = sent, file = { name: "a.webp", type: "image/webp", content: "AAAA" };
+        const progress = root.querySelector(".progress");
+        for (const told of [{ waiting: "Next in a moment." }, { share: 0.5 }, file]) {
+            download.receive({ problem: "An old one.", number: number - 1 }); // of one that was given up
+            download.receive({ ...told, number });
+            said.push([root.querySelector(".kept").textContent, progress.hidden, webp.disabled]);
+        }
+        return [asked, mp4.hidden, said];
+    }"""
+    asked, unknown_hidden, said = run("morph/download.js", tell)
+    assert asked == {"side": 256, "format": "webp"} and unknown_hidden
+    assert said == [
+        ["Next in a moment.", False, True],
+        ["Making WebP, 256 pixels…", False, True],
+        ["Saved a.webp, 0 kB", True, False],
+    ]
 
 
 # ---- what they share ------------------------------------------------------------------------------------------------
