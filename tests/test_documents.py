@@ -8,6 +8,7 @@ import os
 import re
 import runpy
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def understood(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         patched.setattr(sys, "argv", [program, *options])
         patched.syspath_prepend((ROOT / program).parent)
         patched.delitem(sys.modules, f"{program}.__main__", raising=False)
+        before = signal.getsignal(signal.SIGINT)  # which train.py takes for itself, and tests that follow need
         try:
             runpy.run_module(program, run_name="__main__") if module else runpy.run_path(program, run_name="__main__")
         except Parsed:
@@ -139,6 +141,8 @@ def understood(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
             if end.code == 0 and "--help" in options:
                 return
             raise
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 FOUND = {line: path for path in DOCUMENTS + CARDS + NOTES for line in sorted(commands(path))}
