@@ -1,4 +1,4 @@
-"""What is done with model folders: `python -m gan metrics | card | directions | encoder | projection | classifier`.
+"""What is done with model folders: `python -m gan metrics | card | directions | encoder | projection | ...`.
 
 Each command is a module of `gan.commands`, imported when it is asked for, as PyTorch takes seconds to import.
 """
@@ -20,6 +20,7 @@ COMMANDS = {
     "encoder": "train the network that guesses a picture's latent vector",
     "projection": "measure how near pictures come in a model's latent space",
     "classifier": "train one of the project's own classifiers, and judge it",
+    "export": "write models for the browser",
 }
 
 

@@ -172,6 +172,7 @@ class GrownPicture(nn.Module):
     def __init__(self, base: nn.Module, levels: list[PictureLevel]) -> None:
         super().__init__()
         self.base, self.levels = base, nn.ModuleList(levels)
+        self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear")
         self.register_load_state_dict_pre_hook(_not_grown_yet)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
@@ -179,7 +180,7 @@ class GrownPicture(nn.Module):
         picture = self.base(x)
         for level in self.levels:
             x = level.features(x, z)
-            picture = functional.interpolate(picture, scale_factor=2, mode="bilinear") + level.picture(x, z)
+            picture = self.enlarge(picture) + level.picture(x, z)
         return picture
 
 

@@ -20,7 +20,7 @@ from gan.models import Generator, GrownPicture, Layers, Residual
 
 MOST = 2.0  # psi
 _COARSE = 16  # pixels: the side of the largest activations that are pulled; the mean of finer ones is a blur
-_STEP = 0.25  # of psi, between those that are measured; what lies between them is interpolated
+STEP = 0.25  # of psi, between those that are measured; what lies between them is interpolated
 _GAIN = 4.0  # at most, up or down: a channel that hardly varies in the typical picture would become noise
 
 
@@ -37,7 +37,7 @@ class Truncation:
 
     def __init__(self, generator: Generator, z: Tensor) -> None:
         self._stem, self._z = generator.stem, z
-        self._first, *self._others = _parts(generator)
+        self._first, *self._others = parts_of(generator)
         self._means: list[Tensor] = []  # after each part but the last, per pixel
         self._moments: list[tuple[Tensor, Tensor]] = []  # there, per channel
         self._corrections: dict[int, list[tuple[Tensor, Tensor]]] = {}
@@ -75,8 +75,8 @@ class Truncation:
         """
         for _ in self.measure(psi):
             pass
-        below = (psi / _STEP).floor().long()
-        share = _wide(psi / _STEP - below)
+        below = (psi / STEP).floor().long()
+        share = _wide(psi / STEP - below)
         x = self._first(self._stem(z), z)
         for site, part in enumerate(self._others):
             ends = [[self._corrections[level][site] for level in (below + up).tolist()] for up in (0, 1)]
@@ -86,9 +86,30 @@ class Truncation:
             x = part(self._pulled(x, site, _wide(psi)) * gain + shift, z * psi[:, None])
         return x
 
+    def constants(self) -> list[tuple[Tensor | None, Tensor, Tensor]]:
+        """All that drawing at any psi takes, for each place between two of `parts_of` the generator.
+
+        Returns:
+            The mean (C, H, W) that activations are pulled towards, None where they are not, and the gain and the shift
+            (levels, C) at psi = 0, `STEP`, 2 `STEP`, ... `MOST`; between two levels they are interpolated.
+        """
+        levels = range(round(MOST / STEP) + 1)
+        for _ in self.measure(STEP * torch.tensor(levels[:-1])):
+            pass
+        found = []
+        for site, mean in enumerate(self._means):
+            gain, shift = (
+                torch.stack([self._corrections[level][site][kind].flatten() for level in levels]) for kind in (0, 1)
+            )
+            found.append((mean if self._is_pulled(site) else None, gain, shift))
+        return found
+
     def _pulled(self, x: Tensor, site: int, psi: Tensor | float) -> Tensor:
         mean = self._means[site]
-        return mean + psi * (x - mean) if site == 0 or mean.shape[-1] <= _COARSE else x
+        return mean + psi * (x - mean) if self._is_pulled(site) else x
+
+    def _is_pulled(self, site: int) -> bool:
+        return site == 0 or self._means[site].shape[-1] <= _COARSE
 
     def _measure_plain(self) -> Iterator[None]:
         """Means and moments of all sites without truncation."""
@@ -103,8 +124,8 @@ class Truncation:
         self._moments, self._means = moments, means
 
     def _measure(self, level: int) -> Iterator[None]:
-        """For each site the gain and shift (C, 1, 1) that bring its channels back, at psi = level * `_STEP`."""
-        psi, found = level * _STEP, []
+        """For each site the gain and shift (C, 1, 1) that bring its channels back, at psi = level * `STEP`."""
+        psi, found = level * STEP, []
         with torch.inference_mode():
             x = self._stem(self._z)
         x = yield from _by_layers(self._first, x, self._z)
@@ -122,7 +143,7 @@ class Truncation:
 
 def _levels(psi: Tensor) -> set[int]:
     """Of the measured truncations those that each psi lies between."""
-    below = (psi / _STEP).floor().long().tolist()
+    below = (psi / STEP).floor().long().tolist()
     return {*below, *(level + 1 for level in below)}
 
 
@@ -135,8 +156,8 @@ def _by_layers(part: Layers, x: Tensor, z: Tensor) -> Iterator[None]:
     return x
 
 
-def _parts(generator: Generator) -> list[Layers]:
-    """The layers, cut after each upsampling but the last one, whose output is the picture; at least two parts."""
+def parts_of(generator: Generator) -> list[Layers]:
+    """Its layers, cut after each upsampling but the last one, whose output is the picture; at least two parts."""
     layers = generator.layers
     kinds = (nn.ConvTranspose2d, Residual, GrownPicture)
     upsampling = [i for i, layer in enumerate(layers) if isinstance(layer, kinds)]

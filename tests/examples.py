@@ -145,5 +145,5 @@ COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
     "projection": lambda m, copy, out: f"{copy} --data drawn:40 --images 2 --steps 1 --save".split(),
     "card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
-# no model folder, or minutes of work
-NOT_TRIED = {"classifier", "directions", "encoder"}
+# no model folder, or much work
+NOT_TRIED = {"classifier", "directions", "encoder", "export"}

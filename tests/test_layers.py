@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "films": {CORE, "data"},
     "latent": {CORE, "data", "metrics"},
     "report": {CORE, "metrics", "latent"},
-    "commands": {CORE, "data", "metrics", "latent", "report"},
+    "export": {CORE, "metrics", "latent"},
+    "commands": {CORE, "data", "metrics", "latent", "report", "export"},
     "web": set(),
     "ui": {CORE, "data", "metrics", "latent", "films", "report"},
 }

@@ -72,7 +72,7 @@ def little_work(monkeypatch):
     """As many pictures as it takes to go through every line, and no more."""
     for module, name, value in (
         (arithmetic_server, "_LOOKED_AT", 16), (arithmetic_server, "_TRIED", 2), (explore_server, "GRID_FACES", 4),
-        (arithmetic_server, "GRID_FACES", 4), (photo_server, "STEPS", 2), (projection, "_CANDIDATES", 4),
+        (arithmetic_server, "GRID_FACES", 4), (photo_server, "STEPS", 2), (projection, "CANDIDATES", 4),
         (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_film, "MAX_FRAMES", 2),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

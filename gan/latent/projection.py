@@ -34,12 +34,12 @@ from gan.sampling import latents, to_uint8
 STEPS = 100
 MAX_STEPS = 1000
 LARGEST_Z = 4.0  # of one number of a normal z, which passes it once in 16,000
-_LEARNING_RATE = 0.2  # Adam's, at its highest
-_BETAS = (0.9, 0.99)
-_WARM_UP = 5  # steps
+LEARNING_RATE = 0.2  # Adam's, at its highest
+BETAS = (0.9, 0.99)
+WARM_UP = 5  # steps
 _FEATURE_WEIGHT = 0.05  # of the squared feature distance, against the pixels' mean squared error (range 4)
 _PRIOR_WEIGHT = 0.002  # of z's mean square where z is normal: an unlikely z draws no face any more
-_CANDIDATES = 64  # seeds to begin from where there is no encoder: the nearest of them
+CANDIDATES = 64  # seeds to begin from where there is no encoder: the nearest of them
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def descend(
     with torch.no_grad():
         z = _guess(encoder, images) if encoder else _nearest_seeds(folded, judge)
     z = _bounded(z.clone(), config).requires_grad_(True)
-    optimizer = torch.optim.Adam([z], _LEARNING_RATE, betas=_BETAS)
+    optimizer = torch.optim.Adam([z], LEARNING_RATE, betas=BETAS)
     best: Moment | None = None
     for step in range(steps + 1):
         with torch.enable_grad():
@@ -193,7 +193,7 @@ def descend(
         best = _best(best, now)
         yield best
         if step < steps:
-            optimizer.param_groups[0]["lr"] = _LEARNING_RATE * _schedule(step, steps)
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * _schedule(step, steps)
             optimizer.step()
             with torch.no_grad():
                 _bounded(z, config)
@@ -212,19 +212,41 @@ class _Judge:
             self.classifier = classifier
             with torch.no_grad():
                 self.features = classifier.features(images)
-            self.lengths = self.features.norm(dim=1).clamp_min(1e-6)
 
     def __call__(self, step: int, z: Tensor, drawn: Tensor) -> Moment:
-        pixels = (drawn - self.images).square().mean(dim=(1, 2, 3))
-        loss, distance = pixels, torch.full_like(pixels, math.nan)
-        if self.classifier:
-            # The root has no finite slope at 0, where the search would best end.
-            squared = (self.classifier.features(drawn) - self.features).square().sum(dim=1) / self.lengths.square()
-            loss, distance = loss + _FEATURE_WEIGHT * squared, squared.sqrt()
-        if self.normal:
-            loss = loss + _PRIOR_WEIGHT * z.square().mean(dim=1)
+        features = (self.classifier.features(drawn), self.features) if self.classifier else None
+        loss, pixels, squared = loss_of(z, drawn, self.images, features, self.normal)
+        distance = torch.full_like(pixels, math.nan) if squared is None else squared.sqrt()
         psnr = 10 * torch.log10(4 / pixels.clamp_min(1e-10))
         return Moment(step, z.detach().clone(), drawn.detach(), loss, psnr.detach(), distance.detach())
+
+
+def loss_of(
+    z: Tensor, drawn: Tensor, images: Tensor, features: tuple[Tensor, Tensor] | None, normal: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What the descent minimises, for each of N pictures.
+
+    Args:
+        z: (N, z_dim).
+        drawn: (N, C, H, W), what the generator draws of it.
+        images: (N, C, H, W), what is looked for.
+        features: (N, F) of both; None compares pixels alone.
+        normal: whether z should be likely under a normal distribution.
+
+    Returns:
+        (N,) the loss; (N,) the mean squared error of pixels; (N,) the squared distance of features over the squared
+        length of those that are looked for, None without features.
+    """
+    pixels = (drawn - images).square().mean(dim=(1, 2, 3))
+    loss, squared = pixels, None
+    if features:
+        seen, wanted = features
+        # Its root has no finite slope at 0, where the search would best end.
+        squared = (seen - wanted).square().sum(dim=1) / wanted.norm(dim=1).clamp_min(1e-6).square()
+        loss = loss + _FEATURE_WEIGHT * squared
+    if normal:
+        loss = loss + _PRIOR_WEIGHT * z.square().mean(dim=1)
+    return loss, pixels, squared
 
 
 def _best(best: Moment | None, now: Moment) -> Moment:
@@ -254,7 +276,7 @@ def _guess(encoder: Encoder, images: Tensor) -> Tensor:
 
 def _nearest_seeds(generator: Generator, judge: _Judge) -> Tensor:
     """z: (N, z_dim), of seeds, each picture's nearest by its loss."""
-    z = latents(generator.config, range(_CANDIDATES)).to(judge.images.device)
+    z = latents(generator.config, range(CANDIDATES)).to(judge.images.device)
     losses = []
     for one, drawn in zip(z, generator(z), strict=True):
         losses.append(judge(0, one[None], drawn[None]).loss)
@@ -263,9 +285,13 @@ def _nearest_seeds(generator: Generator, judge: _Judge) -> Tensor:
 
 def _bounded(z: Tensor, config: GANConfig) -> Tensor:
     """z within what its distribution gives, in place."""
-    largest = 1.0 if config.z_distribution == "uniform" else LARGEST_Z
-    return z.clamp_(-largest, largest)
+    return z.clamp_(-largest_z(config), largest_z(config))
+
+
+def largest_z(config: GANConfig) -> float:
+    """What no number of a z that is searched for passes, either way."""
+    return 1.0 if config.z_distribution == "uniform" else LARGEST_Z
 
 
 def _schedule(step: int, steps: int) -> float:
-    return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))

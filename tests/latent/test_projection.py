@@ -57,7 +57,7 @@ def test_generated_pictures_recover_themselves(generator):
 
 
 def test_the_best_moment_is_kept(generator, monkeypatch):
-    monkeypatch.setattr(projection, "_LEARNING_RATE", 3.0)  # jumps about
+    monkeypatch.setattr(projection, "LEARNING_RATE", 3.0)  # jumps about
     wanted = pictures_of(generator)
     losses = torch.stack([moment.loss for moment in descend(generator, wanted, steps=30)])
     assert (losses[1:] <= losses[:-1]).all() and (losses[1:] == losses[:-1]).any()

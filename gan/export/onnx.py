@@ -1,0 +1,209 @@
+"""A model folder -> a folder of files for the browser: its networks as ONNX, and what a page has to know of it.
+
+    python -m gan export weights/faces64 --out site/models
+
+writes site/models/faces64/model.json and the files that it names. Each file's name holds a digest of its content, so
+that a browser may keep it for good; model.json is written last, and what an earlier one named is removed after it.
+
+Weights are stored in float16 and computed with in float32, where that changes no pixel by more than a grey level. What
+is written has been compared with PyTorch: model.json says how far they are apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan import run
+from gan.export.conversion import Part, check_libraries, greatest, grey_levels, in_parts, in_words, written
+from gan.export.networks import Critic, FirstGuess, Picture, Recognition, Search
+from gan.files import atomic_path, remove_leftovers, write_text
+from gan.latent import projection
+from gan.latent.directions import KINDS, REACH, load_directions
+from gan.latent.encoder import load_encoder
+from gan.metrics.classifier import Classifier, classifier_for
+from gan.models import Generator
+from gan.sampling import latents, truncation_of
+from gan.weights import load_discriminator, load_hashed
+
+log = logging.getLogger(__name__)
+
+FILE = "model.json"
+FORMAT_VERSION = 1
+MOST_PSI = 1.5  # of the truncations that are compared: beyond it every generator leaves what it was trained on
+SEEDS = 100  # that are compared
+_SCORE = "sigmoid of the critic's logit for the picture rounded to 8 bits, in the graph"
+_NETWORKS = ("generator", "critic", "encoder", "classifier", "search")
+
+
+def export(folder: str | Path, out: Path) -> Path:
+    """Write a model for the browser.
+
+    Args:
+        folder: of the model, or its name on the Hugging Face Hub, as for `gan.load_generator`.
+        out: a folder, made where there is none; the model gets a folder of its name in it.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        gan.export.conversion.ExportError: what writes ONNX is not installed, or what came out does not draw the same.
+        gan.run.RunError: the model folder cannot be used.
+        gan.metrics.classifier.ClassifierError: the classifier of such pictures is missing or damaged.
+        OSError: `out` cannot be written to.
+    """
+    check_libraries()
+    folder = run.local_folder(folder)
+    name = folder.resolve().name
+    facts, parts = _facts_and_parts(folder)
+    contents: dict[str, bytes] = {}
+    for kind, part in parts.items():
+        content, weights, apart = written(f"{name}'s {kind}", part)
+        file = f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}.onnx"
+        contents[file] = content
+        facts["networks"][kind] = {
+            "file": file,
+            "bytes": len(content),
+            "integrity": "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            "inputs": list(part.inputs),
+            "outputs": list(part.outputs),
+            "weights": weights,
+            "differences": {what: float(f"{difference:.3g}") for what, difference in apart.items()},
+            **part.note,
+        }
+        log.info("%s: %s, %s bytes, %s; from PyTorch %s", name, file, f"{len(content):,}", weights, in_words(apart))
+    return _save(out / name, {"format_version": FORMAT_VERSION, "name": name, **facts}, contents)
+
+
+def _facts_and_parts(folder: Path) -> tuple[dict, dict[str, Part]]:
+    """What model.json says but for the files, and the networks by name; those that the folder lacks are left out."""
+    info = run.read_info(folder)
+    config = info.config
+    generator, weights = load_hashed(folder)
+    classifier = classifier_for(config)
+    directions = list(load_directions(folder).values()) if (folder / run.DIRECTIONS_FILE).exists() else []
+    vectors = np.stack([d.vector.numpy() for d in directions]) if directions else np.zeros((0, config.z_dim))
+    facts = {
+        "weights": weights,
+        "preset": config.preset,
+        "image_size": config.image_size,
+        "channels": config.channels,
+        "z_dim": config.z_dim,
+        "z_distribution": config.z_distribution,
+        "data": {
+            "kind": info.data.kind,
+            "words": info.data.words,
+            "terms": [{"name": part.name, "terms": part.terms} for part in info.all_parts],
+        },
+        "truncation": {"plain": 1.0, "most": MOST_PSI},
+        "directions": {
+            "reach": REACH,
+            "kinds": list(KINDS),
+            "names": [{"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)}
+                      for d in directions],
+            "vectors": base64.b64encode(vectors.astype("<f4").tobytes()).decode(),  # (names, z_dim) float32
+        },
+        "search": {
+            "steps": projection.STEPS,
+            "learning_rate": projection.LEARNING_RATE,  # Adam's, times min(1, (step + 1) / warm_up) and half a cosine
+            "betas": list(projection.BETAS),
+            "warm_up": projection.WARM_UP,
+            "largest_z": projection.largest_z(config),
+            "candidates": projection.CANDIDATES,  # seeds, of which the nearest is where it begins without an encoder
+        },
+        "networks": {},
+    }  # fmt: skip
+    z = latents(config, range(SEEDS))
+    pictures = in_parts(generator, z)[0]
+    parts = {"generator": _generator(generator, z, pictures)}
+    if (folder / run.CRITIC_FILE).exists():
+        parts["critic"] = _critic(Critic(load_discriminator(folder)), pictures)
+    if (folder / run.ENCODER_FILE).exists():
+        parts["encoder"] = _encoder(FirstGuess(load_encoder(folder)), generator, pictures)
+    parts["classifier"] = _classifier(classifier, pictures)
+    parts["search"] = _search(generator, classifier, z, pictures)
+    return facts, parts
+
+
+def _generator(generator: Generator, z: Tensor, pictures: Tensor) -> Part:
+    """Compared at psi = 1, and each seed at three others that cover all from 0 to `MOST_PSI` together."""
+    all_psi = torch.linspace(0, MOST_PSI, len(z))
+    tries = [(torch.ones(len(z)), pictures)]
+    for shift in (0, len(z) // 3, 2 * len(z) // 3):
+        psi = all_psi.roll(shift)
+        tries.append((psi, in_parts(truncation_of(generator), z, psi)[0]))
+
+    def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
+        return {"grey_levels": max(grey_levels(session(z, psi)[0], wanted) for psi, wanted in tries)}
+
+    return Part(Picture(generator), ("z", "psi"), ("picture",), (z[:2], torch.ones(2)), apart)
+
+
+def _critic(network: Critic, pictures: Tensor) -> Part:
+    wanted = in_parts(network, pictures)[0]
+
+    def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
+        return {"score": greatest(session(pictures)[0] - wanted)}
+
+    return Part(network, ("picture",), ("score",), (pictures[:2],), apart, {"score": _SCORE})
+
+
+def _encoder(network: FirstGuess, generator: Generator, pictures: Tensor) -> Part:
+    """Compared by the pictures that are drawn of its guesses."""
+    wanted = in_parts(lambda part: generator(network(part)), pictures)[0]
+
+    def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
+        return {"grey_levels": grey_levels(in_parts(generator, *session(pictures))[0], wanted)}
+
+    return Part(network, ("picture",), ("z",), (pictures[:2],), apart)
+
+
+def _classifier(classifier: Classifier, pictures: Tensor) -> Part:
+    wanted = in_parts(classifier.probabilities, pictures)[0]
+
+    def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
+        return {"probability": greatest(session(pictures)[1] - wanted)}
+
+    note = {"labels": list(classifier.labels), "exclusive": classifier.exclusive, "hash": classifier.hash}
+    network = Recognition(classifier, pictures.shape[-1])
+    return Part(network, ("picture",), ("features", "probabilities"), (pictures[:2],), apart, note)
+
+
+def _search(generator: Generator, classifier: Classifier, z: Tensor, pictures: Tensor) -> Part:
+    """Compared with autograd, each seed on its way to the next one's picture."""
+    network = Search(generator, classifier)
+    targets = pictures.roll(1, dims=0)
+    features = in_parts(classifier.features, targets)[0]
+    gradients = in_parts(network, z, targets, features)[-1]
+
+    def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
+        picture, *_, gradient = session(z, targets, features)
+        share = (gradient - gradients).norm(dim=1) / gradients.norm(dim=1).clamp_min(1e-12)
+        return {"grey_levels": grey_levels(picture, pictures), "gradient": greatest(share)}
+
+    names = ("z", "target", "target_features")
+    return Part(network.traced(), names, Search.OUTPUTS, network.example, apart)
+
+
+def _save(folder: Path, facts: dict, contents: dict[str, bytes]) -> Path:
+    """Write the networks, then model.json, which makes them the model's; then remove those that it does not name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in contents.items():
+        with atomic_path(folder / file) as temporary:
+            temporary.write_bytes(content)
+    write_text(folder / FILE, json.dumps(facts, indent=1) + "\n")
+    remove_leftovers(folder)
+    for path in folder.glob("*.onnx"):
+        if path.name not in contents and re.fullmatch(rf"({'|'.join(_NETWORKS)})-[0-9a-f]{{12}}\.onnx", path.name):
+            path.unlink()
+    return folder
