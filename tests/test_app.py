@@ -23,7 +23,8 @@ from serving import free_port, make_models, serve
 import app
 from gan import load_generator, sample
 from gan.latent.attributes import Effect
-from gan.latent.directions import FILE, Direction, save_directions
+from gan.latent.directions import Direction, save_directions
+from gan.run import DIRECTIONS_FILE
 from gan.sampling import latents
 from gan.ui.state import Face
 from gan.ui.values import encode_latent
@@ -106,7 +107,7 @@ def test_directions_are_listed_and_move_the_picture(client, site):
         same = Image.open(client.predict(model="small", latent=encode_latent(z), api_name="/generate"))
         assert np.abs(np.asarray(moved).astype(int) - np.asarray(same)).max() <= 1
     finally:
-        (folder / FILE).unlink()
+        (folder / DIRECTIONS_FILE).unlink()
 
 
 def test_grid_draws_seeds_row_by_row(client):

@@ -23,7 +23,6 @@ from gan import run
 from gan.films import replay, replay_film
 from gan.history import snapshots
 from gan.latent import projection, projection_report
-from gan.latent.encoder import FILE as ENCODER
 from gan.ui import arithmetic_server, explore_server, photo_server
 from gan.ui.library import Library
 
@@ -120,8 +119,8 @@ def test_a_model_goes_through_every_command(model, tmp_path, monkeypatch, capsys
         said = capsys.readouterr().err
         if name == "train" and not starts:
             assert status == 2 and f"has no {run.CRITIC_FILE}, which a training needs" in said
-        elif name == "projection" and not (model.folder / ENCODER).exists():
-            assert status == 2 and f"{ENCODER} is missing" in said
+        elif name == "projection" and not (model.folder / run.ENCODER_FILE).exists():
+            assert status == 2 and f"{run.ENCODER_FILE} is missing" in said
         else:
             assert status == 0, (name, said)
     assert not starts or run.read_info(tmp_path / "out").start.model == model.name

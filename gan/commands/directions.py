@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gan.latent.directions import FILE, KINDS, find_for_run
+from gan.latent.directions import KINDS, find_for_run
 from gan.report.measured import sliders
+from gan.run import DIRECTIONS_FILE
 
 ABOUT = "Find what the sliders of a model can be, and write it to its folder."
 
@@ -21,6 +22,6 @@ def execute(options: argparse.Namespace) -> int:
     for folder in options.folders:
         directions = find_for_run(folder)
         kinds = {kind: sum(direction.kind == kind for direction in directions) for kind in KINDS}
-        print(f"{folder / FILE}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+        print(f"{folder / DIRECTIONS_FILE}: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
         print(sliders(directions))
     return 0

@@ -6,9 +6,10 @@ import argparse
 import math
 from pathlib import Path
 
-from gan.latent.encoder import FILE, Encoder
+from gan.latent.encoder import Encoder
 from gan.latent.encoder_training import DEFAULT_IMAGES, JUDGED_SEEDS, Recipe, encode_for_run
 from gan.models import count_parameters
+from gan.run import ENCODER_FILE
 
 ABOUT = (
     "Train the network that guesses a picture's latent vector, and write it to its model's folder. "
@@ -35,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     encoder = encode_for_run(options.folder, recipe, device=options.device, precision=options.precision)
     figures = encoder.facts["figures"]
     print(
-        f"{options.folder / FILE}: {count_parameters(Encoder(encoder.config)):,} parameters, "
+        f"{options.folder / ENCODER_FILE}: {count_parameters(Encoder(encoder.config)):,} parameters, "
         f"{encoder.facts['images_seen']:,} images in {encoder.facts['seconds'] / 60:.1f} minutes; "
         f"guesses of {len(JUDGED_SEEDS)} unseen pictures: PSNR {figures['psnr']:.1f} dB, error of z "
         f"{figures['z_error']:.2f}"

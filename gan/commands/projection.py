@@ -12,10 +12,11 @@ from gan.data.images import describe_sources
 from gan.files import write_text
 from gan.latent.encoder import load_encoder
 from gan.latent.projection import MAX_STEPS, STEPS
-from gan.latent.projection_report import FILE, FORMAT_VERSION, IMAGES, measure
+from gan.latent.projection_report import FORMAT_VERSION, IMAGES, measure
 from gan.metrics.classifier import classifier_for
 from gan.metrics.held_out import load_split
 from gan.report.measured import photographs
+from gan.run import PROJECTION_FILE
 from gan.weights import load_hashed
 
 ABOUT = "Measure how near held-out pictures, and generated ones fed back, come in a model's latent space."
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--images", type=int, default=IMAGES, help="pictures of each kind (default: %(default)s)")
     add("--steps", type=int, default=STEPS, help="gradient steps (default: %(default)s)")
     add("--json", action="store_true", help="print the figures as JSON instead of a table")
-    add("--save", action="store_true", help=f"write them to the folder's {FILE} too")
+    add("--save", action="store_true", help=f"write them to the folder's {PROJECTION_FILE} too")
     add("--sheet", type=Path, metavar="FILE", help="write a picture: pictures, guesses, results")
 
 
@@ -58,7 +59,7 @@ def execute(options: argparse.Namespace) -> int:
     }
     print(json.dumps(figures, indent=2) if options.json else photographs(figures))
     if options.save:
-        write_text(options.folder / FILE, json.dumps(figures, indent=2) + "\n")
+        write_text(options.folder / PROJECTION_FILE, json.dumps(figures, indent=2) + "\n")
     if options.sheet:
         Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(options.sheet)
     return 0

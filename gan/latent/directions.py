@@ -38,7 +38,6 @@ from gan.weights import load_hashed, weights_hash
 log = logging.getLogger(__name__)
 
 REACH = 3.0  # a slider's end, either way
-FILE = run.DIRECTIONS_FILE
 FORMAT_VERSION = 1
 PRINCIPAL = 16  # of each kind
 ATTRIBUTE, SEFA, GANSPACE = KINDS = ("attribute", "sefa", "ganspace")
@@ -79,7 +78,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
     """
     folder = run.local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
-    path, command = folder / FILE, shell_command("python", "-m", "gan", "directions", folder)
+    path, command = folder / run.DIRECTIONS_FILE, shell_command("python", "-m", "gan", "directions", folder)
     again = f"run `{command}` again"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
@@ -88,7 +87,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
         return [{"vectors": torch.Size((len(facts["directions"]), z_dim))}]
 
     try:
-        tensors, facts = read_tensors(folder, FILE, shapes, key=_FACTS)
+        tensors, facts = read_tensors(folder, run.DIRECTIONS_FILE, shapes, key=_FACTS)
         found = [_direction(*pair) for pair in zip(facts["directions"][:_MOST], tensors["vectors"], strict=False)]
         generator = facts["generator"]
     except FileNotFoundError:
@@ -136,7 +135,7 @@ def save_directions(
         ],
     }
     vectors = torch.stack([direction.vector for direction in directions]).half().contiguous()
-    save_tensors(folder / FILE, {"vectors": vectors}, facts, key=_FACTS)
+    save_tensors(folder / run.DIRECTIONS_FILE, {"vectors": vectors}, facts, key=_FACTS)
 
 
 def find_directions(generator: Generator, classifier: Classifier | None = None) -> list[Direction]:

@@ -20,7 +20,6 @@ from gan.files import read_tensors, reason, save_tensors
 from gan.terminal import shell_command
 from gan.weights import packed_weights, shapes_of, weights_hash
 
-FILE = run.ENCODER_FILE
 FORMAT_VERSION = 1
 WIDTHS = (32, 64, 128, 192)  # channels of its convolutions, as many as halve the picture to 4 pixels or fewer
 
@@ -65,7 +64,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     """
     folder = run.local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
-    path, again = folder / FILE, f"`{shell_command('python', '-m', 'gan', 'encoder', folder)}` trains one"
+    path, again = folder / run.ENCODER_FILE, f"`{shell_command('python', '-m', 'gan', 'encoder', folder)}` trains one"
 
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
@@ -73,7 +72,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
         return [shapes_of(Encoder, config)]
 
     try:
-        weights, facts = read_tensors(folder, FILE, shapes)
+        weights, facts = read_tensors(folder, run.ENCODER_FILE, shapes)
         generator = facts["generator"]
     except FileNotFoundError:
         raise run.RunError(f"{path} is missing: {again}") from None
@@ -94,4 +93,4 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
 def save_encoder(folder: Path, encoder: Encoder) -> None:
     """Write an encoder to its generator's folder, weights in float16, `encoder.facts` in the metadata."""
     facts = {"format_version": FORMAT_VERSION, **encoder.facts}
-    save_tensors(Path(folder) / FILE, packed_weights(encoder), facts)
+    save_tensors(Path(folder) / run.ENCODER_FILE, packed_weights(encoder), facts)

@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from gan.config import GANConfig
 from gan.errors import GanError
-from gan.latent.encoder import FILE, Encoder, save_encoder
+from gan.latent.encoder import Encoder, save_encoder
 from gan.machine import pick_bf16, pick_device
 from gan.models import Generator, fold
+from gan.run import ENCODER_FILE
 from gan.sampling import latents
 from gan.terminal import stop_signals
 from gan.weights import load_hashed
@@ -179,7 +180,7 @@ def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
     generator, fingerprint = load_hashed(folder)
     encoder = train_encoder(generator, recipe, **options)
     if not encoder.facts["images_seen"]:
-        raise EncoderError(f"stopped before the first batch: {folder / FILE} is left as it was")
+        raise EncoderError(f"stopped before the first batch: {folder / ENCODER_FILE} is left as it was")
     encoder.facts |= {
         "generator": fingerprint,
         "figures": judge_encoder(encoder, generator),

@@ -21,7 +21,6 @@ from gan.models import Generator
 from gan.sampling import generate, image_grid, latents, to_uint8
 from gan.weights import weights_hash
 
-FILE = run.PROJECTION_FILE
 FORMAT_VERSION = 1
 IMAGES = 100  # of each kind
 WANTED_BETTER = 0.95  # share of the photographs that the steps bring nearer in both ways
@@ -111,7 +110,7 @@ def measure(
 def read_figures(folder: Path) -> dict | None:
     """What was measured and saved in a folder; None where nothing was, or of other weights."""
     try:
-        figures = parse_json(read_inside(folder, FILE, MOST_JSON_BYTES))
+        figures = parse_json(read_inside(folder, run.PROJECTION_FILE, MOST_JSON_BYTES))
         return figures if figures["generator"] == weights_hash(folder) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -45,7 +45,6 @@ IMAGES = 5000  # on each side
 LEAST_IMAGES = 8
 PATCH_IMAGES = 2048  # of these, for the sliced Wasserstein distance, which is slow
 NEIGHBOUR_SEEDS = range(20)
-FILE = run.METRICS_FILE
 CROP = "aligned 178x218 pictures: the 128x128 around x=89, y=121; others: the centre square; Lanczos"
 
 
@@ -317,9 +316,9 @@ def read_metrics(folder: str | Path) -> dict[str, dict]:
     Raises:
         MetricError: a damaged file, or a newer format.
     """
-    path = Path(folder) / FILE
+    path = Path(folder) / run.METRICS_FILE
     try:
-        content = parse_json(read_inside(folder, FILE, MOST_JSON_BYTES))
+        content = parse_json(read_inside(folder, run.METRICS_FILE, MOST_JSON_BYTES))
         if content["format_version"] > FORMAT_VERSION:
             raise MetricError(f"{path} has format {content['format_version']}: update the code to read it")
         results = {str(int(size)): _result(found) for size, found in content["results"].items()}
@@ -354,11 +353,11 @@ def save_metrics(folder: str | Path, result: dict) -> None:
     """
     if result["weights"] != (held := weights_hash(folder)):
         raise MetricError(
-            f"{Path(folder) / FILE} is left as it was: the figures are of the weights {result['weights']}, and "
-            f"{run.MODEL_FILE} now holds {held}; measure again when its training has ended"
+            f"{Path(folder) / run.METRICS_FILE} is left as it was: the figures are of the weights {result['weights']}, "
+            f"and {run.MODEL_FILE} now holds {held}; measure again when its training has ended"
         )
     results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == held} | {
         str(result["protocol"]["size"]): result
     }
     content = {"format_version": FORMAT_VERSION, "results": results}
-    write_text(Path(folder) / FILE, json.dumps(content, indent=1) + "\n")
+    write_text(Path(folder) / run.METRICS_FILE, json.dumps(content, indent=1) + "\n")

@@ -20,7 +20,6 @@ from gan.history import read_history, samples
 from gan.latent.directions import load_directions
 from gan.latent.projection_report import read_figures
 from gan.metrics.figures import FIGURES
-from gan.metrics.judge import FILE as METRICS_FILE
 from gan.metrics.judge import MetricError, read_metrics
 from gan.report import details, facts, table
 
@@ -43,7 +42,7 @@ def write_card(folder: Path) -> None:
         card = _card(folder, measured, outdated=bool(results) and not measured, has_details=bool(full))
     except (KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError) as error:
         raise MetricError(
-            f"{folder / METRICS_FILE} lacks what a card is written from ({type(error).__name__} {error}): "
+            f"{folder / run.METRICS_FILE} lacks what a card is written from ({type(error).__name__} {error}): "
             "measure again with --save"
         ) from error
     if full:

@@ -40,17 +40,22 @@ class Watch:
         self._peak = max(self._peak, row["diversity"])
         troubles = {
             # Relative to the run's own best: an untrained generator is uniform too, and no collapse.
-            f"collapse: generated pictures differ only {row['diversity']:.0%} as much as real ones": (
-                self._peak > 0.3 and row["diversity"] < 0.4 * self._peak
+            "collapse": (
+                self._peak > 0.3 and row["diversity"] < 0.4 * self._peak,
+                f"generated pictures differ only {row['diversity']:.0%} as much as real ones",
             ),
-            f"dead discriminator: it scores real and generated alike, and its loss of {row['loss_d']:.2f} is no better "
-            f"than the {self._guessing:.2f} of guessing": (
-                row["loss_d"] > self._dead and abs(row["d_real"] - row["d_fake"]) < _ALIKE
+            "dead discriminator": (
+                row["loss_d"] > self._dead and abs(row["d_real"] - row["d_fake"]) < _ALIKE,
+                f"it scores real and generated alike, and its loss of {row['loss_d']:.2f} is no better than the "
+                f"{self._guessing:.2f} of guessing",
             ),
-            f"discriminator too strong: it hardly errs, with a loss of {row['loss_d']:.4f} where guessing is "
-            f"{self._guessing:.2f}, and has nothing left to learn or to teach": row["loss_d"] < self._strong,
+            "discriminator too strong": (
+                row["loss_d"] < self._strong,
+                f"it hardly errs, with a loss of {row['loss_d']:.4f} where guessing is {self._guessing:.2f}, and has "
+                "nothing left to learn or to teach",
+            ),
         }
-        found = [text for text, present in troubles.items() if self._raised(text.split(":")[0], present, row)]
+        found = [f"{name}: {words}" for name, (present, words) in troubles.items() if self._raised(name, present, row)]
         self._before = row["images_seen"]
         return found
 

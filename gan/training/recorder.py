@@ -281,7 +281,7 @@ class Recorder:
 
     def _save_weights(self, trainer: Trainer) -> Generator:
         generator = trainer.generator_to_show(self.images_seen)
-        save_weights(self.folder / "model.safetensors", generator)
+        save_weights(self.folder / run.MODEL_FILE, generator)
         save_weights(self.folder / run.CRITIC_FILE, trainer.discriminator)
         return generator
 

@@ -1,6 +1,6 @@
 """A - B + C for the Morph tab: faces to begin with, the pictures of the equation, and all of it as one PNG.
 
-What a stranger's browser or script sends is checked here; what cannot be is raised as one of `gan.ui.tab.OURS`.
+What a stranger's browser or script sends is checked here; what cannot be is raised as a `GanError`.
 """
 
 from __future__ import annotations

@@ -17,13 +17,23 @@ import torch
 from torch import nn
 
 from gan.config import GANConfig
-from gan.latent.directions import FILE as DIRECTIONS
 from gan.latent.directions import Direction, load_directions
-from gan.latent.encoder import FILE as ENCODER
 from gan.latent.encoder import Encoder, load_encoder
 from gan.machine import computes_bf16
 from gan.models import Discriminator, Generator, fold
-from gan.run import CRITIC_FILE, MODEL_FILE, RunError, RunInfo, is_training, read_info, snapshot_file
+from gan.run import (
+    CONFIG_FILE,
+    CRITIC_FILE,
+    DIRECTIONS_FILE,
+    ENCODER_FILE,
+    HISTORY_FILE,
+    MODEL_FILE,
+    RunError,
+    RunInfo,
+    is_training,
+    read_info,
+    snapshot_file,
+)
 from gan.sampling import latents
 from gan.ui.places import breathe, locked, price
 from gan.ui.values import short
@@ -43,7 +53,7 @@ _OPEN_MILLISECONDS, _MEGABYTE_MILLISECONDS = 20.0, 30.0  # of loading a network:
 _LOOK_SECONDS = 1.0  # a model that was there this recently is not looked for again: a slider asks 30 times a second
 MOST_MULTIPLICATIONS = 5e9  # for one picture or one judgement: about a second
 MOST_MAP = 2**22  # numbers of one picture in one layer: averages for the truncation take 64 pictures at a time
-_MARKS = ("config.json", "model.safetensors", "history.csv")  # any of them makes a folder a model's, whole or not
+_MARKS = (CONFIG_FILE, MODEL_FILE, HISTORY_FILE)  # any of them makes a folder a model's, whole or not
 
 
 @dataclass(frozen=True)
@@ -175,8 +185,8 @@ class Library:
             RunError: no such model.
         """
         folder = self.entry(name).folder
-        path = folder / DIRECTIONS
-        key = (_stamp(path), _stamp(folder / "config.json"), _stamp(folder / MODEL_FILE))
+        path = folder / DIRECTIONS_FILE
+        key = (_stamp(path), _stamp(folder / CONFIG_FILE), _stamp(folder / MODEL_FILE))
         known = self._directions.get(path)
         if known is None or known[0] != key:
             try:
@@ -191,10 +201,10 @@ class Library:
         """The encoder of a model; raises `RunError`, also where there is none, or one of other weights."""
         folder = self.entry(name).folder
         # Whether it fits is a question of both files.
-        key = (_stamp(folder / ENCODER), _stamp(folder / MODEL_FILE))
+        key = (_stamp(folder / ENCODER_FILE), _stamp(folder / MODEL_FILE))
         known = self._encoders.get(folder)
         if known is None or known[0] != key:
-            price(_load_milliseconds(folder / ENCODER))
+            price(_load_milliseconds(folder / ENCODER_FILE))
             breathe()
             try:
                 known = key, load_encoder(folder)
@@ -208,7 +218,7 @@ class Library:
         return known[1]
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
-        stamp = (_stamp(folder / "config.json"), _stamp(folder / "model.safetensors"))
+        stamp = (_stamp(folder / CONFIG_FILE), _stamp(folder / MODEL_FILE))
         if folder not in self._checked or self._checked[folder][0] != stamp:
             info, problem = _examine(folder)
             self._checked[folder] = (stamp, info, problem and _without_place(problem, folder))
@@ -216,7 +226,7 @@ class Library:
 
     def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
         path = folder / file
-        key = (path, _stamp(path), _stamp(folder / "config.json"))
+        key = (path, _stamp(path), _stamp(folder / CONFIG_FILE))
         if network := self._known(key):
             return network
         known, said = self._refused.get(path, (None, ""))
@@ -313,7 +323,7 @@ def _in_training(folder: Path) -> bool:
     """
     if (told := is_training(folder)) is not None:
         return told
-    written = _stamp(folder / "history.csv")
+    written = _stamp(folder / HISTORY_FILE)
     if written is None or not os.path.isdir(folder / "checkpoint"):  # shipped models have no checkpoint
         return False
     card = _stamp(folder / "README.md")

@@ -1,7 +1,7 @@
 """What the Morph tab's browser side may ask of the server, each answer as plain JSON.
 
 The page holds which faces are chosen, and sends them all each time; the server remembers nothing. Every argument
-comes from a stranger's browser and is checked and bounded here; what cannot be is raised as one of `gan.ui.tab.OURS`.
+comes from a stranger's browser and is checked and bounded here; what cannot be is raised as a `GanError`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A visitor's picture is held in memory while it is worked on, and nowhere else: it comes as data in a request, never as
 a file, which Gradio would keep on its disk. Every argument comes from a stranger's browser and is checked here; what
-cannot be is raised as one of `gan.ui.tab.OURS`.
+cannot be is raised as a `GanError`.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gan.errors import GanError
+
 T = TypeVar("T")
 
 QUICK = 100.0  # milliseconds: the dearest work of the quick place
@@ -39,7 +41,7 @@ _NOTICE = 0.25  # seconds between two looks at whether somebody still waits for 
 _WAITS = 0.5  # seconds without a beginning, after which the visitor is told so
 
 
-class Busy(RuntimeError):
+class Busy(GanError, RuntimeError):
     """There is no place for this work; the message says why, and what to do."""
 
 

@@ -1,7 +1,7 @@
 """What the Replay tab's browser side may ask of the server, each answer as plain JSON.
 
 Every argument comes from a stranger's browser: names are looked up in the library, numbers are bounded, and what takes
-long is done once for all and one at a time. What cannot be is raised as one of `gan.ui.tab.OURS`.
+long is done once for all and one at a time. What cannot be is raised as a `GanError`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from gan.files import read_inside, reason
 from gan.films.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
 from gan.history import read_sheet, samples, snapshots
-from gan.run import RunError
+from gan.run import HISTORY_FILE, RunError
 from gan.ui.drawing import file_answer, latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
@@ -77,7 +77,7 @@ class ReplayServer:
             {"stamp", "unchanged": True} where nothing is new, else what gan/web/replay draws.
         """
         entry = self._entry(asked.get("name"))
-        parts = [_stamp(entry.folder / part) for part in ("history.csv", "samples", "snapshots")]
+        parts = [_stamp(entry.folder / part) for part in (HISTORY_FILE, "samples", "snapshots")]
         stamp = f"{entry.in_training} {entry.problem} {parts}"
         if asked.get("stamp") == stamp:
             return {"stamp": stamp, "unchanged": True}
@@ -210,11 +210,11 @@ class ReplayServer:
     def _file(self, entries: Sequence[Entry], kind: str, logarithmic: bool) -> bytes:
         if kind == "csv":
             try:
-                return read_inside(entries[0].folder, "history.csv", MAX_FILE_BYTES)
+                return read_inside(entries[0].folder, HISTORY_FILE, MAX_FILE_BYTES)
             except OSError as error:
                 raise RunError(f"{entries[0].name} has no history.csv to send ({reason(error)}).") from error
         runs = tuple((entry.folder, entry.name) for entry in entries)
-        stamps = tuple((_stamp(folder / "history.csv"), _stamp(folder / "samples")) for folder, _ in runs)
+        stamps = tuple((_stamp(folder / HISTORY_FILE), _stamp(folder / "samples")) for folder, _ in runs)
         price(_PNG_MILLISECONDS if kind == "png" else _FILM_MILLISECONDS)
         with locked(_making):
             return _export(runs, stamps, kind, logarithmic)

@@ -1,6 +1,6 @@
 """What all tabs share: how the server answers a browser or a client, whatever happens.
 
-An error of ours (`OURS`) is told as it is: it is a sentence for the visitor. Anything else that is raised goes into
+A `GanError` is told as it is: it is a sentence for the visitor. Anything else that is raised goes into
 the log as a traceback under a short reference, and the visitor is told one sentence with that reference.
 
     server_functions=[function(server.replay_run)]            what the browser's scripts may ask: dict in, dict out
@@ -22,22 +22,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import gradio as gr
 from gradio.context import LocalContext
 
-from gan.data.photo import PhotoError
-from gan.films.encode import ExportError
-from gan.metrics.classifier import ClassifierError
-from gan.run import RunError
+from gan.errors import GanError
 from gan.ui import limits, places
-from gan.ui.values import FaceError
 
-OURS = (places.Busy, ClassifierError, ExportError, FaceError, PhotoError, RunError)
 WAITING = "The server works for others just now: yours is next in a moment."
 _GONE = "Nobody waited for this answer any more."
 _log = logging.getLogger(__name__)
 
 
 def sentence(error: Exception) -> str:
-    """What a visitor is told of an error; of one that is not of `OURS` the traceback is logged."""
-    if isinstance(error, OURS):
+    """What a visitor is told of an error; of one that is no `GanError` the traceback is logged."""
+    if isinstance(error, GanError):
         return str(error)
     reference = secrets.token_hex(3)
     _log.error("Unforeseen, reference %s", reference, exc_info=error)

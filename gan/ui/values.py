@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan.errors import GanError
 from gan.sampling import MAX_SEED
 
 MAX_DIMENSIONS = 1024
@@ -19,7 +20,7 @@ MAX_NAME = 40  # characters of a direction's name
 _DECIMALS = 3  # what is kept of a value, so that a link restores exactly what was shown
 
 
-class FaceError(ValueError):
+class FaceError(GanError, ValueError):
     """A state that cannot be used; the message says what was given and what was expected."""
 
 

@@ -1,6 +1,6 @@
 """What runs in the browser: the files of gan/web, read once, and served at a path that names their content.
 
-    gr.HTML(html_template=text("morph/morph.html"), js_on_load=module("morph/film.js"))
+    gr.HTML(html_template=text("morph/morph.html"), js_on_load=module("morph/morph.js", "opened", "make"))
 
 A browser keeps them for good, and never mixes those of two versions: at another digest than its own the server has
 nothing. A page that was opened before the server was started anew has them all already (`head`).

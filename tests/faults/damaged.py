@@ -26,6 +26,7 @@ from serving import serve
 
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
+from gan.errors import GanError
 from gan.files import save_tensors
 from gan.history import MOST_SHEET_SIDE, samples
 from gan.latent.directions import Direction, save_directions
@@ -39,7 +40,6 @@ from gan.ui.library import Library
 from gan.ui.morph_server import MorphServer
 from gan.ui.replay_server import ReplayServer
 from gan.ui.state import Face
-from gan.ui.tab import OURS
 from gan.weights import load_generator, packed_weights, weights_hash
 from tests.faults import Row
 
@@ -426,7 +426,7 @@ class Page:
         """What a browser is answered that asks this."""
         try:
             answer = method(asked)
-        except OURS as error:
+        except GanError as error:
             answer = {"problem": sentence(error)}
         self.answers.append(answer)
         return answer

@@ -23,7 +23,6 @@ from gan.latent import attributes, directions
 from gan.latent.attributes import FACES, Effect, find_attributes
 from gan.latent.directions import (
     ATTRIBUTE,
-    FILE,
     PRINCIPAL,
     REACH,
     Direction,
@@ -38,14 +37,14 @@ from gan.latent.directions import (
 from gan.models import Generator, initialise
 from gan.report.card import write_card
 from gan.report.measured import sliders
-from gan.run import RunError, read_info, write_data
+from gan.run import DIRECTIONS_FILE, RunError, read_info, write_data
 from gan.sampling import generate, latents
 from gan.training import loop
 from gan.ui.library import Library
 from gan.weights import save_weights, weights_hash
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
-SHIPPED = sorted(path.parent for path in WEIGHTS.glob(f"*/{FILE}"))
+SHIPPED = sorted(path.parent for path in WEIGHTS.glob(f"*/{DIRECTIONS_FILE}"))
 EFFECT = Effect(0.1, 0.5, 0.9, "Male", -0.25, 40)
 
 
@@ -300,31 +299,31 @@ def test_the_file_keeps_vectors_names_and_measurements(run_copy):
         same = found[direction.name]
         assert (same.kind, same.effect) == (direction.kind, direction.effect)
         assert torch.equal(same.vector, direction.vector.half().float())
-    with safe_open(run_copy / FILE, "pt") as file:
+    with safe_open(run_copy / DIRECTIONS_FILE, "pt") as file:
         assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(run_copy)
     table = sliders(load_directions(run_copy).values())
     assert table.splitlines()[2:] == ["| Smile | 0.10 | 0.50 | 0.90 | Male -0.25 |"]
     write_card(run_copy)
     assert table in (run_copy / "figures.md").read_text(encoding="utf-8")
     assert "on other pictures: Smile." in (run_copy / "README.md").read_text(encoding="utf-8")
-    (run_copy / FILE).unlink()
+    (run_copy / DIRECTIONS_FILE).unlink()
     write_card(run_copy)
     assert not (run_copy / "figures.md").exists()
     assert "Smile" not in (run_copy / "README.md").read_text(encoding="utf-8")
 
 
 def damage(folder: Path, vectors: torch.Tensor | None = None, **changes) -> None:
-    with safe_open(folder / FILE, "pt") as file:
+    with safe_open(folder / DIRECTIONS_FILE, "pt") as file:
         facts = json.loads(file.metadata()["directions"]) | changes
-    tensors = load_file(folder / FILE) if vectors is None else {"vectors": vectors}
-    save_file(tensors, folder / FILE, {"directions": json.dumps(facts)})
+    tensors = load_file(folder / DIRECTIONS_FILE) if vectors is None else {"vectors": vectors}
+    save_file(tensors, folder / DIRECTIONS_FILE, {"directions": json.dumps(facts)})
 
 
 @pytest.mark.parametrize(
     "harm, message",
     [
-        (lambda folder: (folder / FILE).unlink(), r"missing: `python -m gan directions .*` finds"),
-        (lambda folder: (folder / FILE).write_bytes(b"x" * 40), "cannot be loaded"),
+        (lambda folder: (folder / DIRECTIONS_FILE).unlink(), r"missing: `python -m gan directions .*` finds"),
+        (lambda folder: (folder / DIRECTIONS_FILE).write_bytes(b"x" * 40), "cannot be loaded"),
         (lambda folder: damage(folder, vectors=torch.zeros(2, 9)), "other layers, or of other sizes"),
         (lambda folder: damage(folder, vectors=torch.full((2, 8), torch.nan)), "NaN or infinite"),
         (lambda folder: damage(folder, vectors=torch.zeros(3, 8)), "cannot be loaded"),
@@ -343,10 +342,10 @@ def test_the_command_writes_principal_directions_for_data_that_no_classifier_kno
     assert main(["directions", str(run_copy)]) == 0
     found = load_directions(run_copy)
     assert {d.kind for d in found.values()} == {"sefa", "ganspace"} and len(found) == 16
-    assert f"{run_copy / FILE}: 0 attribute, 8 sefa, 8 ganspace" in capsys.readouterr().out
-    written = (run_copy / FILE).read_bytes()
+    assert f"{run_copy / DIRECTIONS_FILE}: 0 attribute, 8 sefa, 8 ganspace" in capsys.readouterr().out
+    written = (run_copy / DIRECTIONS_FILE).read_bytes()
     assert main(["directions", str(run_copy)]) == 0
-    assert (run_copy / FILE).read_bytes() == written  # same folder, same file
+    assert (run_copy / DIRECTIONS_FILE).read_bytes() == written  # same folder, same file
 
 
 def test_the_command_says_what_is_wrong(tmp_path, capsys):
@@ -382,11 +381,11 @@ def test_a_training_ends_with_directions_and_starting_over_removes_them(tmp_path
     assert not called
     go(data=CELEBA, overwrite=True)
     assert called == [tmp_path / "run"]
-    (tmp_path / "run" / FILE).touch()
+    (tmp_path / "run" / DIRECTIONS_FILE).touch()
     monkeypatch.setattr(loop.run, "write_config", lambda *_: pytest.fail("removed by now"))
     with pytest.raises(pytest.fail.Exception):
         go(data=DRAWN, overwrite=True)
-    assert not (tmp_path / "run" / FILE).exists()
+    assert not (tmp_path / "run" / DIRECTIONS_FILE).exists()
 
 
 def test_directions_that_fail_cost_no_training(tmp_path, tiny_config, pictures, monkeypatch, caplog):
@@ -403,7 +402,7 @@ def test_directions_that_fail_cost_no_training(tmp_path, tiny_config, pictures, 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_shipped_directions_belong_to_their_weights_and_pass(folder):
     found = load_directions(folder)
-    with safe_open(folder / FILE, "pt") as file:
+    with safe_open(folder / DIRECTIONS_FILE, "pt") as file:
         assert json.loads(file.metadata()["directions"])["generator"] == weights_hash(folder), (
             f"python -m gan directions {folder}"
         )
@@ -411,4 +410,4 @@ def test_shipped_directions_belong_to_their_weights_and_pass(folder):
     assert all(d.effect.passes and d.effect.faces >= 16 for d in named)
     assert len(named) >= 8
     assert len(found) - len(named) == 2 * min(PRINCIPAL, read_info(folder).config.z_dim)
-    assert (folder / FILE).stat().st_size < 50_000
+    assert (folder / DIRECTIONS_FILE).stat().st_size < 50_000

@@ -15,10 +15,10 @@ from tiny_runs import go
 from gan import run
 from gan.__main__ import main
 from gan.latent import encoder_training
-from gan.latent.encoder import FILE, Encoder, load_encoder
+from gan.latent.encoder import Encoder, load_encoder
 from gan.latent.encoder_training import Recipe, disturb, encode_for_run, judge_encoder, train_encoder
 from gan.models import Generator
-from gan.run import RunError
+from gan.run import ENCODER_FILE, RunError
 from gan.sampling import latents
 from gan.weights import load_generator, save_weights, weights_hash
 
@@ -93,7 +93,7 @@ def test_it_is_written_and_read_back(run_copy):
     assert loaded.facts["generator"] == weights_hash(run_copy)
     assert loaded.facts["figures"] == judge_encoder(encoder, load_generator(run_copy))
     assert loaded.facts["images_seen"] == 320
-    assert all(t.dtype in (torch.float16, torch.int64) for t in load_file(run_copy / FILE).values())
+    assert all(t.dtype in (torch.float16, torch.int64) for t in load_file(run_copy / ENCODER_FILE).values())
 
 
 def test_an_encoder_of_other_weights_is_told_in_one_sentence(run_copy):
@@ -108,7 +108,7 @@ def test_an_encoder_of_other_weights_is_told_in_one_sentence(run_copy):
 
 def test_a_damaged_file_and_a_newer_format_are_told(run_copy):
     encode_for_run(run_copy, SHORT, device="cpu", precision="fp32", progress=False)
-    path = run_copy / FILE
+    path = run_copy / ENCODER_FILE
     content = path.read_bytes()
     path.write_bytes(content[:1000])
     with pytest.raises(RunError, match="cannot be loaded"):
@@ -187,7 +187,7 @@ def test_the_command(run_copy, capsys):
 
 
 def test_training_anew_removes_the_old_models_encoder(run_copy, tiny_config, pictures):
-    for name in (FILE, "projection.json"):
+    for name in (ENCODER_FILE, "projection.json"):
         (run_copy / name).write_text("of the model before", encoding="utf-8")
     go(tiny_config.replace(epochs=1), pictures, run_copy, overwrite=True)
-    assert not (run_copy / FILE).exists() and not (run_copy / "projection.json").exists()
+    assert not (run_copy / ENCODER_FILE).exists() and not (run_copy / "projection.json").exists()

@@ -212,7 +212,7 @@ def test_the_command_saves_figures_for_the_card(run_copy, monkeypatch, tmp_path,
     encode_for_run(run_copy, Recipe(images=64), device="cpu", precision="fp32", progress=False)
     assert main([*arguments, "--save", "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert "3 pictures each" in capsys.readouterr().out
-    saved = json.loads((run_copy / projection_report.FILE).read_text(encoding="utf-8"))
+    saved = json.loads((run_copy / run.PROJECTION_FILE).read_text(encoding="utf-8"))
     assert saved["generator"] == weights_hash(run_copy) and saved["data"].startswith("drawn faces")
     assert Image.open(tmp_path / "sheet.png").size == (48, 48)
     assert projection_report.read_figures(run_copy) == saved
