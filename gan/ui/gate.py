@@ -2,12 +2,15 @@
 
 A request costs some milliseconds of the interpreter before any work of ours begins, also one that is refused: whoever
 sends hundreds of them would take the time of all others. So only some are let in at a time, of one address only one
-while others come too, and the next is always of the address that has had the least lately.
+while others come too, and the next is always of the address that has had the least lately. The more others come, the
+smaller is the part of the time that one address may have, even where nobody waits just then: whoever comes next shall
+find the server free.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -17,6 +20,8 @@ HELD = 0.05  # seconds after which a request makes room for the next: it waits f
 MOST_WAITING = 200  # requests of one address; a page that is opened sends half of them
 _LATELY = 2.0  # seconds after which half of what an address has had is forgotten
 _ALONE = 1.0  # seconds without requests of others, after which an address need not make room for them
+_ROOM = 0.25  # of the time that is kept free for each other address that comes
+_LEAST = 0.25  # of the time that an address may have, however many others come
 
 
 class Gate:
@@ -27,6 +32,7 @@ class Gate:
         self._waiting: dict[str, deque[asyncio.Future]] = {}
         self._had: dict[str, tuple[float, float]] = {}  # seconds inside, and when they were counted last
         self._seen: dict[str, float] = {}  # when each address asked last
+        self._look: asyncio.TimerHandle | None = None  # when an address that has had its part may come again
 
     async def enter(self, address: str) -> Callable[[], None] | None:
         """Waits until a request of an address may come in; None where too many of its own wait already.
@@ -73,6 +79,9 @@ class Gate:
 
     def _admit(self) -> None:
         now = time.monotonic()
+        if self._look:
+            self._look.cancel()
+            self._look = None
         while may := [address for address in self._waiting if self._may(address, now)]:
             address = min(may, key=lambda address: self._lately(address, now))
             line = self._waiting[address]
@@ -82,12 +91,24 @@ class Gate:
             if not turn.done():
                 self._inside[address] += 1
                 turn.set_result(None)
+        waits = [self._too_soon(address, now) for address in self._waiting if not self._inside[address]]
+        if waits and self._inside.total() < AT_ONCE:
+            self._look = asyncio.get_running_loop().call_later(max(min(waits), 0.001), self._admit)
 
     def _may(self, address: str, now: float) -> bool:
         if self._inside.total() >= AT_ONCE:
             return False
-        alone = not any(other != address and now - seen < _ALONE for other, seen in self._seen.items())
-        return alone or not self._inside[address]
+        return not self._others(address, now) or not (self._inside[address] or self._too_soon(address, now) > 0)
+
+    def _others(self, address: str, now: float) -> int:
+        """How many other addresses come too."""
+        return sum(other != address and now - seen < _ALONE for other, seen in self._seen.items())
+
+    def _too_soon(self, address: str, now: float) -> float:
+        """Seconds until an address has had no more than its part of the time."""
+        part = max(_LEAST, 1 - _ROOM * self._others(address, now))
+        lately = self._lately(address, now)
+        return _LATELY * math.log2(max(lately, 1e-9) / (part * _LATELY / math.log(2)))
 
     def _lately(self, address: str, now: float) -> float:
         had, when = self._had.get(address, (0.0, now))

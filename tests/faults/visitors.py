@@ -64,10 +64,13 @@ def try_once(row: Row, url: str, pid: int, seed: int, visitors: int = VISITORS, 
     before = resident_megabytes(pid)
     with Greedy(url, seed + 1) as greedy:
         beside, _, more = slide(url, stage, visitors, RATE, seconds)
+        during = resident_megabytes(pid)
+    _, _, last = slide(url, stage, visitors, RATE, min(30, seconds))  # what he has left behind comes to its end
     after = resident_megabytes(pid)
-    errors += more + greedy.wrong
+    errors += more + last + greedy.wrong
     row.remark = (
-        f"{percentiles(beside)}, {percentiles(alone)} without him; memory {before:.0f} MB, {after:.0f} after, "
+        f"{percentiles(beside)}, {percentiles(alone)} without him; memory {before:.0f} MB, {during:.0f} while he was "
+        f"there, {after:.0f} half a minute after, "
         f"he asked {greedy.asked:,} times and was told {greedy.refused:,} times that it is too much"
     )
     if after > 1.05 * before:

@@ -127,3 +127,38 @@ def test_one_who_leaves_just_when_it_is_his_turn_takes_no_place_with_him(unhurri
             await door.enter("third")
 
     finished(visit())
+
+
+def test_the_more_others_come_the_less_of_the_time_an_address_has_though_nobody_waits(unhurried, monkeypatch):
+    monkeypatch.setattr(gate, "_LATELY", 0.05)
+
+    async def visit() -> None:
+        door, came = Gate(), []
+        for name in ("one", "two", "three"):
+            (await door.enter(name))()
+        leave = await door.enter("greedy")
+        await asyncio.sleep(0.2)  # all that it may have, and more
+        leave()
+        waiting = asyncio.create_task(enter(door, "greedy", came))
+        await settled()
+        assert not came
+        (await door.enter("one"))()  # finds the server free
+        async with asyncio.timeout(10):
+            (await waiting)()
+        assert came == ["greedy"]  # after a while, though nobody left whom it had waited for
+
+    finished(visit())
+
+
+def test_an_address_alone_has_all_of_the_time(unhurried, monkeypatch):
+    monkeypatch.setattr(gate, "_LATELY", 0.05)
+
+    async def visit() -> None:
+        door = Gate()
+        leave = await door.enter("alone")
+        await asyncio.sleep(0.2)
+        leave()
+        async with asyncio.timeout(0.05):
+            await door.enter("alone")
+
+    finished(visit())
