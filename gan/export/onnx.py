@@ -64,10 +64,11 @@ def export(folder: str | Path, out: Path) -> Path:
     """
     check_libraries()
     folder = run.local_folder(folder)
-    name = folder.resolve().name
-    facts, parts = _facts_and_parts(folder)
+    generator, weights = load_hashed(folder)
+    facts = facts_of(folder, weights)
+    name = facts["name"]
     contents: dict[str, bytes] = {}
-    for kind, part in parts.items():
+    for kind, part in _parts(folder, generator).items():
         content, weights, apart = written(f"{name}'s {kind}", part)
         file = f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}.onnx"
         contents[file] = content
@@ -82,18 +83,22 @@ def export(folder: str | Path, out: Path) -> Path:
             **part.note,
         }
         log.info("%s: %s, %s bytes, %s; from PyTorch %s", name, file, f"{len(content):,}", weights, in_words(apart))
-    return _save(out / name, {"format_version": FORMAT_VERSION, "name": name, **facts}, contents)
+    return _save(out / name, facts, contents)
 
 
-def _facts_and_parts(folder: Path) -> tuple[dict, dict[str, Part]]:
-    """What model.json says but for the files, and the networks by name; those that the folder lacks are left out."""
+def facts_of(folder: Path, weights: str) -> dict:
+    """What model.json says of a model, but for its files.
+
+    Args:
+        weights: their hash.
+    """
     info = run.read_info(folder)
     config = info.config
-    generator, weights = load_hashed(folder)
-    classifier = classifier_for(config)
     directions = list(load_directions(folder).values()) if (folder / run.DIRECTIONS_FILE).exists() else []
     vectors = np.stack([d.vector.numpy() for d in directions]) if directions else np.zeros((0, config.z_dim))
-    facts = {
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": folder.resolve().name,
         "weights": weights,
         "preset": config.preset,
         "image_size": config.image_size,
@@ -123,7 +128,12 @@ def _facts_and_parts(folder: Path) -> tuple[dict, dict[str, Part]]:
         },
         "networks": {},
     }  # fmt: skip
-    z = latents(config, range(SEEDS))
+
+
+def _parts(folder: Path, generator: Generator) -> dict[str, Part]:
+    """The networks by name; those that the folder lacks are left out."""
+    classifier = classifier_for(generator.config)
+    z = latents(generator.config, range(SEEDS))
     pictures = in_parts(generator, z)[0]
     parts = {"generator": _generator(generator, z, pictures)}
     if (folder / run.CRITIC_FILE).exists():
@@ -132,7 +142,7 @@ def _facts_and_parts(folder: Path) -> tuple[dict, dict[str, Part]]:
         parts["encoder"] = _encoder(FirstGuess(load_encoder(folder)), generator, pictures)
     parts["classifier"] = _classifier(classifier, pictures)
     parts["search"] = _search(generator, classifier, z, pictures)
-    return facts, parts
+    return parts
 
 
 def _generator(generator: Generator, z: Tensor, pictures: Tensor) -> Part:
