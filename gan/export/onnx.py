@@ -25,8 +25,19 @@ import torch
 from torch import Tensor
 
 from gan import run
-from gan.export.conversion import Part, check_libraries, greatest, grey_levels, in_parts, in_words, written
+from gan.export.conversion import (
+    MOST,
+    Part,
+    check_libraries,
+    greatest,
+    grey_levels,
+    in_parts,
+    in_words,
+    session_of,
+    written,
+)
 from gan.export.networks import Critic, FirstGuess, Picture, Recognition, Search
+from gan.export.snapshots import kept, numbers, patched, places
 from gan.files import atomic_path, remove_leftovers, write_text
 from gan.latent import projection
 from gan.latent.directions import KINDS, REACH, load_directions
@@ -34,7 +45,7 @@ from gan.latent.encoder import load_encoder
 from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator
 from gan.sampling import latents, truncation_of
-from gan.weights import load_discriminator, load_hashed
+from gan.weights import load_discriminator, load_generator, load_hashed
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +53,11 @@ FILE = "model.json"
 FORMAT_VERSION = 1
 MOST_PSI = 1.5  # of the truncations that are compared: beyond it every generator leaves what it was trained on
 SEEDS = 100  # that are compared
+SNAPSHOT_SEEDS = 20  # likewise, of each snapshot
 _SCORE = "sigmoid of the critic's logit for the picture rounded to 8 bits, in the graph"
-_NETWORKS = ("generator", "critic", "encoder", "classifier", "search")
+_OWN_FILE = re.compile(
+    r"((generator|critic|encoder|classifier|search)-[0-9a-f]{12}\.onnx|snapshot-\d+-[0-9a-f]{12}\.bin)"
+)
 
 
 def export(folder: str | Path, out: Path) -> Path:
@@ -70,20 +84,58 @@ def export(folder: str | Path, out: Path) -> Path:
     contents: dict[str, bytes] = {}
     for kind, part in _parts(folder, generator).items():
         content, weights, apart = written(f"{name}'s {kind}", part)
-        file = f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}.onnx"
-        contents[file] = content
+        told = _told(f"{kind}-{{}}.onnx", content, apart)
+        contents[told["file"]] = content
         facts["networks"][kind] = {
-            "file": file,
-            "bytes": len(content),
-            "integrity": "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            **told,
             "inputs": list(part.inputs),
             "outputs": list(part.outputs),
             "weights": weights,
-            "differences": {what: float(f"{difference:.3g}") for what, difference in apart.items()},
             **part.note,
         }
-        log.info("%s: %s, %s bytes, %s; from PyTorch %s", name, file, f"{len(content):,}", weights, in_words(apart))
+        log.info("%s: %s, %s; from PyTorch %s", name, told["file"], weights, in_words(apart))
+        if kind == "generator":
+            facts["snapshots"], others = _snapshots(folder, content, part.network)
+            contents |= others
     return _save(out / name, facts, contents)
+
+
+def _told(file: str, content: bytes, apart: dict[str, float]) -> dict:
+    """What model.json says of any file; its digest goes into the name."""
+    digest = hashlib.sha256(content)
+    return {
+        "file": file.format(digest.hexdigest()[:12]),
+        "bytes": len(content),
+        "integrity": "sha256-" + base64.b64encode(digest.digest()).decode(),
+        "differences": {what: float(f"{difference:.3g}") for what, difference in apart.items()},
+    }
+
+
+def _snapshots(folder: Path, content: bytes, network: Picture) -> tuple[dict, dict[str, bytes]]:
+    """What model.json says of a run's snapshots, and their files; damaged ones are left out.
+
+    Args:
+        content: the generator's file.
+        network: that it was written of.
+    """
+    where, told, contents = places(content, network), [], {}
+    for number, images_seen in kept(folder):
+        try:
+            generator = load_generator(folder, snapshot=number)
+        except run.RunError as error:
+            log.warning("left out: %s", error)
+            continue
+        z = latents(generator.config, range(SNAPSHOT_SEEDS))
+        part = _generator(generator, z, in_parts(generator, z)[0])
+        own = numbers(part.network, where)
+        apart = part.apart(session_of(patched(content, where, own)))
+        if apart["grey_levels"] <= MOST["grey_levels"]:  # NaN is not
+            file = _told(f"snapshot-{number:04}-{{}}.bin", own, apart)
+            told.append({"number": number, "images_seen": images_seen, **file})
+            contents[file["file"]] = own
+        else:
+            log.warning("snapshot %d is left out: %s from PyTorch", number, in_words(apart))
+    return {"places": [[place.at, place.bytes] for place in where] if told else [], "files": told}, contents
 
 
 def facts_of(folder: Path, weights: str) -> dict:
@@ -127,6 +179,7 @@ def facts_of(folder: Path, weights: str) -> dict:
             "candidates": projection.CANDIDATES,  # seeds, of which the nearest is where it begins without an encoder
         },
         "networks": {},
+        "snapshots": {"places": [], "files": []},  # see gan.export.snapshots
     }  # fmt: skip
 
 
@@ -213,7 +266,7 @@ def _save(folder: Path, facts: dict, contents: dict[str, bytes]) -> Path:
             temporary.write_bytes(content)
     write_text(folder / FILE, json.dumps(facts, indent=1) + "\n")
     remove_leftovers(folder)
-    for path in folder.glob("*.onnx"):
-        if path.name not in contents and re.fullmatch(rf"({'|'.join(_NETWORKS)})-[0-9a-f]{{12}}\.onnx", path.name):
+    for path in folder.iterdir():
+        if path.name not in contents and _OWN_FILE.fullmatch(path.name):
             path.unlink()
     return folder

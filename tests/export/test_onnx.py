@@ -22,10 +22,11 @@ from gan.export import onnx as exporting
 from gan.export.conversion import ExportError
 from gan.export.networks import Picture, Search
 from gan.export.onnx import export
+from gan.history import read_history, snapshots
 from gan.latent.attributes import Effect
 from gan.latent.directions import ATTRIBUTE, SEFA, Direction, load_directions, save_directions
 from gan.latent.encoder import Encoder, load_encoder, save_encoder
-from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, RunError
+from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, RunError, snapshot_file
 from gan.sampling import generate, latents
 from gan.weights import load_discriminator, load_generator, weights_hash
 
@@ -39,6 +40,7 @@ def quick(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         install(patch, tmp_path_factory.mktemp("classifiers"), celeba=CLASSIFIER)
         patch.setattr(exporting, "SEEDS", 12)
+        patch.setattr(exporting, "SNAPSHOT_SEEDS", 3)
         yield
 
 
@@ -86,8 +88,9 @@ def pixels(pictures: np.ndarray) -> np.ndarray:
 def test_the_facts_name_every_file_and_say_what_is_in_it(made):
     facts = facts_of(made)
     assert set(facts["networks"]) == {"generator", "critic", "encoder", "classifier", "search"}
-    assert {path.name for path in made.iterdir()} == {"model.json", *(n["file"] for n in facts["networks"].values())}
-    for network in facts["networks"].values():
+    files = [*facts["networks"].values(), *facts["snapshots"]["files"]]
+    assert {path.name for path in made.iterdir()} == {"model.json", *(file["file"] for file in files)}
+    for network in files:
         content = (made / network["file"]).read_bytes()
         digest = hashlib.sha256(content)
         assert len(content) == network["bytes"] and digest.hexdigest()[:12] in network["file"]
@@ -131,6 +134,25 @@ def test_pictures_are_python_s_at_any_truncation_together(made, model, psi):
     drawn = pixels(run(made, "generator", z=z, psi=psi)["picture"])
     assert np.abs(drawn - generate(generator, z, truncation=psi).astype(float)).max() <= 1
     assert drawn.std() > 1
+
+
+def test_a_snapshot_is_the_generator_s_file_with_other_numbers(made, model):
+    facts, rows = facts_of(made), read_history(model)
+    content = (made / facts["networks"]["generator"]["file"]).read_bytes()
+    told, where = facts["snapshots"]["files"], facts["snapshots"]["places"]
+    assert [(file["number"], file["images_seen"]) for file in told] == [
+        (row["snapshot"], row["images_seen"]) for row in rows if row["snapshot"] is not None
+    ]
+    z, psi = latents(load_generator(model).config, range(900, 904)), torch.tensor([0, 0.4, 1, 1.5])
+    for file in (told[0], told[-2]):
+        own, changed = (made / file["file"]).read_bytes(), bytearray(content)
+        for at, size in where:
+            changed[at : at + size], own = own[:size], own[size:]
+        assert not own
+        drawn = pixels(conversion.session_of(bytes(changed))(z, psi)[0].numpy())
+        wanted = generate(load_generator(model, snapshot=file["number"]), z, truncation=psi)
+        assert np.abs(drawn - wanted.astype(float)).max() <= 1
+        assert np.abs(drawn - generate(load_generator(model), z, truncation=psi).astype(float)).max() > 1
 
 
 def test_the_critic_s_score_and_the_encoder_s_guess(made, model):
@@ -187,15 +209,19 @@ def generator_only(model, tmp_path, monkeypatch) -> Path:
 def test_what_a_model_lacks_is_left_out_and_what_an_earlier_export_left_goes(generator_only, tmp_path, monkeypatch):
     out = tmp_path / "out" / "tiny"
     out.mkdir(parents=True)
-    old = [out / f"{kind}-0123456789ab.onnx" for kind in ("critic", "generator")]
+    old = [out / f"{name}-0123456789ab.{ending}" for name, ending in (("critic", "onnx"), ("snapshot-0001", "bin"))]
     others = [out / "notes.txt", out / "mine.onnx"]
     for path in old + others:
         path.write_text("before", encoding="utf-8")
     monkeypatch.setitem(conversion.MOST, "grey_levels", 0.004)  # float16 is farther away
+    damaged = generator_only / snapshot_file(1)
+    damaged.write_bytes(damaged.read_bytes()[:100])
     assert main(["export", str(generator_only), "--out", str(tmp_path / "out")]) == 0
     facts = facts_of(out)
     assert not {"critic", "encoder"} & facts["networks"].keys() and facts["directions"]["names"] == []
     assert facts["networks"]["generator"]["weights"] == "float32"
+    numbers = [file["number"] for file in facts["snapshots"]["files"]]
+    assert numbers and numbers == [number for number in snapshots(generator_only) if number != 1]
     assert not any(path.exists() for path in old) and all(path.exists() for path in others)
 
 

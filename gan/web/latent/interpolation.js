@@ -34,7 +34,8 @@ export function film(stops, frames, way) {
   );
   const made = legs.flatMap((one, at) => one.frames(counts[at]));
   if (way === "once") made.push({ ...stops.at(-1) });
-  const starts = counts.reduce((all, count) => [...all, all.at(-1) + count], [0]);
+  const starts = [0];
+  for (const count of counts) starts.push(starts.at(-1) + count);
   return { frames: made, stops: starts.slice(0, stops.length) };
 }
 
