@@ -59,10 +59,8 @@ def page(context):
 
 
 @pytest.fixture(scope="session")
-def run(browser) -> Iterator[Callable[..., object]]:
-    """`run("shared/state.js", "(module, face) => module.origin(face)", face)`: a function of JavaScript's, given a
-    module of gan/web and what else is named, in a page that has nothing but a <main>; returns what that returns.
-    """
+def modules(browser):
+    """A page that has nothing but a <main>, on a host that serves gan/web."""
     tab = browser.new_page()
 
     def answer(route) -> None:
@@ -71,11 +69,19 @@ def run(browser) -> Iterator[Callable[..., object]]:
 
     tab.route("**/*", answer)
     tab.goto("http://modules.invalid/")
+    yield tab
+    tab.close()
+
+
+@pytest.fixture(scope="session")
+def run(modules) -> Callable[..., object]:
+    """`run("shared/state.js", "(module, face) => module.origin(face)", face)`: a function of JavaScript's, given a
+    module of gan/web and what else is named, in the page of `modules`; returns what that returns.
+    """
 
     def evaluate(name: str, function: str, argument: object = None) -> object:
-        tab.evaluate("document.body.replaceChildren(document.createElement('main'))")
+        modules.evaluate("document.body.replaceChildren(document.createElement('main'))")
         script = "async ([name, source, argument]) => (0, eval)(source)(await import('/' + name), argument)"
-        return tab.evaluate(script, [name, function, argument])
+        return modules.evaluate(script, [name, function, argument])
 
-    yield evaluate
-    tab.close()
+    return evaluate
