@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from gan.ui.state import Face, OwnDirection
+from gan.ui.state import Face, FaceError, OwnDirection
 from gan.ui.values import encode_latent
 from gan.ui.web import text
 
@@ -60,6 +60,45 @@ def test_a_moved_slider_changes_what_its_key_names(run, key, value, expected):
 def test_changes_and_origin_are_told_in_words(run):
     told = [run(STATE, "(m, face) => [m.changes(face), m.origin(face)]", javascript(face)) for face in FACES]
     assert told == [[face.changes, face.origin] for face in FACES]
+
+
+ODD = [
+    "", "{", "[]", "null", '"text"', "{}", '{"model": "small", "seed": 1}',
+    *(json.dumps({"model": "small", "seed": 1, "truncation": 1} | odd) for odd in (
+        {"model": ""}, {"model": "m" * 201}, {"model": 5}, {"model": "\ud800"}, {"seed": -1}, {"seed": 1.5},
+        {"seed": 2.0}, {"seed": 2**32}, {"seed": "7"}, {"seed": True}, {"truncation": 1.6}, {"truncation": "1"},
+        {"truncation": 0.12345}, {"truncation": None}, {"offsets": [1]}, {"offsets": {"1024": 1}},
+        {"offsets": {"x": 1}}, {"offsets": {"-1": 1}}, {"offsets": {"2": 3.1}}, {"offsets": {"2": 0.0004, "1": -3}},
+        {"latent": "A"}, {"latent": "AAA"}, {"latent": "AHw"}, {"latent": "AEk"}, {"latent": "AHo"}, {"latent": "é"},
+        {"latent": "A" * 4100}, {"directions": {"": 1}}, {"directions": {"~": 1}}, {"directions": {"<b>": 1}},
+        {"directions": {" Hat": 1}}, {"directions": {"Zé (b)/c'-": 3, "~Hat": -3, "Ä": 0}}, {"directions": {"H": 3.01}},
+        {"directions": {f"d{number}": 1 for number in range(65)}}, {"own": 5}, {"own": [1]}, {"own": [{"name": "H"}]},
+        *({"own": own} for own in (
+            [{"name": " H<a>t ", "model": "small", "has": [3, 1, 3], "lacks": [2]}],
+            [{"name": "Hat", "model": "small", "has": [1], "lacks": [1]}],
+            [{"name": "Hat", "model": "small", "has": [], "lacks": [1]}],
+            [{"name": "Hat", "model": "small", "has": list(range(33)), "lacks": [40]}],
+            [{"name": "Hat", "model": "small", "has": [0], "lacks": [1]}] * 2,
+            [{"name": f"Hat {number}", "model": "small", "has": [0], "lacks": [1]} for number in range(5)],
+            [{"name": "e\u0301" * 41, "model": "small", "has": [0], "lacks": [1]}],
+            [{"name": "-", "model": "small", "has": [0], "lacks": [1]}],
+        )),
+    )),
+]  # fmt: skip
+
+
+def test_a_stranger_s_face_is_read_as_python_reads_it_or_refused(run):
+    texts = [face.to_json() for face in FACES] + ODD + ["[" * 30_000, " " * 40_001]
+    reading = """(m, texts) => texts.map((text) => {
+        try { return JSON.stringify(m.readFace(text)); }
+        catch (error) { return error.constructor.name === "FaceError" ? null : String(error); }
+    })"""
+    for given, found in zip(texts, run("shared/reading.js", reading, texts), strict=True):
+        try:
+            wanted = Face.from_json(given).to_json()
+        except FaceError:
+            wanted = None
+        assert (found and json.loads(found)) == (wanted and json.loads(wanted)), given[:200]
 
 
 # ---- texts ----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 // A - B + C of latent vectors: gan/latent/morph.py's sums in the browser. What is found has the length that the model's
 // latent vectors have, where its pictures keep their contrast.
+import { FaceError } from "./face.js";
 import { latents } from "./seeds.js";
 import { combined, length, mean, scaled } from "./vectors.js";
 
 const NEIGHBOUR_NOISE = 0.25; // half the width of the uniform noise around a result (Radford et al. 2016, figure 7)
 
-// a, b, c: latent vectors each, at least one. Throws where they add up to nothing.
+// a, b, c: latent vectors each, at least one. Throws FaceError where they add up to nothing.
 export function arithmetic(model, a, b, c) {
   const terms = [a, b, c].map((zs) => average(model, zs));
   return onSphere(
@@ -26,6 +27,7 @@ export function neighbours(z, n) {
 
 function onSphere({ z_dim, z_distribution }, z) {
   const long = length(z);
-  if (long < 1e-6) throw new Error("these latent vectors add up to zero, which has no direction: choose other faces");
+  if (long < 1e-6)
+    throw new FaceError("these latent vectors add up to zero, which has no direction: choose other faces");
   return scaled(z, Math.sqrt(z_distribution === "uniform" ? z_dim / 3 : z_dim) / long);
 }

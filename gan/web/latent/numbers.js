@@ -13,6 +13,7 @@ export function floats(text) {
 // Float32Array of a latent as a link has it: float16, little-endian, base64url without its "=".
 export function decodeLatent(text) {
   const bytes = bytesOf(text.replaceAll("-", "+").replaceAll("_", "/"));
+  if (bytes.length % 2) throw new RangeError(`latent of ${bytes.length} bytes: expected two for each number`);
   const read = new DataView(bytes.buffer);
   return Float32Array.from({ length: bytes.length / 2 }, (_, at) => fromHalf(read.getUint16(2 * at, true)));
 }
