@@ -22,7 +22,7 @@ import train
 from gan import run
 from gan.films import replay, replay_film
 from gan.history import snapshots
-from gan.latent import projection, projection_report
+from gan.latent import example, projection, projection_report
 from gan.ui import arithmetic_server, explore_server, photo_server
 from gan.ui.library import Library
 
@@ -70,7 +70,7 @@ def weights_stay_as_they_are():
 def little_work(monkeypatch):
     """As many pictures as it takes to go through every line, and no more."""
     for module, name, value in (
-        (arithmetic_server, "_LOOKED_AT", 16), (arithmetic_server, "_TRIED", 2), (explore_server, "GRID_FACES", 4),
+        (example, "LOOKED_AT", 16), (example, "TRIED", 2), (explore_server, "GRID_FACES", 4),
         (arithmetic_server, "GRID_FACES", 4), (photo_server, "STEPS", 2), (projection, "CANDIDATES", 4),
         (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_film, "MAX_FRAMES", 2),
     ):  # fmt: skip

@@ -42,6 +42,7 @@ from gan.files import atomic_path, remove_leftovers, write_text
 from gan.latent import projection
 from gan.latent.directions import KINDS, REACH, load_directions
 from gan.latent.encoder import load_encoder
+from gan.latent.example import example_for
 from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator
 from gan.sampling import latents, truncation_of
@@ -81,6 +82,7 @@ def export(folder: str | Path, out: Path) -> Path:
     generator, weights = load_hashed(folder)
     facts = facts_of(folder, weights)
     name = facts["name"]
+    facts["example"] = dataclasses.asdict(example_for(generator, facts["data"]["kind"]))  # of arithmetic with faces
     contents: dict[str, bytes] = {}
     for kind, part in _parts(folder, generator).items():
         content, weights, apart = written(f"{name}'s {kind}", part)

@@ -13,25 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
+from gan.latent.example import FACES, Example, example_for
 from gan.latent.morph import arithmetic, average, enlarged, neighbours
-from gan.metrics.classifier import Classifier, ClassifierError, load_classifier, task_of
 from gan.models import Generator
 from gan.sampling import latents
 from gan.ui.drawing import draw_many, file_answer, picture_uri, png, thumbnail_uri
 from gan.ui.library import Library
-from gan.ui.places import breathe, locked
+from gan.ui.places import locked
 from gan.ui.state import Face
 from gan.ui.values import FaceError, encode_latent, first_seed
 
 GRID_FACES = 24  # to choose from
-FACES = 3  # averaged in each of the three terms, as in the paper
 CENTRE = 4  # of the 3x3 results: A - B + C itself; around it, what noise makes of it
-_LOOKED_AT = 256  # seeds among which an example is looked for
-_TYPICAL = 6  # of each kind, the ones that look most like their kind
-_TRIED = 24  # combinations of those
-_SURE = 0.8
 _INK, _FAINT = "#24211e", "#7d766b"
 
 
@@ -169,31 +163,12 @@ def solve(library: Library, sum_: Sum) -> Solved:
 
 # ---- an example -----------------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Example:
-    """Faces to begin with.
-
-    Attributes:
-        terms: the seeds of A, B and C.
-        names: what A, B, C and the result show, in words; empty where nobody knows.
-    """
-
-    terms: tuple[tuple[int, ...], ...]
-    names: tuple[str, ...] = ()
-
-
-PLAIN = Example(((0, 1, 2), (3, 4, 5), (6, 7, 8)))
-_WORDS = {
-    "celeba": ("smiling women", "women not smiling", "men not smiling", "a smiling man"),
-    "mnist": ("bold threes", "thin threes", "thin eights", "a bold eight"),
-}
 _found: weakref.WeakKeyDictionary[Generator, Example] = weakref.WeakKeyDictionary()
 _finding = threading.Lock()  # a second visitor waits for what the first one's request finds
 
 
 def example(library: Library, model: str) -> Example:
-    """An equation that works, looked for once per model; `PLAIN` where no classifier knows such pictures.
+    """An equation that works, looked for once per model.
 
     Raises:
         gan.run.RunError: no such model, or a broken one.
@@ -201,66 +176,8 @@ def example(library: Library, model: str) -> Example:
     generator, kind = library.generator(model), library.entry(model).info.data.kind
     with locked(_finding):
         if generator not in _found:
-            try:
-                task = task_of(kind)
-                _found[generator] = _find(generator, load_classifier(task), _WORDS[task]) if task else PLAIN
-            except ClassifierError:
-                _found[generator] = PLAIN
+            _found[generator] = example_for(generator, kind, draw_many)
         return _found[generator]
-
-
-def _find(generator: Generator, classifier: Classifier, names: Sequence[str]) -> Example:
-    """Typical faces of each kind, in the combination whose averages and result the classifier is surest of."""
-    config = generator.config
-    if classifier.channels != config.channels:
-        return PLAIN
-    z = latents(config, range(_LOOKED_AT))
-    seen, features = _look(generator, classifier, z)
-    typical = [_most_typical(seen[kind], features) for kind in range(3)]
-    random = np.random.default_rng(0)
-    tried = [[kind[random.permutation(len(kind))[:FACES]] for kind in typical] for _ in range(_TRIED)]
-    rows = []
-    for terms in tried:
-        vectors = [z[seeds] for seeds in terms]
-        rows += [average(term, config.z_distribution) for term in vectors]
-        rows.append(arithmetic(*vectors, config.z_distribution))
-    sure, _ = _look(generator, classifier, torch.cat(rows))
-    sure = sure.view(4, _TRIED, 4).diagonal(dim1=0, dim2=2).prod(dim=1)  # each of the four as what it should be
-    best = tried[int(sure.argmax())]
-    return Example(tuple(tuple(int(seed) for seed in seeds) for seeds in best), tuple(names))
-
-
-def _look(generator: Generator, classifier: Classifier, z: Tensor) -> tuple[Tensor, Tensor]:
-    """How surely each picture is of the four kinds of `_WORDS`: (4, N), 0 to 1; and its features: (N, F)."""
-    pictures = torch.from_numpy(draw_many(generator, z)).permute(0, 3, 1, 2)
-    features = []
-    with torch.inference_mode():
-        for part in pictures.split(32):
-            breathe()
-            features.append(classifier.features(part.float() / 127.5 - 1))
-        features = torch.cat(features)
-        sure = classifier.to_probabilities(classifier.head(features))
-
-    def has(label: str) -> Tensor:
-        return sure[:, classifier.labels.index(label)]
-
-    if classifier.exclusive:
-        ink = pictures.float().mean(dim=(1, 2, 3))
-        bold = torch.sigmoid(3 * (ink - ink.median()) / ink.std().clamp_min(1e-6))
-        kinds = [has("3") * bold, has("3") * (1 - bold), has("8") * (1 - bold), has("8") * bold]
-    else:
-        smile, man = has("Smiling"), has("Male")
-        kinds = [smile * (1 - man), (1 - smile) * (1 - man), (1 - smile) * man, smile * man]
-    return torch.stack(kinds), features
-
-
-def _most_typical(sure: Tensor, features: Tensor) -> Tensor:
-    """Seeds of one kind: among the sure ones those nearest to their mean, since the odd ones are often broken."""
-    chosen = (sure > _SURE).nonzero()[:, 0]
-    if len(chosen) < _TYPICAL:
-        chosen = sure.topk(_TYPICAL).indices
-    scaled = features[chosen] / features.std(dim=0).clamp_min(1e-6)
-    return chosen[(scaled - scaled.mean(dim=0)).norm(dim=1).argsort()[:_TYPICAL]]
 
 
 # ---- to keep --------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model_facts import WEIGHTS, facts, rgba
 
 from gan import sampling
-from gan.export.onnx import facts_of
 from gan.latent import directions, morph
 from gan.run import is_run
 from gan.sampling import latents, seed_to_z
@@ -21,10 +21,8 @@ from gan.ui.library import Library
 from gan.ui.morph_server import WAYS, Film
 from gan.ui.state import Face, FaceError, OwnDirection
 from gan.ui.values import encode_latent
-from gan.weights import weights_hash
 
 TESTS = Path(__file__).resolve().parents[1]
-WEIGHTS = TESTS.parent / "weights"
 VECTORS = json.loads((TESTS / "seed_vectors.json").read_text(encoding="utf-8"))["vectors"]
 MODELS = sorted(folder.name for folder in WEIGHTS.iterdir() if is_run(folder))
 each_model = pytest.mark.parametrize("name", MODELS)
@@ -33,11 +31,6 @@ each_model = pytest.mark.parametrize("name", MODELS)
 @pytest.fixture(scope="module")
 def library() -> Library:
     return Library([WEIGHTS])
-
-
-def facts(name: str) -> dict:
-    """model.json of a shipped model, without its networks."""
-    return facts_of(WEIGHTS / name, weights_hash(WEIGHTS / name))
 
 
 def javascript(face: Face) -> dict:
@@ -107,7 +100,7 @@ def test_a_face_is_drawn_of_the_latent_vector_that_python_finds(run, library, na
     monkeypatch.setattr(directions, "generate", generate)
     wanted = [latent(library, face)[0] for face in faces]
     both = [[np.concatenate(pair) for pair in zip(*drawn[at : at + 2], strict=True)] for at in range(1, len(drawn), 2)]
-    sheets = [(z.tolist(), base64.b64encode(_rgba(pixels)).decode()) for z, pixels in (drawn[0], *both)]
+    sheets = [(z.tolist(), base64.b64encode(rgba(pixels)).decode()) for z, pixels in (drawn[0], *both)]
     found, asked, problems = run(
         "latent/face.js",
         f"""async (m, [facts, faces, sheets, wrong]) => {{
@@ -151,16 +144,9 @@ def _wrong(name: str, z_dim: int) -> list[Face]:
     ]
 
 
-def _rgba(pixels: np.ndarray) -> bytes:
-    """(N, H, W, 1 or 3) uint8 as a canvas has it."""
-    return np.concatenate(
-        [np.broadcast_to(pixels, (*pixels.shape[:3], 3)), np.full_like(pixels[..., :1], 255)], -1
-    ).tobytes()
-
-
-@pytest.mark.parametrize("name", ["faces64", "dlnd-mnist28"])
+@pytest.mark.parametrize("name", ["faces64", "dlnd-celeba28"])
 def test_films_and_sums_are_python_s(run, library, name):
-    """faces64's latents are normal, dlnd-mnist28's uniform."""
+    """faces64's latents are normal, dlnd-celeba28's uniform."""
     config = library.generator(name).config
     faces = [Face(name, 3), Face(name, 8, 0.5, {2: 1}), Face(name, 4), Face(name, 20, 1.3)]
     stops = [{"z": latent(library, face)[0].tolist(), "psi": face.truncation} for face in faces]

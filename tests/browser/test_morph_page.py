@@ -13,9 +13,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from gan import load_generator
+from gan.latent.example import PLAIN
 from gan.latent.morph import arithmetic, interpolate
 from gan.sampling import generate, latents
-from gan.ui.arithmetic_server import PLAIN
 from gan.ui.drawing import png
 from gan.ui.state import Face
 

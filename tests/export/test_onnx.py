@@ -113,6 +113,7 @@ def test_the_facts_are_the_model_s(made, model):
     assert facts["data"]["kind"] == "unknown" and facts["data"]["terms"] == [{"name": "drawn faces", "terms": "drawn"}]
     assert facts["networks"]["classifier"]["labels"] == list(CLASSIFIER.labels)
     assert facts["truncation"]["most"] == 1.5
+    assert facts["example"] == {"terms": [[0, 1, 2], [3, 4, 5], [6, 7, 8]], "names": []}  # of unknown pictures
 
 
 def test_directions_are_numbers_of_float32(made, model):

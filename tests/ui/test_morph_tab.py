@@ -19,11 +19,11 @@ from serving import make_models
 
 from gan import load_generator
 from gan.films import encode
+from gan.latent.example import PLAIN
 from gan.latent.morph import arithmetic, average, interpolate
-from gan.metrics.classifier import Classifier
 from gan.sampling import MAX_SEED, generate, latents
 from gan.ui import api, arithmetic_server, morph_server
-from gan.ui.arithmetic_server import CENTRE, GRID_FACES, PLAIN, ArithmeticServer, Sum, picture_equation, solve
+from gan.ui.arithmetic_server import CENTRE, GRID_FACES, ArithmeticServer, Sum, picture_equation, solve
 from gan.ui.drawing import METADATA_KEY, thumbnail_uri
 from gan.ui.library import Library
 from gan.ui.morph_server import MOST_FACES, MOST_FRAMES, Film, MorphServer
@@ -319,49 +319,6 @@ def test_the_choices_end_at_the_last_seed(sums, generator):
     assert answered(sums.arithmetic_grid, {"model": "small", "start": 10**12})["start"] == MAX_SEED + 1 - GRID_FACES
     assert "start 'x': expected a whole" in answered(sums.arithmetic_grid, {"model": "small", "start": "x"})["problem"]
     assert "no model" in answered(sums.arithmetic_grid, {"model": "nobody"})["problem"]
-
-
-class Components(Classifier):
-    """Smiling is one principal component of these pictures, a man the next."""
-
-    def __init__(self, pictures: np.ndarray) -> None:
-        super().__init__(("Male", "Smiling"), 16, 3, widths=(2,), strides=(1,), exclusive=False)
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-        self.mean = images.flatten(1).mean(dim=0)
-        _, strength, axes = torch.linalg.svd(images.flatten(1) - self.mean, full_matrices=False)
-        self.axes = (axes[:2] / strength[:2, None]).T * len(images) ** 0.5
-        self.head.weight.data, self.head.bias.data = 10 * torch.eye(2).flip(0), torch.zeros(2)
-
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        return (images.flatten(1) - self.mean) @ self.axes
-
-
-def test_the_example_is_of_faces_that_the_classifier_is_sure_of(library, generator):
-    config = generator.config
-    pictures = generate(generator, latents(config, range(256)))
-    classifier = Components(pictures)
-
-    def kinds(z: torch.Tensor) -> list[tuple[bool, bool]]:
-        images = torch.from_numpy(generate(generator, z)).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return [(smile > 0, man > 0) for smile, man in classifier.features(images).tolist()]
-
-    found = arithmetic_server._find(library.generator("small"), classifier, ("a", "b", "c", "d"))
-    assert found.names == ("a", "b", "c", "d")
-    terms = [latents(config, seeds) for seeds in found.terms]
-    for term, kind in zip(terms, [(True, False), (False, False), (False, True)], strict=True):
-        assert len(term.unique(dim=0)) == 3
-        assert kinds(term) == [kind] * 3 and kinds(average(term)) == [kind]
-    assert kinds(arithmetic(*terms)) == [(True, True)]
-    grey = Classifier(("1",), 8, 1, widths=(2,), strides=(1,), exclusive=True)
-    assert arithmetic_server._find(library.generator("small"), grey, ()) is PLAIN
-
-
-def test_of_one_kind_the_typical_are_chosen_among_the_sure():
-    features = torch.tensor([[0.0], [1.0], [1.1], [1.2], [1.3], [0.9], [0.8], [9.0], [1.0]])
-    sure = torch.tensor([0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2])
-    assert sorted(arithmetic_server._most_typical(sure, features).tolist()) == [1, 2, 3, 4, 5, 6]
-    unsure = torch.arange(9) / 20.0
-    assert sorted(arithmetic_server._most_typical(unsure, features).tolist()) == [3, 4, 5, 6, 7, 8]
 
 
 def test_without_a_classifier_for_its_pictures_the_example_is_plain_seeds(sums):
