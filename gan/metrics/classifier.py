@@ -152,7 +152,10 @@ def read_classifier(path: str | Path) -> Classifier:
         classifier.figures = facts["figures"]
         classifier.hash = hashlib.sha256(read_inside(path.parent, path.name, MOST_TENSOR_BYTES)).hexdigest()[:12]
     except FileNotFoundError:
-        raise ClassifierError(f"{path} is missing: python -m gan classifier --help says how to train it") from None
+        raise ClassifierError(
+            f"{path} is missing: copy it there from weights/classifiers/ of the project's repository, or train it: "
+            "python -m gan classifier --help says how"
+        ) from None
     except ClassifierError:
         raise
     except (OSError, ValueError, KeyError) as error:
