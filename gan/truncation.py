@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from gan.models import Generator, GrownPicture, Layers, Residual
+from gan.blocks import GrownPicture, Layers, Residual
+from gan.models import Generator
 
 MOST = 2.0  # psi
 _COARSE = 16  # pixels: the side of the largest activations that are pulled; the mean of finer ones is a blur

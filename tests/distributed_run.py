@@ -11,8 +11,8 @@ import torch
 import torch.distributed as dist
 
 from gan.config import GANConfig
+from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
-from gan.data.images import make_batch
 from gan.training import loop
 from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
 from gan.training.step import Trainer

@@ -8,7 +8,8 @@ import math
 
 import pytest
 
-from gan.config import FIELDS, PRESETS, ConfigError, GANConfig, get_preset, parse_assignment
+from gan.config import FIELDS, ConfigError, GANConfig, parse_assignment
+from gan.presets import PRESETS, get_preset
 
 # What the sources say, or the DCGAN paper where they leave it open (Radford et al. 2016: Adam 2e-4, beta1 0.5,
 # N(0, 0.02), batch 128; systems 3 and 4 leave their batch to us). Channels are written out, not as multiples.

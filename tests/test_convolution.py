@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from gan import convolution
-from gan.config import PRESETS, get_preset
 from gan.machine import multiplies_tiles
 from gan.models import Discriminator, Generator
+from gan.presets import PRESETS, get_preset
 
 
 def layers_and_inputs(preset, batch):

@@ -13,7 +13,8 @@ from gan.data.images import load_data
 from gan.data.sources import absolute, record_of
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord, identity_of
 from gan.run import Earlier, RunError
-from gan.training.loop import Limits, TrainingError
+from gan.training.checks import TrainingError
+from gan.training.loop import Limits
 
 
 @pytest.mark.parametrize(

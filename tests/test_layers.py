@@ -1,4 +1,4 @@
-"""The layout: who imports whom, read from the source, also inside functions."""
+"""The layout: who imports whom, read from the source, also inside functions; and how long a file may be."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = 350  # lines of a file that does not say "Long because" at its top
 CORE = "core"  # the modules that lie flat in gan/
 # What each folder may import besides itself.
 MAY_IMPORT = {
@@ -131,3 +132,27 @@ def test_a_circle_is_found(tmp_path):
     assert circle(root) == []
     modules(root, weights="from gan.run import RunError")
     assert circle(root) == ["gan.history", "gan.weights", "gan.run", "gan.history"]
+
+
+def long_without_reason(root: Path) -> list[str]:
+    """Files of code above `LONGEST` lines whose first comment or docstring does not say why, with their lines."""
+    found = {}
+    for pattern in ("*.py", "gan/**/*.py", "gan/**/*.js", "tests/**/*.py"):
+        for path in sorted(root.glob(pattern)):
+            text = path.read_text(encoding="utf-8")
+            top = text.partition("\nimport " if path.suffix == ".js" else "\nfrom __future__")[0]
+            if len(text.splitlines()) > LONGEST and "Long because " not in top:
+                found[path.relative_to(root).as_posix()] = len(text.splitlines())
+    return [f"{name}: {lines} lines" for name, lines in found.items()]
+
+
+def test_a_long_file_says_why():
+    assert long_without_reason(ROOT) == []
+
+
+def test_a_long_file_is_found(tmp_path):
+    code = "\nfrom __future__ import annotations\n" + LONGEST * "x = 1\n"
+    root = modules(tmp_path, long=f'"""What it is."""{code}', told=f'"""What it is.\n\nLong because of x.\n"""{code}')
+    script = "// The page.\nimport x from y;\n" + LONGEST * "// Long because\n"
+    (root / "gan/long").with_suffix(".js").write_text(script, encoding="utf-8")
+    assert long_without_reason(root) == [f"gan/long{ending}: 352 lines" for ending in (".py", ".js")]

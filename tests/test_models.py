@@ -1,4 +1,7 @@
-"""Both networks of every preset against their sources' tables, layer by layer, and folding."""
+"""Both networks of every preset against their sources' tables, layer by layer, and folding.
+
+Long because the tables of every preset's layers stand in it as they stand in their sources.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan.config import PRESETS, GANConfig
-from gan.models import (
-    Discriminator,
-    Generator,
+from gan.blocks import (
     GrownInput,
     GrownPicture,
     Layers,
     ModulatedBatchNorm2d,
     NormalizedLinear,
     Residual,
-    count_parameters,
-    fold,
-    initialise,
     minibatch_stddev,
 )
+from gan.config import GANConfig
+from gan.models import Discriminator, Generator, count_parameters, fold, initialise
+from gan.presets import PRESETS
 
 
 def linear(inputs, outputs, bias=True):

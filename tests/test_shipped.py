@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gan import run
-from gan.config import PRESETS
 from gan.history import read_history
 from gan.latent.directions import load_directions
 from gan.latent.encoder import load_encoder
-from gan.metrics.judge import read_metrics
+from gan.metrics.results import read_metrics
+from gan.presets import PRESETS
 from gan.report.card import write_card
 from gan.report.table import is_current, write_tables
 from gan.run import ENCODER_FILE

@@ -1,4 +1,7 @@
-"""The command line: what it offers, what it refuses and in which words, what it hands to train()."""
+"""The command line: what it offers, what it refuses and in which words, what it hands to train().
+
+Long because every option and every refusal is a case of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ from PIL import Image
 
 import train as command
 from gan import load_generator, run, sample
-from gan.config import FIELDS, PRESETS
+from gan.config import FIELDS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.history import read_history
 from gan.latent import directions
 from gan.models import Discriminator, Generator, count_parameters
+from gan.presets import PRESETS
 from gan.terminal import Stopped
 from gan.training.checkpoint import load_meta
 from gan.training.loop import Limits, Outcome

@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from gan import sampling
-from gan.config import PRESETS, GANConfig
-from gan.models import Generator, Residual, fold, initialise
+from gan.blocks import Residual
+from gan.config import GANConfig
+from gan.models import Generator, fold, initialise
+from gan.presets import PRESETS
 from gan.sampling import even_latents, generate, latents, sample
 from gan.truncation import Truncation
 

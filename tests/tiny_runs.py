@@ -7,7 +7,7 @@ import signal
 import torch
 
 import train as command
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.data_record import BUILT_IN, UNKNOWN, DataRecord
 from gan.history import read_history
 from gan.metrics.monitor import Monitor

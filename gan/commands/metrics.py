@@ -16,7 +16,8 @@ from gan.files import atomic_path, write_text
 from gan.machine import pick_device
 from gan.metrics.classifier import TASKS
 from gan.metrics.figures import FIGURES, Figure
-from gan.metrics.judge import IMAGES, Judge, MetricError, known_classifier, save_metrics
+from gan.metrics.judge import IMAGES, Judge, known_classifier
+from gan.metrics.results import MetricError, save_metrics
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Any source of pictures -> one uint8 array, decoded once and cached -> batches for training.
+"""Any source of pictures -> one uint8 array, decoded once and cached.
 
 A source is `mnist`, `mnist-test`, `celeba`, `drawn` or `drawn:N` (built-in drawn faces), a folder, a zip, or
 `hf:OWNER/NAME[:split]`, a data set of the Hugging Face Hub. Several sources become one array, in the order given. The
@@ -14,34 +14,27 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
-import torch
 from filelock import FileLock  # comes with torch
-from PIL import Image
 from tqdm import tqdm
 
 from gan.data.cache import cache_folder, prune, read_array, write_facts
-from gan.data.decoding import ALL_FORMATS, decoded, is_deep, stated_white, to_mode, upright, white_of
-from gan.data.photo import centre_square
+from gan.data.pixels import Note, decoded_to
 from gan.data.sources import NAMED_SOURCES, DataError, Picture, Source, passed_over_in_words, record_of, resolve
 from gan.data_record import UNKNOWN, DataRecord, identity_of
 
 logger = logging.getLogger(__name__)
 
-CELEBA_SIZE = (178, 218)  # width, height of the aligned originals
-CELEBA_BOX = (25, 57, 153, 185)  # 128x128 around x=89, y=121: Karras et al. 2018, "Progressive Growing of GANs"
 _AT_ONCE = 256  # pictures on their way
 CACHE_VERSION = 2  # raise it when the same files would give other pixels (crop, resize, order)
-
-# ---------------------------------------------------------------------------------------------- public
 
 
 def load_images(
@@ -161,139 +154,6 @@ def describe_sources(sources: Sequence[str]) -> str:
     return DataRecord(tuple(map(record_of, sources))).words
 
 
-def epoch_order(
-    n_images: int, *, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
-) -> np.ndarray:
-    """The batches of one epoch, as image numbers: one permutation that depends on (seed, epoch) only.
-
-    An incomplete last batch is dropped; the next epoch's permutation drops other pictures.
-
-    Args:
-        n_images: pictures in the data set.
-        batch_size: pictures per step over all ranks together.
-        seed, epoch: >= 0.
-        rank, world_size: which share of every batch is wanted. The shares of all ranks side by side are the
-            batch that a single process would see.
-
-    Returns:
-        (n_images // batch_size, batch_size // world_size) int64.
-
-    Raises:
-        DataError: fewer pictures than one batch, or a batch that does not divide over the ranks.
-    """
-    if n_images < batch_size:
-        raise DataError(f"{n_images} pictures do not fill one batch of {batch_size}: add pictures or lower batch_size")
-    if batch_size % world_size:
-        raise DataError(f"batch_size {batch_size} does not divide over {world_size} processes; choose a multiple")
-    if not 0 <= rank < world_size:
-        raise DataError(f"rank {rank} is not one of {world_size} processes (0..{world_size - 1})")
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(epoch,))))
-    n_batches = n_images // batch_size
-    batches = random.permutation(n_images)[: n_batches * batch_size].reshape(n_batches, world_size, -1)
-    return np.ascontiguousarray(batches[:, rank], dtype=np.int64)
-
-
-def make_batch(
-    images: np.ndarray,
-    indices: np.ndarray,
-    *,
-    device: torch.device | str,
-    flip: bool,
-    generator: torch.Generator | None = None,
-) -> torch.Tensor:
-    """The chosen pictures as a tensor on the device, in the order of `indices`.
-
-    Args:
-        images: (M, H, W, C) uint8, as `load_images` gives.
-        indices: (N,) integers.
-        flip: mirror each picture left to right with probability 1/2.
-        generator: CPU generator that decides the mirroring; default torch's global one.
-
-    Returns:
-        (N, C, H, W) float32 in [-1, 1], channels_last.
-
-    Raises:
-        DataError: as `pick_images`.
-    """
-    pixels = pick_images(images, indices)
-    if flip:
-        mirror = (torch.rand(len(pixels), generator=generator) < 0.5).numpy()
-        whole = pixels.view(f"V{pixels.shape[-1]}")[..., 0]  # a pixel's bytes move as one: 20 times as quick
-        whole[mirror] = whole[mirror, :, ::-1]
-    batch = torch.from_numpy(pixels)
-    cuda = torch.device(device).type == "cuda"
-    if cuda:  # from pinned memory the copy does not wait for the steps that the GPU still has to do
-        batch = batch.pin_memory()
-    # bytes travel to the device, a quarter of the floats; (N, H, W, C) in memory is what channels_last means
-    batch = batch.to(device, non_blocking=cuda).permute(0, 3, 1, 2)
-    # dividing by 127.5 gives exactly -1 and 1 at the ends, which multiplying by its rounded inverse would not
-    return batch.to(torch.float32).div_(127.5).sub_(1.0)
-
-
-def pick_images(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """A copy of the chosen pictures: (N, H, W, C) uint8, in the order of `indices`.
-
-    Raises:
-        DataError: the file of a memory map was cut short meanwhile; reading on would end the process without a word.
-    """
-    if isinstance(images, np.memmap) and images._mmap.size() < images.offset + images.nbytes:  # size(): of the file
-        raise DataError(f"the cached pictures in {images.filename} were cut short while they were in use: "
-                        "they are decoded again when they are asked for next")  # fmt: skip
-    return np.ascontiguousarray(np.asarray(images)[indices])
-
-
-# --------------------------------------------------------------------------------------------- decoding
-
-
-class _Note(NamedTuple):
-    """What was special about a picture."""
-
-    kind: str = ""  # "grey" or "colour"
-    deep: str = ""  # "whole numbers" or "floats", where it is grey with more than 8 bits
-    white: float = 0.0  # that it was scaled by
-    stated: bool = False  # whether its file states that white
-
-
-def _decode(
-    picture: Picture, image_size: int, channels: int, whites: Mapping[str, float] | None = None
-) -> tuple[np.ndarray | None, _Note | str]:
-    """Its (H, W, C) pixels and what was special about it; or None and the reason it cannot be read.
-
-    Args:
-        whites: of deep grey pictures that state none, by `_Note.deep`; default their own.
-    """
-    try:
-        read = picture.read()
-        if isinstance(read, np.ndarray):
-            return read, _Note()
-        use = partial(_pixels, image_size=image_size, channels=channels, whites=whites or {})
-        return use(read) if isinstance(read, Image.Image) else decoded(read, use, ALL_FORMATS)
-    except Exception as error:  # decoders raise nearly anything at a damaged file; the caller names and counts it
-        return None, f"{type(error).__name__}: {str(error).split(' <_io')[0]}"  # an address says nothing
-
-
-def _pixels(
-    image: Image.Image, image_size: int, channels: int, whites: Mapping[str, float]
-) -> tuple[np.ndarray, _Note]:
-    width, height = image.size
-    if width * height > (Image.MAX_IMAGE_PIXELS or np.inf):  # Pillow itself only warns up to twice that
-        raise Image.DecompressionBombError(f"{width}x{height} pixels")
-    celeba = sorted(image.size) == sorted(CELEBA_SIZE)
-    if not celeba:  # JPEG can decode at 1/2, 1/4, 1/8; twice the wanted size leaves the rest to Lanczos
-        image.draft(None, (2 * image_size, 2 * image_size))
-    image = upright(image, in_place=True)
-    note = _Note("grey" if image.mode in ("1", "L", "LA") or is_deep(image) else "colour")
-    if is_deep(image):
-        deep, stated = "floats" if image.mode == "F" else "whole numbers", stated_white(image)
-        white = stated or whites.get(deep) or white_of(image)
-        note = _Note("grey", deep, white, stated is not None)
-    image = to_mode(image, "L" if channels == 1 else "RGB", note.white)
-    image = image.crop(CELEBA_BOX if celeba and image.size == CELEBA_SIZE else centre_square(*image.size))
-    if image.size != (image_size, image_size):
-        image = image.resize((image_size, image_size), Image.Resampling.LANCZOS)
-    return np.asarray(image).reshape(image_size, image_size, channels), note
-
-
 def _available_cores() -> int:
     # not os.cpu_count(): a container or taskset may allow fewer
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -320,7 +180,7 @@ def _decode_to(path: Path, sources: list[Source], image_size: int, channels: int
             bar = stack.enter_context(tqdm(desc="decoding", unit="picture", delay=0.5, disable=not progress))
             _write_header(file, (0, *shape))
             start, n_kept = file.tell(), 0
-            decode = partial(_decode, image_size=image_size, channels=channels)
+            decode = partial(decoded_to, image_size=image_size, channels=channels)
             for source in sources:
                 pictures = source.pictures(stack)
                 bar.total = (bar.total or 0) + len(pictures) if isinstance(pictures, Sequence) else None
@@ -360,7 +220,7 @@ def _batches(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
 
 
 def _scale_alike(
-    file: BinaryIO, start: int, deep: Sequence[tuple[int, Picture, _Note]], notes: Counter, decode: Callable
+    file: BinaryIO, start: int, deep: Sequence[tuple[int, Picture, Note]], notes: Counter, decode: Callable
 ) -> None:
     """Write deep grey pictures again whose own white is less than that of the others of their kind.
 

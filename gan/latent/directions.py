@@ -27,10 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from gan import run
+from gan.blocks import Residual
 from gan.files import read_tensors, reason, save_tensors
 from gan.latent.attributes import Effect, find_attributes
 from gan.metrics.classifier import Classifier, load_classifier, task_of
-from gan.models import Generator, Residual, fold
+from gan.models import Generator, fold
 from gan.sampling import generate, latents
 from gan.terminal import shell_command
 from gan.weights import load_hashed, weights_hash

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan import run
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside
 from gan.latent.encoder import Encoder
 from gan.latent.projection import STEPS, Moment, descend

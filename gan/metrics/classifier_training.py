@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
-from gan.data.images import epoch_order, make_batch
+from gan.data.batches import epoch_order, make_batch
 from gan.files import save_tensors
 from gan.machine import pick_bf16, pick_device
 from gan.metrics.classifier import (

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.data.images import load_images, make_batch, picture_names
+from gan.data.batches import make_batch
+from gan.data.images import load_images, picture_names
 from gan.data.labels import PARTITION_FILE, TRAINING, find_beside, read_partition
 from gan.data.sources import DataError
 from gan.files import atomic_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -18,8 +17,6 @@ from gan import run
 from gan.data.images import describe_sources
 from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, identity_of, kind_of
-from gan.errors import GanError
-from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
 from gan.history import images_seen
 from gan.metrics import inception
 from gan.metrics.classifier import SURE, Classifier, load_classifier, task_of
@@ -33,23 +30,18 @@ from gan.metrics.distances import (
     precision_recall,
 )
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
-from gan.metrics.figures import FIGURES
 from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced
 from gan.metrics.patches import sliced_wasserstein
+from gan.metrics.results import MetricError
 from gan.models import fold
 from gan.sampling import image_grid, sample
-from gan.weights import load_generator, load_hashed, weights_hash
+from gan.weights import load_generator, load_hashed
 
-FORMAT_VERSION = 1
 IMAGES = 5000  # on each side
 LEAST_IMAGES = 8
 PATCH_IMAGES = 2048  # of these, for the sliced Wasserstein distance, which is slow
 NEIGHBOUR_SEEDS = range(20)
 CROP = "aligned 178x218 pictures: the 128x128 around x=89, y=121; others: the centre square; Lanczos"
-
-
-class MetricError(GanError, ValueError):
-    """Figures that cannot be measured; the message says what was given, what was expected, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -308,56 +300,3 @@ def digit_figures(probabilities: Tensor) -> dict:
         "digits": counts.tolist(),
         "digit_entropy": -sum(share * math.log2(share) for share in shares),
     }
-
-
-def read_metrics(folder: str | Path) -> dict[str, dict]:
-    """The results of metrics.json by judged size ("64"), the model's own size first; {} where there is no such file.
-
-    Raises:
-        MetricError: a damaged file, or a newer format.
-    """
-    path = Path(folder) / run.METRICS_FILE
-    try:
-        content = parse_json(read_inside(folder, run.METRICS_FILE, MOST_JSON_BYTES))
-        if content["format_version"] > FORMAT_VERSION:
-            raise MetricError(f"{path} has format {content['format_version']}: update the code to read it")
-        results = {str(int(size)): _result(found) for size, found in content["results"].items()}
-        return dict(sorted(results.items(), key=lambda item: -int(item[0])))
-    except FileNotFoundError:
-        return {}
-    except MetricError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{path} is damaged ({type(error).__name__})"
-        raise MetricError(f"{reason}: delete it, and measure again with --save") from error
-
-
-def _result(found: dict) -> dict:
-    """A result of metrics.json; raises TypeError or AttributeError for one whose parts are of other kinds."""
-    for figures in (found.get("generated", {}), found.get("real", {})):
-        for figure in FIGURES:
-            if figure.key in figures and type(figures[figure.key]) not in (int, float):
-                raise TypeError(f"{figure.key} is no number")
-    if not isinstance(found["weights"], str):
-        raise TypeError("weights is no text")
-    return found
-
-
-def save_metrics(folder: str | Path, result: dict) -> None:
-    """Keep a result in metrics.json, beside those of other sizes; those of other weights are dropped.
-
-    Raises:
-        MetricError: a result of other weights than model.safetensors holds, which are what the file tells of; a
-            damaged file, or a newer format.
-        gan.run.RunError: the folder holds no weights.
-    """
-    if result["weights"] != (held := weights_hash(folder)):
-        raise MetricError(
-            f"{Path(folder) / run.METRICS_FILE} is left as it was: the figures are of the weights {result['weights']}, "
-            f"and {run.MODEL_FILE} now holds {held}; measure again when its training has ended"
-        )
-    results = {size: kept for size, kept in read_metrics(folder).items() if kept["weights"] == held} | {
-        str(result["protocol"]["size"]): result
-    }
-    content = {"format_version": FORMAT_VERSION, "results": results}
-    write_text(Path(folder) / run.METRICS_FILE, json.dumps(content, indent=1) + "\n")

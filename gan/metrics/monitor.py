@@ -8,7 +8,7 @@ import logging
 import numpy as np
 import torch
 
-from gan.data.images import pick_images
+from gan.data.batches import pick_images
 from gan.metrics.classifier import ClassifierError, load_classifier, task_of
 from gan.metrics.distances import frechet_from_moments, moments
 from gan.metrics.held_out import features_of

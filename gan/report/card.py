@@ -20,7 +20,7 @@ from gan.history import read_history, samples
 from gan.latent.directions import load_directions
 from gan.latent.projection_report import read_figures
 from gan.metrics.figures import FIGURES
-from gan.metrics.judge import MetricError, read_metrics
+from gan.metrics.results import MetricError, read_metrics
 from gan.report import details, facts, table
 
 _HEADING = re.compile(r"^#", re.MULTILINE)
@@ -32,7 +32,7 @@ def write_card(folder: Path) -> None:
     """Write README.md, a Hugging Face model card, and figures.md, from the folder's config, history and figures.
 
     Raises:
-        gan.run.RunError, gan.metrics.judge.MetricError: a damaged folder or metrics.json.
+        gan.run.RunError, gan.metrics.results.MetricError: a damaged folder or metrics.json.
     """
     folder = Path(folder)
     try:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan import run
-from gan.config import PRESETS, GANConfig
+from gan.config import GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.metrics.figures import FIGURES
 from gan.models import Discriminator, Generator, count_parameters
+from gan.presets import PRESETS
 from gan.weights import best_facts
 
 CELEBA_IMAGES = 202_599

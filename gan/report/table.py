@@ -18,13 +18,14 @@ import torch
 from PIL import Image
 
 from gan import run
-from gan.config import PRESETS, GANConfig
+from gan.config import GANConfig
 from gan.data_record import UNKNOWN
 from gan.files import atomic_path, read_text, write_text
 from gan.history import read_history
 from gan.metrics.figures import FIGURES, FRECHET, Figure
-from gan.metrics.judge import read_metrics
+from gan.metrics.results import read_metrics
 from gan.models import Discriminator, Generator, count_parameters
+from gan.presets import PRESETS
 from gan.report import facts
 from gan.sampling import image_grid, sample
 from gan.weights import load_generator, weights_hash

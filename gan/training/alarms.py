@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from gan.config import GANConfig
 from gan.losses import loss_of
 
@@ -78,3 +81,13 @@ class Watch:
             return False
         self._since[trouble] = None
         return True
+
+
+def pairwise_distance(images: Tensor, most: int = 64) -> float:
+    """Mean Euclidean distance between different pictures of a batch.
+
+    Args:
+        images: (N, C, H, W), N at least 2; only the first `most` are compared.
+    """
+    flat = images[:most].float().flatten(1)
+    return (torch.cdist(flat, flat).sum() / (len(flat) * (len(flat) - 1))).item()

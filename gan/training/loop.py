@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import math
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,20 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from gan import run
 from gan.config import GANConfig
-from gan.data.images import DataError, epoch_order, make_batch
+from gan.data.batches import epoch_order, make_batch
+from gan.data.downloads import DataError
 from gan.data_record import DataRecord, SourceRecord, identity_of
-from gan.errors import GanError
 from gan.history import read_history
-from gan.machine import memory_bytes, pick_bf16, pick_device
-from gan.models import Discriminator, Generator, count_parameters
-from gan.terminal import shell_command, stop_signals
-from gan.training.checkpoint import has_checkpoint
+from gan.machine import pick_bf16, pick_device
+from gan.terminal import stop_signals
+from gan.training.checks import TrainingError, check_out, steps_in_epoch
 from gan.training.distributed import any_rank, from_rank_zero
 from gan.training.recorder import Measures, Recorder
 from gan.training.step import Trainer
@@ -37,10 +34,6 @@ from gan.weights import load_weights
 log = logging.getLogger(__name__)
 
 MAX_ROLLBACKS = 3  # a training that diverges more often needs another recipe, not another try
-
-
-class TrainingError(GanError, RuntimeError):
-    """A training that cannot begin or go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ def train(
     out = Path(out)
     data = _recorded(data, images)
     limits = limits or Limits(config.epochs)
-    steps_per_epoch = _steps_per_epoch(config, images, world_size)
+    steps_per_epoch = steps_in_epoch(config, images, world_size)
     torch_device = pick_device(device)
     bf16 = pick_bf16(precision, torch_device)
     writes = rank == 0
@@ -308,80 +301,11 @@ def _resume(recorder: Recorder, trainer: Trainer, data: DataRecord, new_data: bo
     recorder.change_pictures(trainer, from_rank_zero({"changes": changes}, trainer.device)["changes"])
 
 
-def check_size(config: GANConfig, device: torch.device) -> None:
-    """Make sure, before anything is made, that a device's memory could hold such a training; raises `TrainingError`.
-
-    What is counted is the least: weights, gradients, Adam's averages, and the pictures of a batch.
-    """
-    try:
-        with torch.device("meta"):
-            networks = Generator(config), Discriminator(config)
-    except (RuntimeError, OverflowError, TypeError) as error:  # sizes that torch cannot count
-        raise TrainingError(
-            f"no network of base_channels {config.base_channels:,}, z_dim {config.z_dim:,} and these multipliers can "
-            "be made: lower --set base_channels"
-        ) from error
-    pictures = config.batch_size * (1 + config.fakes_per_real) * config.image_size**2 * config.channels
-    needed = 4 * (4 * sum(map(count_parameters, networks)) + pictures)
-    if needed > (there := memory_bytes(device)):
-        raise TrainingError(
-            f"{count_parameters(networks[0]):,} and {count_parameters(networks[1]):,} parameters with batches of "
-            f"{config.batch_size:,} need at least {needed / 1e9:,.0f} GB of memory, and {device} has "
-            f"{there / 1e9:,.0f}: lower --batch-size or --set base_channels"
-        )
-
-
-def _steps_per_epoch(config: GANConfig, images: np.ndarray, world_size: int) -> int:
-    shape = (config.image_size, config.image_size, config.channels)
-    if images.shape[1:] != shape:
-        raise TrainingError(f"pictures of shape {images.shape[1:]}: {config.preset} trains on {shape}")
-    if len(images) < config.batch_size:
-        raise TrainingError(
-            f"{len(images)} pictures are fewer than one batch of {config.batch_size}: "
-            f"give more pictures, or --batch-size {len(images)} or less"
-        )
-    if config.batch_size % world_size:
-        raise TrainingError(
-            f"a batch of {config.batch_size} does not divide over {world_size} processes: give --batch-size a multiple"
-        )
-    return len(images) // config.batch_size
-
-
 def _total_steps(config: GANConfig, limits: Limits, recorder: Recorder) -> int:
     steps = round((limits.epochs - recorder.epoch_shift) * recorder.steps_per_epoch)
     if limits.max_images is not None:
         steps = min(steps, math.ceil(limits.max_images / config.batch_size))
     return steps
-
-
-def check_out(out: Path, overwrite: bool) -> None:
-    """Make sure, before anything is made, that a new training may write to `out`; raises `TrainingError`."""
-    if out.exists() and not out.is_dir():
-        raise TrainingError(f"{out} is a file: choose another --out")
-    try:
-        with tempfile.TemporaryFile(dir=next(place for place in (out, *out.parents) if place.exists())):
-            pass
-    except OSError as error:
-        raise TrainingError(f"{out} cannot be written to ({error.strerror}): choose another --out") from error
-    if not run.is_run(out):
-        if out.exists() and not run.is_begun_only(out):
-            raise TrainingError(f"{out} holds other files and no model: choose another --out")
-        return
-    if run.is_training(out):
-        raise TrainingError(f"{out} is in training: choose another --out, or stop that one first (Ctrl-C, it saves)")
-    if overwrite:
-        return
-    if not has_checkpoint(out) and not read_history(out):
-        raise TrainingError(
-            f"{out} holds a run that was stopped before its first checkpoint: start over with --overwrite, "
-            "or choose another --out"
-        )
-    history = read_history(out)
-    seen = f"{history[-1]['images_seen']:,} images seen" if history else "nothing trained yet"
-    go_on = f"go on with {shell_command('--resume', out)}, " if has_checkpoint(out) else ""
-    raise TrainingError(
-        f"{out} already holds a model ({seen}): {go_on}start over with --overwrite, or choose another --out"
-    )
 
 
 def _claim(out: Path, overwrite: bool) -> None:

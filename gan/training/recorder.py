@@ -29,7 +29,7 @@ from gan.history import (
 )
 from gan.models import Generator
 from gan.sampling import generate, latents
-from gan.training.alarms import Watch
+from gan.training.alarms import Watch, pairwise_distance
 from gan.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from gan.training.distributed import from_rank_zero, mean_over_ranks
 from gan.training.step import Trainer
@@ -343,13 +343,3 @@ _COUNTERS = (
     "step", "_rows", "_samples", "_snapshots", "_next_sample", "_next_snapshot", "_next_metric", "_counted",
     "_images_before", "_epochs_before", "_changes", "epoch_shift",
 )  # fmt: skip
-
-
-def pairwise_distance(images: Tensor, most: int = 64) -> float:
-    """Mean Euclidean distance between different pictures of a batch.
-
-    Args:
-        images: (N, C, H, W), N at least 2; only the first `most` are compared.
-    """
-    flat = images[:most].float().flatten(1)
-    return (torch.cdist(flat, flat).sum() / (len(flat) * (len(flat) - 1))).item()

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from gan.config import PRESETS, GANConfig
+from gan.config import GANConfig
+from gan.presets import PRESETS
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.ui.drawing import draw, draw_seeds, picture_uri, png, thumbnail_uri

@@ -11,7 +11,7 @@ have a line with a limited number of places for each visitor, and visitors take 
 Work says what it will cost before it starts (`price`), and lets others by between its pieces (`breathe`). Outside of
 both places, in a script or a test, the two do nothing.
 
-Longer than other files: a line, its threads and the turns of the slow place are one mechanism, and know each other.
+Long because a line, its threads and the turns of the slow place are one mechanism, and know each other.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gan import convolution
-from gan.config import PRESETS, get_preset
 from gan.machine import multiplies_tiles
+from gan.presets import PRESETS, get_preset
 from gan.training.step import Trainer
 
 WARM_UP = 2  # steps of each kind

@@ -28,9 +28,9 @@ def faces64(scratch: Path) -> Path:
     import torch
 
     from gan import run
-    from gan.config import get_preset
     from gan.data_record import DataRecord, SourceRecord
     from gan.models import Discriminator, Generator, initialise
+    from gan.presets import get_preset
     from gan.weights import save_weights
 
     torch.manual_seed(0)

@@ -89,8 +89,8 @@ def run_plain(folder: Path, steps: int) -> dict:
     from torch import nn
     from torchvision import transforms
 
-    from gan.config import get_preset
     from gan.models import Discriminator, Generator, initialise
+    from gan.presets import get_preset
 
     config = get_preset("dcgan64")
     torch.manual_seed(config.seed)
@@ -131,9 +131,9 @@ def run_plain(folder: Path, steps: int) -> dict:
 
 def run_ours(folder: Path, steps: int) -> dict:
     """`train()` itself, its history timed from the row of step WARM_UP to the last."""
-    from gan.config import get_preset
     from gan.data.images import load_images
     from gan.history import FIRST_SAMPLE_IMAGES
+    from gan.presets import get_preset
     from gan.training.loop import Limits, train
     from gan.training.recorder import Recorder
     from gan.training.step import Trainer

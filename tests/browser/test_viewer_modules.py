@@ -1,4 +1,7 @@
-"""Modules of Morph, Photo and Replay by themselves, without a server: where things are, and what is asked when."""
+"""Modules of Morph, Photo and Replay by themselves, without a server: where things are, and what is asked when.
+
+Long because the modules of three tabs are imported by one browser.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data.images import DataError, epoch_order, make_batch
+from gan.data.batches import epoch_order, make_batch
+from gan.data.images import DataError
 
 
 def test_an_epoch_shows_each_picture_at_most_once():

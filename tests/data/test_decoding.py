@@ -12,7 +12,7 @@ import pytest
 from picture_files import encoded, make_zip, plain, png_header, values
 from PIL import Image
 
-from gan.data import images, sources
+from gan.data import pixels, sources
 from gan.data.drawn import draw_faces
 from gan.data.images import DataError
 
@@ -47,7 +47,7 @@ def test_a_large_jpeg_is_not_taken_for_celeba_when_decoded_at_half_its_size(fold
 
 def test_a_celeba_jpeg_is_cropped_before_it_is_made_small(folder, load):
     face = plain(0, (178, 218))
-    face.paste((255, 255, 255), images.CELEBA_BOX)
+    face.paste((255, 255, 255), pixels.CELEBA_BOX)
     face.save(folder / "a.jpg", quality=100)
     assert load(folder, image_size=8).min() > 235
 

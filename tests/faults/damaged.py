@@ -1,4 +1,7 @@
-"""Every file of a model folder damaged in every way, or made to harm; what the page then shows of it, and of others."""
+"""Every file of a model folder damaged in every way, or made to harm; what the page then shows of it, and of others.
+
+Long because a folder can be damaged in many ways, and each is a few lines.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 from forked import EVERY_STEP, OPTIONS, STEPS, Process
 from tiny_runs import assert_same_tensors
 
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.training import loop
 from gan.training.checkpoint import load_checkpoint
 from tests.faults import Row

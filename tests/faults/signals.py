@@ -15,7 +15,7 @@ from pathlib import Path
 from forked import EVERY_STEP, OPTIONS, Process
 from tiny_runs import assert_same_tensors
 
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.history import read_history
 from gan.training import distributed, loop
 from gan.training.checkpoint import load_checkpoint

@@ -1,4 +1,7 @@
-"""Directions: what SeFa, GANSpace and the attributes find, the file, the command, and the end of a training."""
+"""Directions: what SeFa, GANSpace and the attributes find, the file, the command, and the end of a training.
+
+Long because finding, keeping and commanding are tried on the same few generators.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from tiny_classifiers import install, tiny_classifier
 
 from gan.__main__ import main
 from gan.commands import classifier as command
-from gan.config import PRESETS
 from gan.data.images import load_images
 from gan.data.labels import read_digits
 from gan.data.sources import DataError
@@ -33,6 +32,7 @@ from gan.metrics.classifier_training import (
     save_classifier,
     train_classifier,
 )
+from gan.presets import PRESETS
 
 TINY = Recipe(
     image_size=16, channels=3, widths=(8, 12), strides=(2, 2), exclusive=False, epochs=3, reduced_sizes=(8,),

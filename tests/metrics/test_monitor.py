@@ -11,13 +11,14 @@ import torch
 from tiny_classifiers import install, tiny_classifier
 from tiny_runs import CELEBA, assert_same_run, assert_same_tensors, go, history, on_step, signal_on_step
 
-from gan.config import PRESETS, ConfigError
+from gan.config import ConfigError
 from gan.data_record import BUILT_IN, DataRecord
 from gan.history import HISTORY_COLUMNS, images_seen, read_history
 from gan.metrics.classifier import load_classifier
 from gan.metrics.distances import frechet_distance
 from gan.metrics.held_out import features_of
 from gan.metrics.monitor import IMAGES, Monitor
+from gan.presets import PRESETS
 from gan.sampling import sample
 from gan.training.checkpoint import load_checkpoint, load_meta, save_checkpoint
 from gan.training.loop import Limits

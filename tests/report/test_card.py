@@ -9,12 +9,12 @@ import pytest
 
 from gan import run
 from gan.__main__ import main
-from gan.config import PRESETS
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.files import save_tensors
 from gan.history import append_history, samples
-from gan.metrics.judge import save_metrics
+from gan.metrics.results import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
+from gan.presets import PRESETS
 from gan.report.card import write_card
 from gan.weights import load_generator, packed_weights, weights_hash
 

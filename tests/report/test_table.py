@@ -9,9 +9,9 @@ from PIL import Image
 
 from gan import run
 from gan.__main__ import main
-from gan.config import PRESETS
-from gan.metrics.judge import save_metrics
+from gan.metrics.results import save_metrics
 from gan.models import Generator, count_parameters
+from gan.presets import PRESETS
 from gan.report.facts import duration
 from gan.report.table import write_tables
 from gan.run import RunError

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from gan import run
 from gan.config import GANConfig
 from gan.history import read_history
-from gan.training.alarms import PATIENCE, Watch
+from gan.training.alarms import PATIENCE, Watch, pairwise_distance
 
 CONFIG = GANConfig(loss="non_saturating", log_interval=10, batch_size=8)
 INTERVAL = 80  # pictures between two rows
@@ -152,3 +153,10 @@ def test_a_shipped_history_tells_what_the_watch_sees_in_it(folder):
     seen = [event for row in rows if row.get("loss_d") is not None for event in watch.check(row)]
     told = [row["event"] for row in rows if row.get("event")]
     assert [event for event in told if not event.startswith("went on from")] == seen
+
+
+def test_pairwise_distance_by_hand():
+    values = torch.tensor([0.0, 3.0, 6.0]).view(3, 1, 1, 1)
+    assert pairwise_distance(values) == pytest.approx(4)  # 3, 3 and 6
+    assert pairwise_distance(values.expand(3, 1, 2, 2)) == pytest.approx(8)  # of the whole picture
+    assert pairwise_distance(values.repeat(2, 1, 1, 1), most=3) == pytest.approx(4)

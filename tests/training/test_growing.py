@@ -10,10 +10,12 @@ from tiny_runs import assert_same_run, go, signal_on_step
 from torch.nn import functional
 
 from gan import load_generator, run, sample
-from gan.config import PRESETS, ConfigError, GANConfig
+from gan.blocks import GrownInput, GrownPicture
+from gan.config import ConfigError, GANConfig
 from gan.data.drawn import draw_faces
 from gan.history import read_history, samples
-from gan.models import Discriminator, Generator, GrownInput, GrownPicture, fold, grown_parameters, initialise
+from gan.models import Discriminator, Generator, fold, grown_parameters, initialise
+from gan.presets import PRESETS
 from gan.sampling import generate, latents
 from gan.training.loop import Limits, load_start
 from gan.training.step import Trainer

@@ -12,14 +12,14 @@ from safetensors.torch import load_file
 from tiny_runs import assert_same_run, go, history, on_step
 
 from gan import run
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.history import read_history, samples, snapshots
 from gan.machine import MachineError, pick_bf16, pick_device
 from gan.sampling import generate, latents, sample
 from gan.training import loop
 from gan.training.checkpoint import load_checkpoint
-from gan.training.loop import MAX_ROLLBACKS, Limits, TrainingError, train
-from gan.training.recorder import pairwise_distance
+from gan.training.checks import TrainingError
+from gan.training.loop import MAX_ROLLBACKS, Limits, train
 from gan.training.step import Trainer
 from gan.weights import load_generator
 
@@ -115,13 +115,6 @@ def test_checkpoints_are_saved_as_often_as_asked(tiny_config, pictures, tmp_path
     monkeypatch.setattr(loop.Recorder, "save", lambda self, t: (saves.append(self.step), save(self, t)))
     go(tiny_config, pictures, tmp_path / "a", save_minutes=0.5)
     assert saves == [0, 3, 6, 9, 10]
-
-
-def test_pairwise_distance_by_hand():
-    values = torch.tensor([0.0, 3.0, 6.0]).view(3, 1, 1, 1)
-    assert pairwise_distance(values) == pytest.approx(4)  # 3, 3 and 6
-    assert pairwise_distance(values.expand(3, 1, 2, 2)) == pytest.approx(8)  # of the whole picture
-    assert pairwise_distance(values.repeat(2, 1, 1, 1), most=3) == pytest.approx(4)
 
 
 def test_each_epoch_shows_every_picture_once_but_for_the_incomplete_batch(tiny_config, pictures, tmp_path, monkeypatch):

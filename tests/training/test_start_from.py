@@ -16,7 +16,8 @@ from gan.config import GANConfig
 from gan.data_record import DataRecord
 from gan.history import read_history, samples, snapshots
 from gan.models import Discriminator, Generator
-from gan.training.loop import Limits, TrainingError, load_start
+from gan.training.checks import TrainingError
+from gan.training.loop import Limits, load_start
 from gan.training.step import Trainer
 from gan.weights import save_weights
 

@@ -1,4 +1,7 @@
-"""One step of adversarial training: who moves when, the average, the penalties, the rates, the seeds."""
+"""One step of adversarial training: who moves when, the average, the penalties, the rates, the seeds.
+
+Long because each term of a step is held by itself, on the same two small networks.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan.data.images import make_batch
+from gan.data.batches import make_batch
 from gan.losses import gradient_penalty
 from gan.sampling import latents
 from gan.training.step import Trainer

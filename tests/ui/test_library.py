@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gan import load_generator
-from gan.config import PRESETS
 from gan.history import snapshots
 from gan.models import Generator
+from gan.presets import PRESETS
 from gan.run import FINISHED, STATE_FILE, TRAINING, RunError, write_state
 from gan.sampling import latents
 from gan.ui import library as module

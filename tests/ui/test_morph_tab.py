@@ -1,4 +1,7 @@
-"""The Morph tab's server side: what a browser may ask, what it gets, and the public /morph and /arithmetic."""
+"""The Morph tab's server side: what a browser may ask, what it gets, and the public /morph and /arithmetic.
+
+Long because films and sums are asked for in the same words, and answered from the same few models.
+"""
 
 from __future__ import annotations
 
