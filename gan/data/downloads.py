@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gan.errors import GanError
 
+# gdown and torchvision say these in words alone, and their errors' classes come from libraries that may be missing.
 _QUOTA = ("quota", "too many users", "many accesses", "429", "rate limit")
 _NETWORK = ("URLError", "gaierror", "ConnectionError", "ConnectError", "Timeout", "TimeoutError", "ProxyError",
             "SSLError", "OfflineModeIsEnabled", "LocalEntryNotFoundError")  # fmt: skip

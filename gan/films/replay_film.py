@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ _LIGHT = {"background": "#ffffff", "text": "#1d2025", "faint": "#8a9099", "curso
 _GENERATED, _REAL = "#e8613a", "#2a9387"  # whatever is the generator's, whatever is the discriminator's or real
 _COLORS = {"loss_g": _GENERATED, "loss_d": _REAL, "d_real": _REAL, "d_fake": _GENERATED}
 _LABELS = {"loss_g": "G loss", "loss_d": "D loss", "d_real": "D(x), real", "d_fake": "D(G(z)), generated"}
+_MOST_LABEL = 40  # characters of an event beside its line
 _MARGIN, _CAPTION, _PLOT = 16, 44, 190  # pixels of a film's frame
 
 
@@ -158,7 +160,7 @@ class _Curves:
             for event in replay.events:
                 plot.axvline(event.images_seen, color=ink["faint"], linewidth=0.8, linestyle=":")
                 if columns is SCORES:
-                    text = event.text.split(":")[0][:40]
+                    text = textwrap.shorten(event.text, _MOST_LABEL, placeholder="…")
                     place = {"xycoords": plot.get_xaxis_transform(), "xytext": (3, 3), "textcoords": "offset points"}
                     plot.annotate(
                         text,

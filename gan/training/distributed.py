@@ -121,6 +121,7 @@ def _leave(what: str) -> None:
 
 
 def _is_broken_connection(error: RuntimeError) -> bool:
+    # gloo's are RuntimeErrors with nothing but words; nccl's have a class of their own
     told = ("gloo", "nccl", "connection", "peer", "socket")
     return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in told)
 
