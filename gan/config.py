@@ -234,7 +234,7 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) >= 1, field, "at least 1")
     expect(config.z_dim <= 21201, "z_dim", "at most 21201 (Sobol points, gan.sampling.even_latents, have no more)")
     expect(config.batch_size >= 2, "batch_size", "at least 2 (batch norm needs a batch)")
-    paired = config.loss == "relativistic"
+    paired = LOSSES[config.loss]().uses_real_in_generator
     expect(not paired or config.fakes_per_real == 1, "fakes_per_real", "1 with a relativistic loss: it compares pairs")
     expect(config.kernel_size in (3, 4, 5), "kernel_size", "3, 4 or 5")
     expect(0 <= config.seed < 2**32, "seed", "0 to 4294967295")

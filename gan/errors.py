@@ -29,7 +29,7 @@ def line(error: BaseException) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: torch has several, some of them RuntimeErrors with nothing but words."""
+    """Whether an error says that memory ran out: torch has several, some of nothing but words."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     told = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")

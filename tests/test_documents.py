@@ -68,6 +68,17 @@ def test_the_page_s_pictures_are_small():
     assert sum(path.stat().st_size for path in PAGES) <= MOST_PICTURE_BYTES
 
 
+def test_code_md_names_what_is_there():
+    """Files under the folder that their paragraph or they themselves name, and functions of them in brackets."""
+    text, folders = read(ROOT / "docs" / "code.md"), ["", "gan", "gan/ui", "gan/web"]
+    named = re.findall(r"`([\w/]+\.(?:py|js))`(?: \(`(\w+)`\))?", text)
+    assert len(named) > 20
+    for name, function in named:
+        found = [ROOT / folder / name for folder in folders if (ROOT / folder / name).is_file()]
+        assert found or "NAME" in name, name
+        assert not function or any(f"def {function}(" in read(path) for path in found), (name, function)
+
+
 # ---- links ----------------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,9 @@ log = logging.getLogger(__name__)
 REACH = 3.0  # a slider's end, either way
 FORMAT_VERSION = 1
 PRINCIPAL = 16  # of each kind
-ATTRIBUTE, SEFA, GANSPACE = KINDS = ("attribute", "sefa", "ganspace")
+ATTRIBUTE = "attribute"
+PRINCIPAL_KINDS = {"sefa": "SeFa", "ganspace": "GANSpace"}  # and what people call them
+KINDS = (ATTRIBUTE, *PRINCIPAL_KINDS)
 _FACTS = "directions"  # key of the file's metadata
 _MOST = 256  # directions in a file
 _MOST_NAME = 60  # characters
@@ -166,7 +168,7 @@ def sefa(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
     folded = fold(generator)
     weight = folded.stem.weight.double()
     _, vectors = torch.linalg.eigh(weight.T @ weight)  # in ascending order
-    return _principal(folded, vectors.flip(1).T[:n], "SeFa", SEFA)
+    return _principal(folded, vectors.flip(1).T[:n], "sefa")
 
 
 @torch.inference_mode()
@@ -194,7 +196,7 @@ def ganspace(generator: Generator, n: int = PRINCIPAL) -> list[Direction]:
         scores, sizes, _ = torch.pca_lowrank(activations, q=min(2 * n, *activations.shape), niter=4)
     wanted = (scores * sizes)[:, :n]
     vectors = torch.linalg.lstsq(z - z.mean(dim=0), wanted).solution.T
-    return _principal(folded, vectors, "GANSpace", GANSPACE)
+    return _principal(folded, vectors, "ganspace")
 
 
 def equal_strength(generator: Generator, vector: Tensor, seeds: int = _JUDGED) -> Tensor:
@@ -240,7 +242,7 @@ def find_for_run(folder: Path) -> list[Direction]:
     return directions
 
 
-def _principal(generator: Generator, vectors: Tensor, name: str, kind: str) -> list[Direction]:
+def _principal(generator: Generator, vectors: Tensor, kind: str) -> list[Direction]:
     """vectors: (n, z_dim) -> sliders of equal strength, + makes pictures lighter; first those that need least of z.
 
     A vector of no length is left out: a generator that always draws the same picture has such.
@@ -250,7 +252,7 @@ def _principal(generator: Generator, vectors: Tensor, name: str, kind: str) -> l
     steps.sort(key=lambda step: float(step.norm()))
     lighter = [_mean(generator, z + step) >= _mean(generator, z - step) for step in steps]
     return [
-        Direction(f"{name} {number}", kind, step if up else -step)
+        Direction(f"{PRINCIPAL_KINDS[kind]} {number}", kind, step if up else -step)
         for number, (step, up) in enumerate(zip(steps, lighter, strict=True), 1)
     ]
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gan.latent.directions import ATTRIBUTE, GANSPACE, SEFA, Direction
+from gan.latent.directions import ATTRIBUTE, KINDS, PRINCIPAL_KINDS, Direction
 from gan.ui.state import Face
 from gan.ui.values import MAX_DIMENSIONS
 
@@ -43,11 +43,11 @@ def bases(face: Face, z_dim: int, directions: Iterable[Direction]) -> dict[str, 
         z_dim: numbers in the model's z.
         directions: of the model.
     """
-    by_kind: dict[str, list[Slider]] = {ATTRIBUTE: [], SEFA: [], GANSPACE: []}
+    by_kind: dict[str, list[Slider]] = {kind: [] for kind in KINDS}
     for direction in directions:
         by_kind[direction.kind].append(Slider(f"move:{direction.name}", direction.name))
     own = [Slider(f"move:{d.key}", f"{d.name} (yours)") for d in face.own if d.model == face.model]
-    principal = {"SeFa": by_kind[SEFA], "GANSpace": by_kind[GANSPACE]}
+    principal = {name: by_kind[kind] for kind, name in PRINCIPAL_KINDS.items()}
     found = {
         ATTRIBUTES: _pages(by_kind[ATTRIBUTE], first=1),
         PRINCIPAL: {name: sliders[:SLIDERS] for name, sliders in principal.items() if sliders},

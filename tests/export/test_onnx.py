@@ -24,7 +24,7 @@ from gan.export.networks import Picture, Search
 from gan.export.onnx import export
 from gan.history import read_history, snapshots
 from gan.latent.attributes import Effect
-from gan.latent.directions import ATTRIBUTE, SEFA, Direction, load_directions, save_directions
+from gan.latent.directions import ATTRIBUTE, Direction, load_directions, save_directions
 from gan.latent.encoder import Encoder, load_encoder, save_encoder
 from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, RunError, snapshot_file
 from gan.sampling import generate, latents
@@ -55,7 +55,7 @@ def model(tiny_run, tmp_path_factory) -> Path:
     effect = Effect(0.1, 0.4, 0.9, "Bald", -0.05, 128)
     save_directions(
         folder,
-        [Direction("Smiling", ATTRIBUTE, torch.randn(8), effect), Direction("SeFa 1", SEFA, torch.randn(8))],
+        [Direction("Smiling", ATTRIBUTE, torch.randn(8), effect), Direction("SeFa 1", "sefa", torch.randn(8))],
         CLASSIFIER,
     )
     return folder
