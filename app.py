@@ -46,8 +46,8 @@ PORTS = range(7860, 7960)  # of which the first free one is taken where none is 
 def build(library: Library) -> gr.Blocks:
     """The whole page: one line per part."""
     with Page(title="GAN Faces", analytics_enabled=False) as page:
-        reopen = module("shared/tabs.js")
-        gr.HTML(text("shared/header.html"), elem_id="header", js_on_load=reopen, apply_default_css=False)
+        whole = module("shared/page.js")
+        gr.HTML(text("shared/header.html"), elem_id="header", js_on_load=whole, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from gan.ui.values import encode_latent
 from gan.ui.web import text
 
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'&amp;`${1}`"
-STATE, HTML = "shared/state.js", "shared/html.js"
+STATE, HTML, WORDS = "shared/state.js", "shared/html.js", "shared/words.js"
 LATENT = encode_latent(torch.ones(20))
 FACES = (
     Face("small"),
@@ -57,9 +58,23 @@ def test_a_moved_slider_changes_what_its_key_names(run, key, value, expected):
     assert not run(STATE, "(m, [one, other]) => m.same(one, other)", [changed, before])
 
 
-def test_changes_and_origin_are_told_in_words(run):
-    told = [run(STATE, "(m, face) => [m.changes(face), m.origin(face)]", javascript(face)) for face in FACES]
-    assert told == [[face.changes, face.origin] for face in FACES]
+def test_an_origin_is_told_in_words(run):
+    assert [run(STATE, "(m, face) => m.origin(face)", javascript(face)) for face in FACES] == [
+        face.origin for face in FACES
+    ]
+
+
+def test_a_face_and_what_is_new_in_it_are_told_in_words(run):
+    told = lambda *faces: run(WORDS, "(m, faces) => m.news(...faces)", list(map(javascript, faces)))  # noqa: E731
+    face = Face("small", 5, 0.5, {3: -1}, directions={"Smile": 2, "~Hat": 0.5})
+    words = "Picture that small draws for seed 5: truncation 0.5, Smile +2, Hat +0.5, z 3 −1"
+    assert run(WORDS, "(m, face) => m.describe(face)", javascript(face)) == words
+    assert told(Face("other", 5), face) == told(Face("small", 4), face) == words
+    assert told(face, replace(face, directions={"Smile": 2.5})) == "Smile +2.5, Hat 0"
+    assert told(face, replace(face, truncation=1)) == "Truncation 1" and told(face, face) == ""
+    assert told(face, Face("small", 5, 0.5)) == "All sliders at 0"
+    many = told(face, replace(face, offsets={number: 1 for number in range(10)}))
+    assert many == "z 0 +1, z 1 +1, z 2 +1, z 3 +1, z 4 +1, z 5 +1 and 4 more"
 
 
 ODD = [
@@ -125,7 +140,7 @@ def test_the_picture_of_a_hostile_model_holds_nothing_but_text(run):
     }"""
     pictures, alt, note, facts = run("explore/picture.js", shown, [javascript(face), drawn, HOSTILE])
     assert (pictures, note) == (1, HOSTILE)
-    assert alt == f"Picture that {HOSTILE} draws for seed 3, 1 sliders moved"
+    assert alt == f"Picture that {HOSTILE} draws for seed 3: z 1 +1"
     assert "25 % sure" in facts and "16 × 16 pixels from 20 numbers 1.2 ms a frame" in facts
 
 

@@ -3,6 +3,9 @@
 import { follow } from "../shared/following.js";
 import { fill, html } from "../shared/html.js";
 import { listen, tell } from "../shared/telling.js";
+import { walk } from "../shared/walking.js";
+
+const SIGNS = { "+": "+", "-": "−", "−": "−" }; // keys that mark a face
 
 export function mount({ element, trigger, ...component }) {
   let current = null; // the seed that the stage shows
@@ -24,6 +27,10 @@ export function mount({ element, trigger, ...component }) {
       const picture = button.closest(".cell").querySelector("img").src;
       tell("face-mark", { seed: button.dataset.of, sign: button.dataset.mark, picture });
     }
+  });
+  walk(element, ".faces", "[data-seed]");
+  element.addEventListener("keydown", (event) => {
+    if (event.key in SIGNS) event.target.closest(".cell")?.querySelector(`[data-mark="${SIGNS[event.key]}"]`).click();
   });
   listen("face-shown", ({ seed }) => {
     if (current === seed) return;
@@ -61,5 +68,5 @@ function cell(seed, picture, size) {
 }
 
 function sign(seed, sign, words) {
-  return html`<button type="button" data-mark="${sign}" data-of="${seed}" aria-label="Seed ${seed} ${words}">${sign}</button>`;
+  return html`<button type="button" data-mark="${sign}" tabindex="-1" data-of="${seed}" aria-label="Seed ${seed} ${words}">${sign}</button>`;
 }

@@ -3,6 +3,7 @@ import { follow } from "../shared/following.js";
 import { fill, html } from "../shared/html.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { listen, tell } from "../shared/telling.js";
+import { walk } from "../shared/walking.js";
 
 const YOURS = "#basis input[value=Yours]";
 const MOST = 32; // faces with each mark
@@ -44,6 +45,7 @@ export function mount({ element, trigger, ...component }) {
     marks.delete(button.dataset.unmark);
     show();
   });
+  walk(element, ".marked");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const name = form.elements.name.value.trim();

@@ -1,6 +1,7 @@
 // The large picture with its facts, or a notice in its place.
 import { fill, html } from "../shared/html.js";
-import { changes, origin, toQuery } from "../shared/state.js";
+import { toQuery } from "../shared/state.js";
+import { describe } from "../shared/words.js";
 
 const JUDGE = "The discriminator, the network that the generator learned to fool, judges this picture";
 const FRAME = html`<p class="note" role="status" hidden> </p>
@@ -25,8 +26,7 @@ export function showFace(element, face, drawn, smooth, note = "") {
   const image = find("img");
   image.src = drawn.picture;
   image.width = image.height = size;
-  const changed = changes(face) ? `, ${changes(face)} sliders moved` : "";
-  image.alt = `Picture that ${face.model} draws for ${origin(face)}${changed}`;
+  image.alt = describe(face);
   const picture = find(".picture");
   picture.classList.toggle("pixels", !smooth);
   Object.assign(picture.dataset, {

@@ -3,6 +3,7 @@ import { ask } from "../shared/asking.js";
 import { takeDrops } from "../shared/dropping.js";
 import { save, stateOf } from "../shared/files.js";
 import { listen } from "../shared/telling.js";
+import { walk } from "../shared/walking.js";
 import { isSmooth } from "./controls.js";
 
 export function mount({ element, trigger, server }) {
@@ -46,6 +47,7 @@ export function mount({ element, trigger, server }) {
     },
   };
 
+  walk(element, ".tools");
   element.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;

@@ -7,6 +7,7 @@ import { stateOf } from "../shared/files.js";
 import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
+import { walk } from "../shared/walking.js";
 import { buildDownload } from "./download.js";
 import { buildFaces } from "./faces.js";
 import { buildFilm } from "./film.js";
@@ -192,6 +193,7 @@ export function mount({ element, trigger, props, server, watch }) {
     addFaces([seedFace(model, Number(find(".by-seed input").value))]);
   });
   takeDrops(element, addFile);
+  walk(root, ".faces, .ways, .strip, .sides, .equation, .choices");
 
   // ---- life ---------------------------------------------------------------------------------------------------------
 

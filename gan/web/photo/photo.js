@@ -67,6 +67,7 @@ export function mount({ element, trigger, props, server, watch }) {
     found.tell("Sent…");
     work.begin({ model: about.model, content: crop.content() });
     show();
+    find(".outcome").scrollIntoView({ block: "nearest" }); // below the photo, where the page is narrow
   }
 
   function stop() {

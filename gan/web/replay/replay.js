@@ -4,6 +4,7 @@ import { ask } from "../shared/asking.js";
 import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
+import { walk } from "../shared/walking.js";
 import { buildDownloads } from "./downloads.js";
 import { buildRuns } from "./runs.js";
 import { buildSheets } from "./sheets.js";
@@ -117,6 +118,7 @@ export function mount({ element, trigger, props, server, watch }) {
     refresh();
   });
   new ResizeObserver(() => find(".lanes").clientWidth && first.name && arrange()).observe(find(".lanes"));
+  walk(root, ".events ol, .tiles, .files");
   watchOpening(
     element,
     () => {

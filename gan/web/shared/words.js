@@ -1,0 +1,36 @@
+// A face in words: for the picture's alternative text, and for what a screen reader is told.
+import { origin } from "./state.js";
+
+const MOST = 6; // moved sliders that are named
+const OWN = /^~/; // begins the key of one of the visitor's own directions
+
+const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
+
+// Name and value of each slider that is not at 0.
+const moved = (face) => [
+  ...Object.entries(face.directions).map(([key, value]) => [key.replace(OWN, ""), value]),
+  ...Object.entries(face.offsets).map(([key, value]) => [`z ${key}`, value]),
+];
+
+function listed(parts) {
+  const left = parts.length - MOST;
+  return parts.slice(0, MOST).join(", ") + (left > 0 ? ` and ${left} more` : "");
+}
+
+// The whole face.
+export function describe(face) {
+  const parts = moved(face).map(([name, value]) => `${name} ${signed(value)}`);
+  if (face.truncation !== 1) parts.unshift(`truncation ${face.truncation}`);
+  return `Picture that ${face.model} draws for ${origin(face)}${parts.length ? `: ${listed(parts)}` : ""}`;
+}
+
+// What another face has that is new: "Smile +2"; "" for nothing. Of another model or seed it is the whole face.
+export function news(before, face) {
+  if (before.model !== face.model || before.seed !== face.seed || before.latent !== face.latent) return describe(face);
+  const [was, is] = [new Map(moved(before)), new Map(moved(face))];
+  const names = [...new Set([...is.keys(), ...was.keys()])].filter((name) => was.get(name) !== is.get(name));
+  if (names.length > 1 && !is.size) return "All sliders at 0";
+  const parts = names.map((name) => `${name} ${signed(is.get(name) ?? 0)}`);
+  if (before.truncation !== face.truncation) parts.unshift(`Truncation ${face.truncation}`);
+  return listed(parts);
+}
