@@ -73,7 +73,7 @@ def test_a_face_and_what_is_new_in_it_are_told_in_words(run):
     assert told(face, replace(face, directions={"Smile": 2.5})) == "Smile +2.5, Hat 0"
     assert told(face, replace(face, truncation=1)) == "Truncation 1" and told(face, face) == ""
     assert told(face, Face("small", 5, 0.5)) == "All sliders at 0"
-    many = told(face, replace(face, offsets={number: 1 for number in range(10)}))
+    many = told(face, replace(face, offsets=dict.fromkeys(range(10), 1)))
     assert many == "z 0 +1, z 1 +1, z 2 +1, z 3 +1, z 4 +1, z 5 +1 and 4 more"
 
 
