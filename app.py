@@ -16,12 +16,14 @@ if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which would 
     sys.exit(f"GAN Faces needs Python 3.11 or later, and this is {sys.version.split()[0]}: {sys.executable}")
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan.run import RunError
 from gan.terminal import steady_output
 from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
 
@@ -31,13 +33,14 @@ import torch
 
 from gan.ui import api, explore, limits, morph, photo, replay
 from gan.ui.arguments import Page
+from gan.ui.browser_files import BrowserFiles
 from gan.ui.drawing import serve_on_one_thread
 from gan.ui.explore_server import ExploreServer
 from gan.ui.library import Library
 from gan.ui.places import later
 from gan.ui.tab import guard
 from gan.ui.theme import theme
-from gan.ui.web import WEB, head, module, text
+from gan.ui.web import WEB, head, module, route, text
 
 ROOT = Path(__file__).resolve().parent
 PORTS = range(7860, 7960)  # of which the first free one is taken where none is named
@@ -60,6 +63,7 @@ def build(library: Library) -> gr.Blocks:
         api.build(library)
     guard(page)
     limits.queue(page)
+    page.browser = BrowserFiles(library)
     return page
 
 
@@ -76,7 +80,7 @@ def launch(page: gr.Blocks, **options: object) -> str:
         favicon_path=WEB / "favicon.svg",
         footer_links=["api", "settings"],
         run_history=False,  # it would keep every frame of every drag in the visitor's browser
-        **limits.options(),
+        **limits.options(route(), *page.browser.routes()),
         mcp_server=importlib.util.find_spec("mcp") is not None,
         **options,
     )
@@ -137,7 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         share=options.share or None,  # None leaves it to GRADIO_SHARE
         prevent_thread_lock=True,
     )
-    later(ExploreServer(library).warm_up)  # what the first visitor will see is loaded and used while nobody waits
+    explorer = ExploreServer(library)
+    later(explorer.warm_up)  # what the first visitor will see is loaded and used while nobody waits
+    with contextlib.suppress(RunError):  # there is no model yet
+        page.browser.prepare(explorer.default_face().model)
     later(import_the_rest)
     page.block_thread()
 

@@ -54,6 +54,7 @@ def serve(library: Library) -> Iterator[Site]:
     """The page of `library`, closed at the end."""
     import app
 
+    os.environ.setdefault("GAN_BROWSER", "off")  # its files take a minute to make; who tests them says "on"
     page = app.build(library)
     url = app.launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:

@@ -19,10 +19,10 @@ MAY_IMPORT = {
     "films": {CORE, "data"},
     "latent": {CORE, "data", "metrics"},
     "report": {CORE, "metrics", "latent"},
-    "export": {CORE, "metrics", "latent"},
+    "export": {CORE, "data", "metrics", "latent"},
     "commands": {CORE, "data", "metrics", "latent", "report", "export"},
     "web": set(),
-    "ui": {CORE, "data", "metrics", "latent", "films", "report"},
+    "ui": {CORE, "data", "metrics", "latent", "films", "report", "export"},
 }
 # Programs, which put the parts together: nothing imports them.
 PROGRAMS = {

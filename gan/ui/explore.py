@@ -12,6 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from gan.sampling import MAX_SEED
+from gan.ui.browser_files import BASE, is_on
 from gan.ui.explore_server import RANDOM_SEEDS, ExploreServer
 from gan.ui.explore_sliders import SLIDERS
 from gan.ui.library import Library
@@ -42,7 +43,8 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
 
     with gr.Row(elem_id="explore", equal_height=False):
         with gr.Column(elem_id="stage-column"):
-            stage = _html("stage", template=True, server_functions=[function(server.draw)])
+            browser = BASE if is_on() else ""
+            stage = _html("stage", template=True, browser=browser, server_functions=[function(server.draw)])
             with gr.Row(elem_id="main-buttons"):
                 random_button = gr.Button("Random face", variant="primary", elem_id="random")
                 reset_button = gr.Button("Reset", elem_id="reset")

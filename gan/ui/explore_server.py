@@ -65,7 +65,7 @@ class ExploreServer:
             "name" and "png" (base64) of the file, or "problem".
         """
         try:
-            face = Face.from_query(_parameters(asked.get("query")), self._default())
+            face = Face.from_query(_parameters(asked.get("query")), self.default_face())
             drawn = draw(self.library, face)
         except (FaceError, RunError) as error:
             return {"problem": str(error)}
@@ -79,7 +79,7 @@ class ExploreServer:
         """The page loads: the state of its link, whose parameters are "query"."""
         note = ""
         try:
-            face = default = self._default()
+            face = default = self.default_face()
             try:
                 face = Face.from_query(asked["query"], default)
                 self.library.entry(face.model)
@@ -176,13 +176,13 @@ class ExploreServer:
     def warm_up(self) -> None:
         """Load and draw what the first visitor will see; does nothing where there is no model."""
         with contextlib.suppress(RunError):
-            face = self._default()
+            face = self.default_face()
             self.draw({"face": face.to_json()})
             self.grid({"face": face.to_json(), "truncation": 1.0})
             for truncation in np.linspace(0, MAX_TRUNCATION, 7):  # what a drag through all of them has to measure
                 draw(self.library, replace(face, truncation=float(truncation)))
 
-    def _default(self) -> Face:
+    def default_face(self) -> Face:
         """The first face of our own recipe's model, else of the largest, in the first folder that has any.
 
         Raises:
@@ -196,7 +196,7 @@ class ExploreServer:
         return Face(best.name)
 
     def _current(self, asked: dict) -> Face:
-        return Face.from_json(asked["face"]) if asked.get("face") else self._default()
+        return Face.from_json(asked["face"]) if asked.get("face") else self.default_face()
 
     def _of_seed(self, asked: dict, seed: object) -> Face:
         return replace(self._current(asked), seed=seed, latent="", offsets=(), directions=())

@@ -19,10 +19,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gan.data.photo import MAX_BYTES
-from gan.ui import web
 from gan.ui.bodies import LARGE, Body, Checked, busy, pass_over, too_large
 from gan.ui.gate import Gate
 from gan.ui.places import Visitor
@@ -49,12 +49,16 @@ _BEGINNINGS = (f"{_API}/call/", f"{_API}/queue/join")  # of work that goes on af
 _CALLER = "gan.caller"  # in the scope of a request
 
 
-def options() -> dict:
-    """Of `gr.Blocks.launch`."""
+def options(*routes: Route) -> dict:
+    """Of `gr.Blocks.launch`.
+
+    Args:
+        routes: beside Gradio's, before which they come.
+    """
     return dict(
         app_kwargs={
             "middleware": [Middleware(_Limits)],
-            "routes": [web.route()],
+            "routes": list(routes),
             "lifespan": kept_small,
             "exception_handlers": {RequestValidationError: _not_understood, ClientDisconnect: _left},
         },

@@ -2,16 +2,18 @@
 import { fill, html } from "../shared/html.js";
 import { toQuery } from "../shared/state.js";
 import { describe } from "../shared/words.js";
+import { SWITCH } from "./drawer.js";
 
 const JUDGE = "The discriminator, the network that the generator learned to fool, judges this picture";
 const FRAME = html`<p class="note" role="status" hidden> </p>
-  <div class="picture"><img decoding="sync"></div>
+  <div class="picture"><img decoding="sync"><canvas role="img" hidden></canvas></div>
   <div class="facts">
     <div class="critic" title="${JUDGE}"><span>Critic</span><span class="meter"><i></i></span>
       <span><b class="percent"> </b> sure that it is a real picture</span></div>
     <p class="no-critic" hidden>There is no critic that could judge this picture.</p>
     <p class="speed"><span><span class="size"> </span><span class="live" hidden>still training</span></span>
       <span><b class="milliseconds"> </b> ms a frame</span></p>
+    ${SWITCH}
   </div>`;
 
 // drawn: what an engine gives; smooth: it was enlarged without visible pixels; note: a sentence above, none if empty.
@@ -23,10 +25,18 @@ export function showFace(element, face, drawn, smooth, note = "") {
     find(selector).firstChild.data = text;
   };
   const { size, numbers, training } = drawn.about;
-  const image = find("img");
-  image.src = drawn.picture;
-  image.width = image.height = size;
-  image.alt = describe(face);
+  const words = describe(face);
+  const [image, canvas] = [find("img"), find("canvas")];
+  const isHere = drawn.picture instanceof ImageData; // drawn in this browser
+  if (isHere) paint(canvas, drawn.picture);
+  else {
+    image.src = drawn.picture;
+    image.width = image.height = size;
+  }
+  image.hidden = isHere;
+  canvas.hidden = !isHere;
+  image.alt = words;
+  canvas.setAttribute("aria-label", words);
   const picture = find(".picture");
   picture.classList.toggle("pixels", !smooth);
   Object.assign(picture.dataset, {
@@ -45,6 +55,12 @@ export function showFace(element, face, drawn, smooth, note = "") {
   find(".live").hidden = !training;
   write(".milliseconds", drawn.milliseconds.toFixed(1));
   return picture.dataset;
+}
+
+// Sooner on the page than an <img>, whose picture is read and decoded first.
+function paint(canvas, picture) {
+  if (canvas.width !== picture.width) canvas.width = canvas.height = picture.width;
+  canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
 // Backquotes in the text mark code.

@@ -1,5 +1,7 @@
 // The large picture, and the page's state. A moved control is answered from here, past Gradio's events, which copy
 // every component's properties in the browser for each of them: that takes longer than drawing the picture.
+import { drawn as drawnBy, offer, prepare } from "../engine/choosing.js";
+import { drawsAlike } from "../engine/parity.js";
 import { serverEngine } from "../engine/server.js";
 import { follow } from "../shared/following.js";
 import { remember, remembered } from "../shared/remembering.js";
@@ -7,12 +9,15 @@ import { change, same } from "../shared/state.js";
 import { tell } from "../shared/telling.js";
 import { keepAddress } from "./address.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
+import { watchDrawer } from "./drawer.js";
 import { showFace, showNotice } from "./picture.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
 
 export function mount({ element, server, ...component }) {
   const engine = serverEngine(server);
+  offer(component.props.browser, (model, local) => drawsAlike(model, local, engine));
+  const showDrawer = watchDrawer(element);
   let face = null; // the state; null while there is none
   let sent = 0; // counts the states that Python has sent, so that an answer to an older one is dropped
   let asking = false;
@@ -27,7 +32,11 @@ export function mount({ element, server, ...component }) {
     while (moved) {
       moved = false;
       const asked = { face, sent, smooth: isSmooth() };
-      const drawn = await engine.draw(face, asked.smooth);
+      const drawn = await drawnBy(
+        face.model,
+        (local) => local.draw(asked.face, asked.smooth),
+        () => engine.draw(asked.face, asked.smooth),
+      );
       if (asked.sent !== sent) continue;
       tell("face-problem", drawn.problem ?? "");
       if (drawn.unanswered) setTimeout(() => asked.sent === sent && move(), 1000 * AGAIN);
@@ -42,8 +51,10 @@ export function mount({ element, server, ...component }) {
       return tell("face-shown", { query: "", seed: "" });
     }
     const { query, seed } = showFace(element, face, drawn, smooth, note);
+    showDrawer();
     tell("face-shown", { query, seed });
     keepAddress(query);
+    prepare(face.model);
   }
 
   watchControls((input) => {

@@ -1,0 +1,170 @@
+// An engine (see server.js) that draws in the visitor's own browser: here its side in the page, which asks worker.js.
+// What a base address must have under it, as `python -m gan site` writes it and gan/ui/browser_files.py serves it:
+//   runtime.json                 {module, wasm: {address, bytes, packed, integrity}}, addresses relative to it
+//   models/NAME/model.json       and the files that it names
+// Either may be answered by 204, No Content: it is not there, or with Retry-After not there yet.
+import { FaceError, latentOf } from "../latent/face.js";
+import { readModel } from "../latent/model.js";
+import { measureOwn } from "../latent/own.js";
+
+const MOST_MODELS = 2; // whose sessions are kept: a phone's browser ends pages that hold too much
+const PATIENCE = 5; // seconds without an answer after which a worker is taken for dead
+const PICTURE = 0.5; // more of them, for each picture that was asked for
+const LONG = 600; // likewise, of what is fetched
+
+// A model that cannot be drawn here (yet); `again`: seconds after which it may be, or 0.
+export class NotHere extends Error {
+  constructor(address, again) {
+    super(`${address} is not there`);
+    this.again = again;
+  }
+}
+
+// All that draws rejects where the worker fails. Points are {z: Float32Array(z_dim), psi}, as `latentOf` gives them.
+export function localEngine(base) {
+  const pending = new Map(); // number of a question -> {resolve, reject, told, timer}
+  const opened = new Map(); // model -> {facts: promise, busy: how many questions}, the one asked last at its end
+  let asked = 0;
+  let worker = null;
+  let runtime = null; // promise
+
+  function end(reason) {
+    worker?.terminate();
+    worker = runtime = null;
+    opened.clear();
+    for (const { reject, timer } of pending.values()) {
+      clearTimeout(timer);
+      reject(new Error(reason));
+    }
+    pending.clear();
+  }
+
+  function start() {
+    worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.onerror = (event) => {
+      event.preventDefault();
+      end(event.message || "its worker did not start");
+    };
+    worker.onmessageerror = () => end("its worker's answer cannot be read");
+    worker.onmessage = ({ data: { number, answer, problem, told } }) => {
+      const question = pending.get(number);
+      if (!question) return;
+      if (told) return question.told(told);
+      pending.delete(number);
+      clearTimeout(question.timer);
+      if (problem === undefined) question.resolve(answer);
+      else question.reject(new Error(problem));
+    };
+  }
+
+  function question(name, asks, seconds, told = () => {}) {
+    if (!worker) start();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => end(`its worker gave no answer for ${seconds} seconds`), 1000 * seconds);
+      pending.set(++asked, { resolve, reject, told, timer });
+      worker.postMessage({ number: asked, name, asked: asks });
+    });
+  }
+
+  // told: is called with {come, all}, bytes of what is fetched.
+  async function load(name, told) {
+    const at = new URL(`models/${encodeURIComponent(name)}/model.json`, base);
+    const [facts, begun] = await Promise.all([json(at), runtime ? null : json(new URL("runtime.json", base))]);
+    const model = readModel(facts);
+    const files = filesOf(facts, at);
+    const first = ["generator", "critic"].filter((network) => files[network]);
+    const parts = [...Object.values(begun ?? {}), ...first.map((network) => files[network])];
+    const come = new Map();
+    const tell = (news) => {
+      come.set(news.address, news.come);
+      told({ come: sum([...come.values()]), all: sum(parts.map((file) => file.packed ?? file.bytes)) });
+    };
+    if (!runtime) runtime = question("begin", begun, LONG, tell);
+    await Promise.all([runtime, question("open", { model: name, files, first }, LONG, tell)]);
+    return model;
+  }
+
+  function open(name, told = () => {}) {
+    const known = opened.get(name) ?? { facts: load(name, told), busy: 0 };
+    opened.delete(name);
+    opened.set(name, known);
+    known.facts.catch(() => opened.get(name) === known && opened.delete(name));
+    for (const [other, { busy }] of opened)
+      if (opened.size > MOST_MODELS && other !== name && !busy) {
+        opened.delete(other);
+        question("close", { model: other }, PATIENCE).catch(console.warn);
+      }
+    return known;
+  }
+
+  // What `work` gives of a model that stays open meanwhile.
+  async function using(name, work) {
+    const known = open(name);
+    known.busy++;
+    try {
+      return await work(await known.facts);
+    } finally {
+      known.busy--;
+    }
+  }
+
+  const many = (name, network, points, does) => {
+    const z = new Float32Array(points.length * points[0].z.length);
+    points.forEach((point, at) => {
+      z.set(point.z, at * point.z.length);
+    });
+    const asks = { model: name, network, z, psi: points.map(({ psi }) => psi) };
+    return using(name, () => question(does, asks, PATIENCE + PICTURE * points.length));
+  };
+
+  const engine = {
+    // A model's facts, as `readModel` gives them, after which it can be drawn. Rejects with NotHere.
+    open: (name, told) => open(name, told).facts,
+    async draw(face, smooth) {
+      return using(face.model, async (model) => {
+        try {
+          const drawn = (zs) => engine.pictures(face.model, zs.map(plain)).then(({ pixels }) => pixels);
+          await measureOwn(face, model, drawn);
+          const asks = { model: face.model, smooth, ...latentOf(face, model) };
+          const { pixels, size, score, milliseconds } = await question("draw", asks, PATIENCE);
+          const about = { size: model.image_size, numbers: model.z_dim, training: false };
+          return { picture: new ImageData(pixels, size, size), score, milliseconds, about };
+        } catch (error) {
+          if (error instanceof FaceError) return { notice: error.message };
+          throw error;
+        }
+      });
+    },
+    // {pixels: Uint8ClampedArray, RGBA, a picture after another, size}; snapshot: of a run, its number.
+    pictures: (name, points, snapshot) =>
+      many(name, snapshot === undefined ? "generator" : `snapshot-${snapshot}`, points, "pictures"),
+    // Small lossy pictures as an <img> takes them.
+    thumbnails: (name, points) => many(name, "generator", points, "thumbnails"),
+    // Any of a model's networks: inputs and outputs are {name: {data: Float32Array, dims}}.
+    run: (name, network, inputs) => using(name, () => question("run", { model: name, network, inputs }, LONG)),
+    end: () => end("it was ended"),
+  };
+  return engine;
+}
+
+const plain = (z) => ({ z, psi: 1 });
+
+const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
+
+async function json(address) {
+  const response = await fetch(address, { cache: "no-cache" });
+  if (response.status === 204) throw new NotHere(address, Number(response.headers.get("retry-after")));
+  if (!response.ok) throw new Error(`${address} was not sent: status ${response.status}`);
+  const found = await response.json();
+  for (const file of Object.values(found)) if (file?.address) file.address = new URL(file.address, address).href;
+  return found;
+}
+
+// All files of a model, by the network that is in them; a snapshot's is "snapshot-12".
+function filesOf({ networks, snapshots }, at) {
+  const file = ({ file, bytes, integrity }, more) => ({ address: new URL(file, at).href, bytes, integrity, ...more });
+  const plain = Object.entries(networks).map(([network, told]) => [network, file(told)]);
+  const kept = snapshots?.files ?? [];
+  const places = snapshots?.places;
+  return Object.fromEntries([...plain, ...kept.map((told) => [`snapshot-${told.number}`, file(told, { places })])]);
+}

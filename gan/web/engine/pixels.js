@@ -1,0 +1,61 @@
+// From what a generator gives to what a canvas shows.
+const REACH = 3; // Lanczos' filter, in pixels before enlarging
+
+// Pixels of n pictures one after another: Uint8ClampedArray, RGBA. data: (n, channels, size, size) in [-1, 1].
+export function toPixels(data, [n, channels, size]) {
+  const area = size * size;
+  const pixels = new Uint8ClampedArray(4 * n * area).fill(255);
+  for (let picture = 0; picture < n; picture++)
+    for (let colour = 0; colour < 3; colour++) {
+      const from = (picture * channels + Math.min(colour, channels - 1)) * area;
+      for (let at = 0, to = 4 * picture * area + colour; at < area; at++, to += 4)
+        pixels[to] = (data[from + at] + 1) * 127.5; // rounded and clamped by what it is put into
+    }
+  return pixels;
+}
+
+// A picture of twice the size, as Pillow enlarges it with Lanczos' filter: size x size RGBA -> 2 size x 2 size.
+export function doubled(pixels, size) {
+  const taps = tapsOf(size);
+  const wide = new Uint8ClampedArray(8 * size * size);
+  const all = new Uint8ClampedArray(16 * size * size);
+  for (let row = 0; row < size; row++) stretched(pixels, 4 * row * size, 4, wide, 8 * row * size, 4, taps);
+  for (let column = 0; column < 2 * size; column++)
+    stretched(wide, 4 * column, 8 * size, all, 4 * column, 8 * size, taps);
+  return all;
+}
+
+// One row or column: from where, and how far to the next pixel.
+function stretched(source, from, step, target, to, targetStep, taps) {
+  for (const { first, weights } of taps) {
+    for (let colour = 0; colour < 4; colour++) {
+      let sum = 0;
+      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * source[from + (first + tap) * step + colour];
+      target[to + colour] = sum;
+    }
+    to += targetStep;
+  }
+}
+
+const known = new Map(); // by size
+
+// Which pixels each of the new ones is made of.
+function tapsOf(size) {
+  if (!known.has(size))
+    known.set(
+      size,
+      Array.from({ length: 2 * size }, (_, at) => tapsAt((at + 0.5) / 2, size)),
+    );
+  return known.get(size);
+}
+
+function tapsAt(centre, size) {
+  const first = Math.max(0, Math.trunc(centre - REACH + 0.5));
+  const end = Math.min(size, Math.trunc(centre + REACH + 0.5));
+  const raw = Array.from({ length: end - first }, (_, at) => lanczos(first + at - centre + 0.5));
+  const sum = raw.reduce((one, other) => one + other, 0);
+  return { first, weights: Float64Array.from(raw, (weight) => weight / sum) };
+}
+
+const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
+const lanczos = (x) => (Math.abs(x) < REACH ? sinc(x) * sinc(x / REACH) : 0);
