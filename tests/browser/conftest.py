@@ -59,16 +59,32 @@ def page(context):
 
 
 @pytest.fixture(scope="session")
-def modules(browser):
-    """A page that has nothing but a <main>, on a host that serves gan/web."""
-    tab = browser.new_page()
+def bare(browser) -> Callable[[dict[str, bytes]], object]:
+    """`bare({"base/runtime.json": b"{}"})`: a page of nothing but a <main>, on a host of gan/web and these files."""
 
-    def answer(route) -> None:
-        path = urlsplit(route.request.url).path.lstrip("/")
-        route.fulfill(path=WEB / path) if path else route.fulfill(content_type="text/html", body="<main></main>")
+    def open_page(files: dict[str, bytes]) -> object:
+        tab = browser.new_page()
 
-    tab.route("**/*", answer)
-    tab.goto("http://modules.invalid/")
+        def answer(route) -> None:
+            path = urlsplit(route.request.url).path.lstrip("/")
+            if path in files:
+                route.fulfill(body=files[path], content_type="text/javascript" if path.endswith("js") else "text/plain")
+            elif path:
+                route.fulfill(path=WEB / path)
+            else:
+                route.fulfill(content_type="text/html", body="<main></main>")
+
+        tab.route("**/*", answer)
+        tab.goto("http://modules.invalid/")
+        return tab
+
+    return open_page
+
+
+@pytest.fixture(scope="session")
+def modules(bare):
+    """A `bare` page."""
+    tab = bare({})
     yield tab
     tab.close()
 

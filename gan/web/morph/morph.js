@@ -1,5 +1,7 @@
-// The Morph tab: a film through a few faces, its files, and arithmetic with faces. One sheet of all frames comes from
-// the server whenever the film changes. Names and sentences go into the page as text, never as HTML.
+// The Morph tab: a film through a few faces, its files, and arithmetic with faces. One sheet of all frames is drawn
+// whenever the film changes. Names and sentences go into the page as text, never as HTML.
+import { drawn, foresee } from "../engine/choosing.js";
+import { FaceError } from "../latent/face.js";
 import { ask } from "../shared/asking.js";
 import { takeDrops } from "../shared/dropping.js";
 import { fill, say } from "../shared/elements.js";
@@ -8,6 +10,7 @@ import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { walk } from "../shared/walking.js";
+import { answers } from "./answers.js";
 import { buildDownload } from "./download.js";
 import { buildFaces } from "./faces.js";
 import { buildFilm } from "./film.js";
@@ -43,12 +46,23 @@ export function mount({ element, trigger, props, server, watch }) {
     changed: keepForReload,
   });
 
-  // Asks the server; what it answers in words is shown in `place`.
+  // Asks the browser where it draws, else the server; what is answered in words is shown in `place`.
   async function request(name, asked, place) {
-    const answer = await ask(server, name, asked);
+    const answer = await answered(name, asked);
     if (place.classList.contains("message")) say(place, answer.problem ?? "");
     else place.textContent = answer.problem ?? "";
     return answer;
+  }
+
+  async function answered(name, asked) {
+    const elsewhere = () => ask(server, name, asked);
+    if (!answers[name]) return elsewhere();
+    const here = (engine) =>
+      answers[name](engine, asked).catch((error) => {
+        if (error instanceof FaceError) return { problem: error.message };
+        throw error;
+      });
+    return drawn(model, here, elsewhere);
   }
 
   // ---- faces --------------------------------------------------------------------------------------------------------
@@ -60,6 +74,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const { wanted, left } = facesFor(name, faces.states);
     before = null;
     model = name;
+    foresee(model);
     faces.set([]);
     const texts = known ? known.faces : last.faces.length ? wanted : firstFaces(name, start);
     const isAdded = await addFaces(texts);
@@ -122,7 +137,7 @@ export function mount({ element, trigger, props, server, watch }) {
     if (faces.all.length < 2) return showFilm(null);
     const answer = await request("morph_film", wanted(), find(".message"));
     if (answer.problem) return film.isThere || showFilm(null); // the last film stays
-    const picture = await createImageBitmap(await (await fetch(answer.sheet)).blob());
+    const picture = answer.picture ?? (await createImageBitmap(await (await fetch(answer.sheet)).blob()));
     if (isOld) picture.close();
     else showFilm({ ...answer, picture });
   }

@@ -2,7 +2,7 @@
 import { fill } from "../shared/elements.js";
 import { begin, changed, fromZoom, shifted, toZoom, zoomed } from "./square.js";
 
-const SENT = 256; // pixels of the square that is sent
+const SENT = 256; // pixels a side of what is cut out
 
 // moved: is called when the square is another.
 export function buildCrop(root, moved) {
@@ -43,13 +43,18 @@ export function buildCrop(root, moved) {
     context.drawImage(photo, -square.x, -square.y);
   }
 
-  // As a PNG in base64.
-  function content() {
+  function cut() {
     const copy = document.createElement("canvas");
     copy.width = copy.height = SENT;
     paint(copy);
-    return copy.toDataURL("image/png").split(",")[1];
+    return copy;
   }
+
+  // As a PNG in base64.
+  const content = () => cut().toDataURL("image/png").split(",")[1];
+
+  // {pixels: RGBA, side}.
+  const pixels = () => ({ pixels: cut().getContext("2d").getImageData(0, 0, SENT, SENT).data, side: SENT });
 
   const shift = (right, down) => set(shifted(photo, square, right, down));
   const zoomBy = (factor) => set(zoomed(photo, square, factor));
@@ -103,6 +108,7 @@ export function buildCrop(root, moved) {
   return {
     put,
     content,
+    pixels,
     get photo() {
       return photo;
     },

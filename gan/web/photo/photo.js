@@ -1,5 +1,6 @@
-// The Photo tab: a picture is opened and cropped in the browser, and only the square that was chosen goes to the
-// server, which tells how far it came, a few times a second. Names and sentences go into the page as text.
+// The Photo tab: a picture is opened and cropped in the browser, and the face in the square that was chosen is looked
+// for there too, or by the server (searching.js). Names and sentences go into the page as text.
+import { draws, foresee } from "../engine/choosing.js";
 import { ask } from "../shared/asking.js";
 import { takeDrops } from "../shared/dropping.js";
 import { say } from "../shared/elements.js";
@@ -7,10 +8,11 @@ import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { toExplore } from "../shared/tabs.js";
-import { buildWork } from "../shared/working.js";
+import { listen } from "../shared/telling.js";
 import { buildCrop } from "./crop.js";
 import { buildFound } from "./found.js";
 import { openPhoto, reopenPhoto } from "./opening.js";
+import { buildSearch, makeReady } from "./searching.js";
 
 const FACE_HINT =
   "Drag and zoom until eyes, mouth and outline lie on the dashed lines: the model knows faces in this place only.";
@@ -25,7 +27,7 @@ export function mount({ element, trigger, props, server, watch }) {
   const limits = { bytes: Number(bytes), pixels: Number(pixels), least: Number(least) };
   const crop = buildCrop(root, keepForReload);
   const found = buildFound(root);
-  const work = buildWork(trigger, "find", () => found.tell(SILENT));
+  const search = buildSearch(trigger, { told: receiveSearch, silent: () => found.tell(SILENT) });
   const tell = (sentence) => say(find(".message"), sentence); // below the model's choice: what is wrong
   let before = remembered("search"); // what was here before a reload
   let about = { model: "" }; // the model: its name, size, and whether it draws faces
@@ -56,6 +58,7 @@ export function mount({ element, trigger, props, server, watch }) {
     find(".drop").hidden = true;
     find(".work").hidden = false;
     crop.put(opened, square);
+    showWhere();
   }
 
   // ---- the search ---------------------------------------------------------------------------------------------------
@@ -64,14 +67,14 @@ export function mount({ element, trigger, props, server, watch }) {
     last = null;
     tell("");
     found.hide();
-    found.tell("Sent…");
-    work.begin({ model: about.model, content: crop.content() });
+    search.begin(about.model, crop);
+    found.tell(search.isHere ? "Looking…" : "Sent…");
     show();
     find(".outcome").scrollIntoView({ block: "nearest" }); // below the photo, where the page is narrow
   }
 
   function stop() {
-    work.giveUp();
+    search.giveUp();
     show();
     if (last) found.tellFacts(last);
     else found.tell("");
@@ -79,7 +82,7 @@ export function mount({ element, trigger, props, server, watch }) {
 
   // Another photo or model: what was found belongs to the one before.
   function reset() {
-    work.giveUp();
+    search.giveUp();
     last = null;
     found.hide();
     show();
@@ -87,14 +90,23 @@ export function mount({ element, trigger, props, server, watch }) {
 
   function show() {
     keepForReload();
-    find(".go").disabled = !about.model || work.isRunning;
-    find(".go").textContent = last && !work.isRunning ? "Find it again" : "Find this face";
-    find(".stop").hidden = !work.isRunning;
-    find(".take").hidden = !last || work.isRunning;
+    find(".go").disabled = !about.model || search.isRunning;
+    find(".go").textContent = last && !search.isRunning ? "Find it again" : "Find this face";
+    find(".stop").hidden = !search.isRunning;
+    find(".take").hidden = !last || search.isRunning;
     find(".step").textContent = last ? `step ${last.step} of ${last.steps}` : "";
     find(".size").textContent = about.size ? `${about.size} × ${about.size} pixels` : "";
     find(".guide").style.display = about.faces ? "" : "none";
     find(".hint").textContent = about.faces ? FACE_HINT : OTHER_HINT;
+    showWhere();
+  }
+
+  // Where the photo goes.
+  function showWhere() {
+    const stays = search.isRunning ? search.isHere : draws(about.model);
+    if (stays && crop.photo) makeReady(about.model);
+    find(".stays").hidden = !stays;
+    find(".sent").hidden = stays;
   }
 
   function showFound(told) {
@@ -104,17 +116,16 @@ export function mount({ element, trigger, props, server, watch }) {
   }
 
   function receiveSearch(told) {
-    if (!work.hears(told)) return; // of one that was given up
     if (told.waiting) return found.tell(told.waiting);
     if (told.problem) return fail(told.problem);
-    if (told.step === told.steps) work.end();
+    if (told.step === told.steps) search.end();
     showFound(told);
     // While it runs only its beginning, so that a screen reader is not flooded.
-    if (!work.isRunning || told.step === 0) found.tellFacts(told);
+    if (!search.isRunning || told.step === 0) found.tellFacts(told);
   }
 
   function fail(sentence) {
-    work.end();
+    search.end();
     found.tell("");
     tell(sentence);
     show();
@@ -124,7 +135,14 @@ export function mount({ element, trigger, props, server, watch }) {
 
   function keepForReload() {
     if (!about.model || before) return;
-    remember("search", { model: about.model, chosen, crop: crop.square, last, searching: work.isRunning });
+    // What was looked for here is not sent after a reload, when the browser may not yet draw.
+    remember("search", {
+      model: about.model,
+      chosen,
+      crop: crop.square,
+      last,
+      searching: search.isRunning && !search.isHere,
+    });
   }
 
   // The photo and what was found, or looked for, before the page was reloaded.
@@ -156,12 +174,13 @@ export function mount({ element, trigger, props, server, watch }) {
   // ---- life ---------------------------------------------------------------------------------------------------------
 
   function receive(value) {
-    if (value.search) return receiveSearch(value.search);
-    if (value.failed) return work.isRunning && fail(FAILED);
+    if (value.search) return search.hears(value.search) && receiveSearch(value.search); // else it was given up
+    if (value.failed) return search.isRunning && fail(FAILED);
     if (value.chosen) chosen = true;
     if (value.problem !== undefined) tell(value.problem);
     if (value.about && value.about.model !== about.model) {
       about = value.about;
+      if (about.model) foresee(about.model);
       reset();
     }
     if (before && about.model) restore();
@@ -184,7 +203,7 @@ export function mount({ element, trigger, props, server, watch }) {
   find(".go").addEventListener("click", start);
   find(".stop").addEventListener("click", stop);
   find(".take").addEventListener("click", () => toExplore(last.state));
-  show();
+  listen("engine-changed", showWhere);
   follow({ props, watch }, (value) => receive(value || {}));
   watchOpening(element, () => trigger("opened", { chosen: before?.model ?? (chosen ? about.model : "") }));
 }

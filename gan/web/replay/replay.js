@@ -1,10 +1,13 @@
 // The Replay tab's viewer. Sheets and numbers come from the server once; scrubbing and playing ask it nothing.
 // Text from a run goes into the page as text, never as HTML.
+import { drawn, draws } from "../engine/choosing.js";
 import { ask } from "../shared/asking.js";
 import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
+import { listen } from "../shared/telling.js";
 import { walk } from "../shared/walking.js";
+import { stripOf } from "./answers.js";
 import { buildDownloads } from "./downloads.js";
 import { buildRuns } from "./runs.js";
 import { buildSheets } from "./sheets.js";
@@ -28,6 +31,7 @@ export function mount({ element, trigger, props, server, watch }) {
   const [first, second] = runs.slots;
   const timeline = buildTimeline(root, runs, { moved: render, escaped: () => sheets.keep(null) });
   const sheets = buildSheets(root, runs, () => timeline.moment);
+  let face = ""; // Explore's, as JSON
   const strip = buildStrip(root, { ask: askStrip, go: timeline.goTo });
   buildDownloads(root, (kind) => {
     const names = runs.slots.map((slot) => slot.name).filter(Boolean);
@@ -71,9 +75,19 @@ export function mount({ element, trigger, props, server, watch }) {
     remember("replay", { run: first.name, second: second.name, moment, atEnd, stripWanted: strip.wanted });
   }
 
-  function askStrip() {
+  // Explore's face by every snapshot: the browser draws it where it has them all.
+  async function askStrip() {
     keepForReload();
-    trigger("face", { run: first.name });
+    const run = first.name;
+    const here = face && [run, JSON.parse(face).model].every(draws);
+    const work = async (engine) => {
+      const { snapshots } = await engine.open(run);
+      const isWhole = snapshots.files.length === first.data.snapshots;
+      return isWhole ? stripOf(engine, { face, run }, strip.tell) : null;
+    };
+    const answer = here ? await drawn(run, work, () => null) : null;
+    if (answer) receive({ strip: answer });
+    else trigger("face", { run });
   }
 
   // ---- what is shown ------------------------------------------------------------------------------------------------
@@ -112,6 +126,9 @@ export function mount({ element, trigger, props, server, watch }) {
   // ---- life ---------------------------------------------------------------------------------------------------------
 
   const open = () => trigger("opened", { run: before?.run ?? first.name, second: before?.second ?? second.name });
+  listen("face-moved", (state) => {
+    face = state;
+  });
   follow({ props, watch }, (value) => receive(value || {}));
   find(".refresh").addEventListener("click", () => {
     open();

@@ -27,12 +27,17 @@ export function buildStrip(root, { ask, go }) {
     find(".about").textContent = sentence;
   }
 
-  // answer: what the server's `strip` gives.
+  // How far it is.
+  function tell(drawn, all) {
+    find(".about").textContent = `Drawing ${drawn + 1} of ${all}…`;
+  }
+
+  // answer: what the server's `strip` gives, or answers.js.
   async function show(answer, moment) {
     clear(answer.problem || answer.about);
     if (answer.problem) return;
     const number = cleared;
-    const picture = await decode(answer.film.split(",")[1]);
+    const picture = answer.picture ?? (await decode(answer.film.split(",")[1]));
     if (number !== cleared) return;
     const size = picture.width / answer.images.length;
     find(".film").hidden = false;
@@ -71,6 +76,7 @@ export function buildStrip(root, { ask, go }) {
   return {
     draw,
     clear,
+    tell,
     show,
     mark,
     restore: (before) => (wanted = before.stripWanted),

@@ -1,0 +1,145 @@
+"""The Photo tab where the browser draws: the search runs in there, and the photo goes nowhere. Its runtime is a small
+stand-in, which knows networks by what their files say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from photos import packed
+from PIL import Image
+from playwright.sync_api import expect
+
+from gan.data.photo import fitted
+from gan.latent.projection import BETAS, LEARNING_RATE, STEPS, WARM_UP
+from gan.ui.state import Face
+from gan.ui.values import decode_latent
+from gan.ui.web import text
+
+SIZE = 16
+NUMBERS = 3 * SIZE * SIZE  # of z, which is the picture
+RUNTIME = """
+export const env = { wasm: {} };
+export class Tensor {
+    constructor(type, data, dims) { Object.assign(this, { type, data, dims }); }
+}
+const tensor = (data, ...dims) => ({ data: Float32Array.from(data), dims });
+const networks = {
+    generator: ({ z }) => ({ picture: tensor(z.data, z.dims[0], 3, 16, 16) }),
+    encoder: ({ picture }) => ({ z: tensor(picture.data.map((level) => 0.5 * level), 1, 768) }),
+    classifier: () => ({ features: tensor([1, 1], 1, 2), probabilities: tensor([1], 1, 1) }),
+    search: ({ z, target }) => {
+        const away = z.data.map((number, at) => number - target.data[at]);
+        const error = away.reduce((sum, one) => sum + one * one / away.length, 0);
+        return { picture: tensor(z.data, 1, 3, 16, 16), loss: tensor([error], 1), error: tensor([error], 1),
+            feature_distance: tensor([error], 1), gradient: tensor(away, 1, 768) };
+    },
+};
+let left = BEFORE_IT_FAILS;
+export const InferenceSession = { create: async (bytes) => ({
+    run: async (inputs) => {
+        await new Promise((done) => setTimeout(done, 5));
+        if (left-- === 0) throw new Error("out of memory");
+        return networks[new TextDecoder().decode(bytes)](inputs);
+    },
+    release: async () => {},
+}) };
+"""
+
+
+@pytest.fixture(params=[-1, 60], ids=["whole", "failing"])
+def tab(bare, request):
+    """The Photo tab of one model, by itself."""
+    runtime = {"module": RUNTIME.replace("BEFORE_IT_FAILS", str(request.param)).encode(), "wasm": b"wasm"}
+    networks = {name: name.encode() for name in ("generator", "encoder", "classifier", "search")}
+    files = {f"base/{name}": content for name, content in runtime.items()}
+    files |= {f"base/models/tiny/{name}": content for name, content in networks.items()}
+    search = {"steps": STEPS, "learning_rate": LEARNING_RATE, "betas": BETAS, "warm_up": WARM_UP, "largest_z": 4.0}
+    facts = {
+        "format_version": 1, "image_size": SIZE, "channels": 3, "z_dim": NUMBERS, "z_distribution": "normal",
+        "directions": {"names": [], "vectors": "", "reach": 3}, "snapshots": {"places": [], "files": []},
+        "search": search, "networks": {name: told(name, content) for name, content in networks.items()},
+    }  # fmt: skip
+    files["base/models/tiny/model.json"] = json.dumps(facts).encode()
+    files["base/runtime.json"] = json.dumps({name: told(name, content) for name, content in runtime.items()}).encode()
+    page = bare(files)
+    page.evaluate(
+        """async (html) => {
+            const main = document.querySelector("main");
+            main.innerHTML = html;
+            window.triggered = [];
+            const { mount } = await import("/photo/photo.js");
+            const { draws, offer, prepare } = await import("/engine/choosing.js");
+            const props = { value: { about: { model: "tiny", size: 16, faces: true } } };
+            mount({ element: main, props, trigger: (...event) => triggered.push(event), server: {}, watch() {} });
+            window.prepare = async () => {
+                offer("/base/", async () => true);
+                prepare("tiny");
+                while (!draws("tiny")) await new Promise((done) => setTimeout(done, 10));
+            };
+        }""",
+        re.sub(r"\$\{\w+\}", "16000000", text("photo/photo.html").replace("${least}", "16")),
+    )
+    yield page
+    page.close()
+
+
+def told(name: str, content: bytes) -> dict:
+    integrity = "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode()
+    return {"file": name, "address": name, "bytes": len(content), "packed": len(content), "integrity": integrity}
+
+
+def triggered(page) -> list:
+    """Events of the tab that Python is told of, but for its opening."""
+    return [event for event in page.evaluate("triggered") if event[0] != "opened"]
+
+
+def found(page) -> Face:
+    """That Edit in Explore takes over."""
+    page.evaluate("document.addEventListener('face-wanted', (event) => { window.wanted = event.detail; })")
+    page.get_by_role("button", name="Edit in Explore").click()
+    return Face.from_json(page.evaluate("wanted"))
+
+
+def test_a_face_is_looked_for_in_the_browser_and_the_photo_stays_there(tab, tiny_config, request):
+    random = np.random.default_rng(0)
+    photo = Image.fromarray(random.integers(30, 220, (SIZE, SIZE, 3), dtype=np.uint8)).resize((64, 64), Image.NEAREST)
+    where = [tab.locator(".private .sent"), tab.locator(".private .stays")]
+    expect(where[0]).to_be_visible()
+    expect(where[1]).to_be_hidden()
+    tab.evaluate("prepare()")
+    expect(where[0]).to_be_hidden()
+    expect(where[1]).to_contain_text("does not leave this device")
+    requests = []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.set_input_files(".file", {"name": "photo.png", "mimeType": "image/png", "buffer": packed(photo)})
+    tab.get_by_role("button", name="Find this face").click()
+    if "failing" in request.node.name:  # then nothing is sent without another click
+        expect(tab.locator(".message")).to_contain_text("Press again, and the server does it")
+        expect(where[0]).to_be_visible()
+        expect(where[1]).to_be_hidden()
+        assert triggered(tab) == []
+        tab.locator(".go").click()
+        [[event, sent]] = triggered(tab)
+        assert event == "find" and sent["asked"]["model"] == "tiny" and sent["asked"]["content"]
+        return
+    expect(tab.locator(".step")).to_contain_text(re.compile(r"step [1-9]\d* of 100"))
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.locator(".facts")).to_contain_text("Stopped after")
+    stopped = tab.locator(".step").text_content()
+    tab.get_by_role("button", name="Find it again").click()
+    expect(tab.locator(".step")).to_have_text("step 100 of 100")
+    assert stopped != "step 100 of 100"
+    expect(tab.locator(".facts")).to_contain_text("Found:")
+    target = fitted(photo, tiny_config)
+    face = found(tab)
+    assert np.abs(decode_latent(face.latent).numpy() - target.flatten().numpy()).max() < 0.05
+    shown = tab.locator(".result img").get_attribute("src")
+    assert Image.open(io.BytesIO(base64.b64decode(shown.split(",")[1]))).size == (2 * SIZE, 2 * SIZE)
+    sent = [url for url in requests if not re.search("/base/|^data:|^blob:", url)]
+    assert triggered(tab) == [] and sent == []
