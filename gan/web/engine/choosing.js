@@ -53,19 +53,25 @@ export function prepare(model) {
   });
 }
 
+// A model that another tab shows, or will: it is fetched as well, without news of it.
+export function foresee(model) {
+  if (!local || !state.wanted || state.problem || ready.has(model)) return;
+  load(model).catch((error) => error instanceof NotHere || lose(model, error));
+}
+
+// Whether the browser draws a model now; without a server it always does, once it has come.
+export const draws = (model) => Boolean(local) && (!check || (state.wanted && ready.has(model)));
+
 // What `work` makes in the browser; what `ask` gets from the server where the browser does not draw (yet), or fails in
-// the midst of it. Without a server the model is waited for, and what fails is thrown.
+// the midst of it. Without a server the model is waited for, and what fails is given to `ask`.
 export async function drawn(model, work, ask) {
-  if (!check) {
-    await load(model);
-    return work(local);
-  }
-  if (!local || !state.wanted || !ready.has(model)) return ask();
+  if (!draws(model)) return ask();
   try {
+    if (!check) await load(model);
     return await work(local);
   } catch (error) {
-    lose(model, error);
-    return ask();
+    if (check) lose(model, error);
+    return ask(error);
   }
 }
 

@@ -142,6 +142,8 @@ export function localEngine(base) {
     thumbnails: (name, points) => many(name, "generator", points, "thumbnails"),
     // Any of a model's networks: inputs and outputs are {name: {data: Float32Array, dims}}.
     run: (name, network, inputs) => using(name, () => question("run", { model: name, network, inputs }, LONG)),
+    // Makes networks ready before they are run.
+    make: (name, networks) => using(name, () => question("make", { model: name, networks }, LONG)),
     end: () => end("it was ended"),
   };
   return engine;

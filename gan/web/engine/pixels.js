@@ -14,14 +14,17 @@ export function toPixels(data, [n, channels, size]) {
   return pixels;
 }
 
-// A picture of twice the size, as Pillow enlarges it with Lanczos' filter: size x size RGBA -> 2 size x 2 size.
-export function doubled(pixels, size) {
-  const taps = tapsOf(size);
-  const wide = new Uint8ClampedArray(8 * size * size);
-  const all = new Uint8ClampedArray(16 * size * size);
-  for (let row = 0; row < size; row++) stretched(pixels, 4 * row * size, 4, wide, 8 * row * size, 4, taps);
-  for (let column = 0; column < 2 * size; column++)
-    stretched(wide, 4 * column, 8 * size, all, 4 * column, 8 * size, taps);
+// A picture of twice the size.
+export const doubled = (pixels, size) => enlarged(pixels, size, 2);
+
+// As Pillow enlarges it with Lanczos' filter, by a whole factor: size x size RGBA -> factor size x factor size.
+export function enlarged(pixels, size, factor) {
+  const taps = tapsOf(size, factor);
+  const long = factor * size;
+  const wide = new Uint8ClampedArray(4 * long * size);
+  const all = new Uint8ClampedArray(4 * long * long);
+  for (let row = 0; row < size; row++) stretched(pixels, 4 * row * size, 4, wide, 4 * row * long, 4, taps);
+  for (let column = 0; column < long; column++) stretched(wide, 4 * column, 4 * long, all, 4 * column, 4 * long, taps);
   return all;
 }
 
@@ -37,16 +40,17 @@ function stretched(source, from, step, target, to, targetStep, taps) {
   }
 }
 
-const known = new Map(); // by size
+const known = new Map(); // by size and factor
 
 // Which pixels each of the new ones is made of.
-function tapsOf(size) {
-  if (!known.has(size))
+function tapsOf(size, factor) {
+  const key = `${size} ${factor}`;
+  if (!known.has(key))
     known.set(
-      size,
-      Array.from({ length: 2 * size }, (_, at) => tapsAt((at + 0.5) / 2, size)),
+      key,
+      Array.from({ length: factor * size }, (_, at) => tapsAt((at + 0.5) / factor, size)),
     );
-  return known.get(size);
+  return known.get(key);
 }
 
 function tapsAt(centre, size) {

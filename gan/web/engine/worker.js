@@ -23,6 +23,12 @@ const functions = {
     models.delete(model);
     for (const one of closed.sessions.values()) await release(one);
   },
+  // Those of the networks that the model has.
+  async make({ model, networks }) {
+    const { files } = models.get(model);
+    await Promise.all(networks.filter((network) => files[network]).map((network) => session(model, network)));
+    return null;
+  },
   run: ({ model, network, inputs }) => run(model, network, inputs),
   async draw({ model, z, psi, smooth }) {
     const began = performance.now();
