@@ -11,8 +11,6 @@ from pathlib import Path
 # Before torch is imported, and inherited by the processes that tests start: two cores are often all there is,
 # and threads that spin for each other cost more than they bring at these sizes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# No test makes models for browsers, nor asks for their runtime, that does not say so.
-os.environ["GAN_BROWSER"] = "off"
 
 import numpy as np
 import pytest
