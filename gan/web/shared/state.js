@@ -14,6 +14,9 @@ export function change(face, key, value) {
   return { ...face, [place]: kept === 0 ? others : { ...others, [name]: kept } };
 }
 
+// How many sliders are not at 0.
+export const changes = (face) => Object.keys(face.offsets).length + Object.keys(face.directions).length;
+
 // Where the base comes from, in words.
 export const origin = (face) => (face.latent ? "a latent of its own" : `seed ${face.seed}`);
 
