@@ -5,7 +5,7 @@
 
 It may be started from any folder: the models are those beside this file, the runs those of the working folder.
 Options may also come from the environment: GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, GRADIO_SHARE, GAN_WEIGHTS,
-GAN_RUNS. On a Hugging Face Space this file is the app_file and needs no options.
+GAN_RUNS, GAN_TRAIN. On a Hugging Face Space this file is the app_file and needs no options.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import contextlib
 import importlib.util
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gan.run import RunError
@@ -31,7 +31,7 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 import gradio as gr
 import torch
 
-from gan.ui import api, explore, limits, morph, photo, replay
+from gan.ui import api, explore, limits, morph, photo, replay, train
 from gan.ui.arguments import Page
 from gan.ui.browser_files import BrowserFiles
 from gan.ui.drawing import serve_on_one_thread
@@ -40,14 +40,23 @@ from gan.ui.library import Library
 from gan.ui.places import later
 from gan.ui.tab import guard
 from gan.ui.theme import theme
+from gan.ui.training_process import PROGRAM
+from gan.ui.trainings import Trainings, TrainingsError
 from gan.ui.web import WEB, head, module, route, text
 
 ROOT = Path(__file__).resolve().parent
 PORTS = range(7860, 7960)  # of which the first free one is taken where none is named
 
 
-def build(library: Library) -> gr.Blocks:
-    """The whole page: one line per part."""
+def build(
+    library: Library, trainings: Trainings | None = None, sources: Sequence[str] = (), data_root: str = "data"
+) -> gr.Blocks:
+    """The whole page: one line per part.
+
+    Args:
+        library: its models.
+        trainings, sources, data_root: of the Train tab, which is there where visitors may train.
+    """
     with Page(title="GAN Faces", analytics_enabled=False) as page:
         whole = module("shared/page.js")
         gr.HTML(text("shared/header.html"), elem_id="header", js_on_load=whole, apply_default_css=False)
@@ -60,6 +69,9 @@ def build(library: Library) -> gr.Blocks:
                 photo.build(library, face)
             with gr.Tab("Replay", id="replay"):
                 replay.build(library, face)
+            if trainings is not None:
+                with gr.Tab("Train", id="train"):
+                    train.build(library, trainings, sources, data_root)
         api.build(library)
     guard(page)
     limits.queue(page)
@@ -98,8 +110,28 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--weights", type=Path, default=env("GAN_WEIGHTS", ROOT / "weights"), help="models (%(default)s)"
     )
     parser.add_argument("--runs", type=Path, default=env("GAN_RUNS", "runs"), help="trainings (%(default)s)")
+    parser.add_argument(
+        "--train", action=argparse.BooleanOptionalAction, default=_yes(env("GAN_TRAIN")),
+        help="whether visitors may train here (default: where nobody else can be one: at an address of this machine's "
+        "own, and not on a Space)",
+    )  # fmt: skip
+    parser.add_argument("--data", nargs="+", default=[], metavar="SOURCE", help="pictures to train on, as of train.py")
+    parser.add_argument("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (%(default)s)")
     parser.add_argument("--share", action="store_true", help="make a public link too, through Gradio's servers")
     return parser.parse_args(arguments)
+
+
+def _yes(text: str | None) -> bool | None:
+    """What an environment variable says; None where it says nothing."""
+    return None if not text else text.lower() not in ("0", "no", "off", "false")
+
+
+def may_train(options: argparse.Namespace, environment: Mapping[str, str]) -> bool:
+    """Whether the page lets its visitors train: as it is told, and else where they are whoever started it."""
+    if options.train is not None:
+        return options.train and PROGRAM.is_file()
+    alone = options.host in ("127.0.0.1", "localhost", "::1") and not (options.share or environment.get("GRADIO_SHARE"))
+    return alone and "SPACE_ID" not in environment and PROGRAM.is_file()
 
 
 def free_port(host: str, port: int | None) -> int:
@@ -133,7 +165,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     port = free_port(options.host, options.port)
     serve_on_one_thread()
     library = Library([options.weights, options.runs])
-    page = build(library)
+    try:
+        trainings = Trainings(options.runs) if may_train(options, os.environ) else None
+    except TrainingsError as error:
+        sys.exit(f"app.py: {error}")
+    page = build(library, trainings, options.data, options.data_root)
     launch(
         page,
         server_name=options.host,

@@ -14,23 +14,27 @@ if __name__ == "__main__":  # Ctrl-C while torch is imported, which takes second
 
 import argparse
 import logging
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from gan import errors, run
 from gan.config import GANConfig, parse_assignment
-from gan.data.images import load_data
+from gan.data.images import first_images, load_data
 from gan.data.sources import absolute
 from gan.data_record import UNKNOWN, is_built_in
-from gan.files import remove_leftovers
+from gan.files import atomic_path, remove_leftovers
 from gan.latent import directions
 from gan.machine import pick_device
 from gan.metrics.classifier import task_of
 from gan.metrics.monitor import Monitor
 from gan.presets import PRESET_DATA, PRESETS, get_preset
 from gan.report.card import write_card
-from gan.terminal import shell_command, steady_output, stoppable
+from gan.sampling import image_grid
+from gan.terminal import end_with_input, shell_command, steady_output, stoppable
 from gan.training.checkpoint import has_checkpoint, load_meta
 from gan.training.checks import TrainingError, check_out, check_size
 from gan.training.distributed import process_group
@@ -48,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list_presets:
             print(preset_table())
             return 0
+        if options.until_input_ends:
+            end_with_input()
         try:
+            if options.preview:
+                return preview(options)
             return command(options)
         except (Exception, KeyboardInterrupt) as error:
             if options.debug:
@@ -75,6 +83,22 @@ def command(options: argparse.Namespace) -> int:
     )
     if outcome.reason != "finished":
         print(f"go on with: {resume_command(out)}")
+    return 0
+
+
+def preview(options: argparse.Namespace) -> int:
+    """Write a sheet of the first pictures, as the critic will see them; returns the exit status."""
+    config = configure(options, run.local_folder(options.start_from) if options.start_from else None)
+    sources = [absolute(str(source)) for source in options.data or default_data(options.preset)]
+    pictures = first_images(
+        sources, options.preview, image_size=config.image_size, channels=config.channels,
+        data_root=options.data_root or "data",
+    )  # fmt: skip
+    grid = image_grid(pictures, math.isqrt(len(pictures) - 1) + 1)
+    path = Path(options.out or ".") / "preview.png"
+    with atomic_path(path) as temporary:
+        Image.fromarray(grid.squeeze(2) if grid.shape[2] == 1 else grid).save(temporary)
+    print(f"{len(pictures)} pictures of {config.image_size}x{config.image_size}, as the critic will see them: {path}")
     return 0
 
 

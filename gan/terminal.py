@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import TextIO
 
 # What asks a program to end: Ctrl-C, `kill` or a shut-down, a closed terminal, a closed Windows console.
 _STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+_PATIENCE = 120.0  # seconds that a step, and saving it, may take
 
 
 class Stopped(KeyboardInterrupt):
@@ -44,6 +47,23 @@ def stop_signals() -> Iterator[threading.Event]:
 
     with _handled(request, usual):
         yield stop
+
+
+def end_with_input() -> None:
+    """Let the program be asked for its end when its standard input ends: when who started it is gone, however.
+
+    Where it has not ended long after, stuck in a step, it is ended there.
+    """
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(_PATIENCE)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -50,12 +50,12 @@ def make_models(root: Path, config: GANConfig, pictures: np.ndarray, run: Path) 
 
 
 @contextlib.contextmanager
-def serve(library: Library) -> Iterator[Site]:
-    """The page of `library`, closed at the end."""
+def serve(library: Library, *more: object) -> Iterator[Site]:
+    """The page of `library`, and what else `app.build` takes, closed at the end."""
     import app
 
     os.environ.setdefault("GAN_BROWSER", "off")  # its files take a minute to make; who tests them says "on"
-    page = app.build(library)
+    page = app.build(library, *more)
     url = app.launch(page, server_name="127.0.0.1", server_port=free_port(), prevent_thread_lock=True, quiet=True)
     try:
         yield Site(url.rstrip("/"), library, page)

@@ -129,6 +129,51 @@ def load_data(
     return images, DataRecord(tuple(source.record for source in resolved), len(images), facts["identity"])
 
 
+def first_images(
+    sources: Sequence[str],
+    n: int,
+    *,
+    image_size: int,
+    channels: int,
+    data_root: str | os.PathLike = "data",
+    cache_dir: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """The first pictures that `load_images` gives; no others are decoded for it, and nothing is written.
+
+    Args:
+        n: how many, >= 1; there may be fewer.
+        others: as for `load_images`.
+
+    Returns:
+        (n or fewer, image_size, image_size, channels) uint8 in 0..255.
+
+    Raises:
+        DataError: a source that is unknown, empty, damaged or not to be had, or without a picture that can be read.
+    """
+    cache = cache_folder(cache_dir)
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    root = Path(data_root).expanduser()
+    resolved = [resolve(str(source), image_size, channels, root, cache) for source in sources]
+    key = _key(resolved, image_size, channels)
+    known = read_array(cache / f"{image_size}x{image_size}x{channels}-{key}.npy", (image_size, image_size, channels))
+    if known is not None:
+        return np.array(known[0][:n])
+    kept, failures = [], []
+    with ExitStack() as stack:
+        for picture in (picture for source in resolved for picture in source.pictures(stack)):
+            pixels, note = decoded_to(picture, image_size, channels)
+            kept += [] if pixels is None else [pixels]
+            failures += [f"{picture.name} ({note})"] if pixels is None else []
+            if len(kept) == n or len(failures) > n:
+                break
+    if not kept:
+        named = " and ".join(source.record.name for source in resolved)
+        raise DataError(f"none of the first pictures of {named} could be read, for example {failures[0]}"
+                        if failures else f"{named}: there are no pictures")  # fmt: skip
+    return np.stack(kept)
+
+
 def picture_names(
     sources: Sequence[str], *, data_root: str | os.PathLike = "data", cache_dir: str | os.PathLike | None = None
 ) -> list[str]:

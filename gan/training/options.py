@@ -14,6 +14,7 @@ from gan.data_record import DRAWN, KINDS
 from gan.models import Discriminator, Generator, count_parameters
 from gan.presets import PRESETS
 
+MOST_PREVIEWED = 400
 LONGEST_NAME = 255  # bytes, of a file or folder, on all usual file systems
 
 EXAMPLES = """
@@ -22,6 +23,7 @@ examples:
   python train.py --preset nadim-celeba32 --data celeba           small faces
   python train.py --data faces.zip more_faces/ --max-minutes 60   our recipe on your own pictures
   python train.py --data drawn --max-minutes 5                    no download at all
+  python train.py --data faces.zip --preview 25                   a sheet of its pictures, and no training
   python train.py --resume runs/faces64 --epochs 100              go on where it stopped
   python train.py --start-from weights/faces64 --data faces/      a trained model, on to your own pictures
   python train.py --start-from runs/mine --grow --data faces/ --out runs/large   the same at twice the size
@@ -56,6 +58,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="under which terms folders and zips stand: celeba, mnist, or a sentence of your own")  # fmt: skip
     add("--data-root", type=_named("folder"), metavar="DIR", help="where mnist and celeba are or go (default: data)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable")
+    add("--preview", type=_preview, metavar="N",
+        help="write a sheet of the first N pictures, as the critic sees them, to --out or here, and exit")  # fmt: skip
     add("--batch-size", type=_positive(int), help="pictures per step, over all processes")
     add("--seed", type=int, help="decides weights, latents and the order of the pictures")
 
@@ -84,6 +88,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument_group("what it leaves").add_argument
     add("--sample-every", type=_positive(int), metavar="STEPS", help="sample sheets beside the log-spaced ones")
     add("--save-minutes", type=_positive(float), help="time between checkpoints (default: 5)")
+    add("--until-input-ends", action="store_true",
+        help="stop and save when standard input ends: for programs that start this one, and may be killed")  # fmt: skip
     add("--debug", action="store_true", help="show where in the code an error came from")
 
     options = parser.parse_args(arguments)
@@ -134,6 +140,12 @@ def _named(kind: str) -> Callable[[str], str]:
         return text
 
     return convert
+
+
+def _preview(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PREVIEWED:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: expected how many pictures, 1 to {MOST_PREVIEWED}")
+    return int(text)
 
 
 def _positive(kind: type) -> Callable[[str], float]:

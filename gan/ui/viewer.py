@@ -29,7 +29,13 @@ def choice(label: str, elem_id: str) -> gr.Dropdown:
 
 
 def build_viewer(
-    name: str, events: Sequence[str], methods: Sequence[Callable[[dict], dict]], **facts: object
+    name: str,
+    events: Sequence[str],
+    methods: Sequence[Callable[[dict], dict]],
+    *,
+    markup: str = "",
+    styles: Sequence[str] = (),
+    **facts: object,
 ) -> gr.HTML:
     """The viewer of a tab.
 
@@ -37,12 +43,14 @@ def build_viewer(
         name: of the tab, of its folder in gan/web and of the module, HTML and styles in there.
         events: that the module triggers.
         methods: what the script may ask the server, see `gan.ui.tab.function`.
+        markup: in place of the HTML.
+        styles: of other tabs, whose parts this one has too.
         facts: for the placeholders of the HTML.
     """
     return gr.HTML(
         elem_id=f"{name}-viewer",
-        html_template=text(f"{name}/{name}.html"),
-        css_template=text("shared/viewers.css", f"{name}/{name}.css"),
+        html_template=markup or text(f"{name}/{name}.html"),
+        css_template=text("shared/viewers.css", *styles, f"{name}/{name}.css"),
         js_on_load=module(f"{name}/{name}.js", *events),
         apply_default_css=False,
         server_functions=[function(method) for method in methods],
