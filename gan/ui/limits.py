@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -39,6 +40,8 @@ _LARGE_AT_ONCE, _LARGE_OF_ONE = 4, 2
 _FILES = 500  # kept at a time, before the next upload is refused
 _PAGES = ("/", "/config", f"{_API}/info", f"{_API}/openapi.json")  # written anew for each who asks
 _PAGES_AT_ONCE = 2
+_OURS = "/web/"  # our own files
+_COMPRESSED = dict(minimum_size=2**10, compresslevel=6)
 # Parts of Gradio that this page does not use: some write files, some show what others have sent.
 _OFF = (
     "/monitoring", "/login", "/logout", f"{_API}/custom_component", f"{_API}/dev", f"{_API}/file/", f"{_API}/file=http",
@@ -108,6 +111,7 @@ class _Limits:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._compressed = GZipMiddleware(app, **_COMPRESSED)  # Gradio compresses its own files, and not the page
         self._presence = Presence()
         self._gate = Gate()
         self._pages = asyncio.Semaphore(_PAGES_AT_ONCE)
@@ -136,7 +140,7 @@ class _Limits:
             elif scope["method"] == "POST":
                 answer, receive = await self._bounded(stack, scope, path, receive)
             else:
-                answer = self._app
+                answer = self._compressed if path in _PAGES or path.startswith(_OURS) else self._app
                 if path in _PAGES:
                     await stack.enter_async_context(self._pages)
                 if key := _heard(scope, path):

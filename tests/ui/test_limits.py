@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import json
 import os
+import re
 import socket
 import time
 import urllib.error
@@ -224,3 +226,11 @@ def test_one_visitors_many_films_are_refused_in_words_and_others_are_served(site
     with urllib.request.urlopen(f"{site.url}/gradio_api/call/morph/{number}", timeout=20) as told:
         assert "event: complete" in told.read().decode()
     assert draw(site, config, "a third")["picture"]
+
+
+def test_the_page_and_our_own_files_come_compressed_to_whoever_takes_that(site):
+    page = ask(site.url)[1]
+    [script] = set(re.findall(rb'href="(web/[^"]+/explore/stage.js)"', page.replace(b"\\", b"")))
+    for path in ("/", "/config", f"/{script.decode()}"):
+        plain, small = ask(site.url + path)[1], ask(site.url + path, headers={"Accept-Encoding": "gzip"})[1]
+        assert len(small) < len(plain) * 0.6 and len(gzip.decompress(small)) == len(plain), path

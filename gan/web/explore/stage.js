@@ -53,7 +53,7 @@ export function mount({ element, server, ...component }) {
     const { query, seed } = showFace(element, face, drawn, smooth, note);
     showDrawer();
     tell("face-shown", { query, seed });
-    keepAddress(query);
+    keepAddress(query, face);
     prepare(face.model);
   }
 

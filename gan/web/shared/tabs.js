@@ -1,14 +1,19 @@
-// The tabs of the page: the one that was open is open again after a reload.
+// The tabs of the page: the one that was open is open again after a reload, and by the browser's Back.
 import { remember, remembered } from "./remembering.js";
 import { tell } from "./telling.js";
 
 const TABS = "#tabs [role=tab]";
+const FIRST = "Explore";
 
 export function mount() {
   document.addEventListener("click", (event) => {
     const tab = event.target.closest(TABS);
-    if (tab) remember("tab", tab.textContent.trim());
+    if (!tab) return;
+    const name = tab.textContent.trim();
+    remember("tab", name);
+    if (name !== (history.state?.tab ?? FIRST)) history.pushState({ ...history.state, tab: name }, "");
   });
+  window.addEventListener("popstate", ({ state }) => reopen(state?.tab ?? FIRST));
   const wanted = remembered("tab");
   if (wanted) reopen(wanted);
 }
@@ -25,6 +30,6 @@ function reopen(wanted) {
 // Goes on with a face, a state as JSON, in Explore.
 export function toExplore(face) {
   tell("face-wanted", face);
-  find("Explore").click();
+  find(FIRST).click();
   window.scrollTo(0, 0);
 }

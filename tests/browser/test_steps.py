@@ -1,0 +1,78 @@
+"""Ways back: undo and redo, and the browser's Back, in one page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+SHOWN = "document.querySelector('#stage [data-query]').dataset.query"
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as fresh:
+        tab = fresh.new_page()
+        tab.goto(f"{site.url}/?model=small&seed=3")
+        tab.wait_for_selector("#grid img")
+        yield tab
+
+
+def shows(page, query: str) -> None:
+    page.wait_for_function(f"query => {SHOWN} === 'model=' + query", arg=query)
+
+
+def move(page, label: str, *keys: str) -> None:
+    page.get_by_label(f"range slider for {label}", exact=True).focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_undo_and_redo_go_a_gesture_at_a_time(page):
+    undo, redo = page.get_by_label("Undo"), page.get_by_label("Redo")
+    shows(page, "small&seed=3&truncation=1")
+    expect(undo).to_be_disabled()
+    track = page.get_by_label("range slider for z 3", exact=True).bounding_box()
+    middle, line = track["x"] + track["width"] / 2, track["y"] + track["height"] / 2
+    page.mouse.move(middle, line)
+    page.mouse.down()
+    for way in range(1, 6):
+        page.mouse.move(middle + 8 * way, line)
+        page.wait_for_timeout(60)
+    page.mouse.up()
+    move(page, "z 4", "PageUp")
+    page.wait_for_function(f"{SHOWN}.endsWith(',4:0.5')")
+    both = page.evaluate(SHOWN).removeprefix("model=")
+    expect(undo).to_be_enabled()
+    page.keyboard.press("Control+z")
+    shows(page, both.removesuffix(",4:0.5"))
+    expect(page.get_by_label("range slider for z 4", exact=True)).to_have_value("0")
+    undo.click()
+    shows(page, "small&seed=3&truncation=1")  # the whole drag was one step
+    expect(undo).to_be_disabled()
+    page.locator("#stage").click()
+    page.keyboard.press("Control+Shift+z")
+    redo.click()  # while the first is under way
+    shows(page, both)
+    expect(redo).to_be_disabled()
+    page.click("#reset")
+    shows(page, "small&seed=3&truncation=1")
+    undo.click()
+    shows(page, both)  # also what a button did
+
+
+def test_back_goes_to_the_face_and_the_tab_before(page):
+    page.click("#grid [data-seed='9']")
+    page.wait_for_function("location.search.includes('seed=9')")
+    move(page, "z 1", "PageUp")
+    page.wait_for_function("location.search.includes('z=1:0.5')")
+    page.get_by_role("tab", name="Photo").click()
+    expect(page.get_by_role("tab", name="Photo")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Explore")).to_have_attribute("aria-selected", "true")
+    shows(page, "small&seed=9&truncation=1&z=1:0.5")  # moved since, and kept
+    page.go_back()
+    page.wait_for_function(f"{SHOWN}.includes('seed=3')")
+    page.wait_for_timeout(600)
+    assert "seed=3" in page.url
+    page.go_forward()
+    page.wait_for_function(f"{SHOWN}.includes('seed=9')")
