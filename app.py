@@ -31,7 +31,7 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 import gradio as gr
 import torch
 
-from gan.ui import api, explore, limits, morph, photo, replay, train
+from gan.ui import api, explore, limits, morph, photo, replay, train, zero
 from gan.ui.arguments import Page
 from gan.ui.browser_files import BrowserFiles
 from gan.ui.drawing import serve_on_one_thread
@@ -163,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
     options = parse(arguments)
     port = free_port(options.host, options.port)
+    zero.announce()
     serve_on_one_thread()
     library = Library([options.weights, options.runs])
     try:

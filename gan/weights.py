@@ -136,7 +136,8 @@ def shapes_of(kind: Callable[[GANConfig], nn.Module], config: GANConfig) -> dict
     spectral = kind is Discriminator and config.d_norm == "spectral"
     with torch.device("meta"):  # where spectral norm would load all of PyTorch's compiler
         network = kind(config.replace(d_norm="none") if spectral else config)
-    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    # On ZeroGPU (gan.ui.zero), which stands between PyTorch and its callers, a shape comes as a plain tuple.
+    shapes = {name: torch.Size(tensor.shape) for name, tensor in network.state_dict().items()}
     if not spectral:
         return shapes
     plain = {name: shape for name, shape in shapes.items() if not name.endswith(".weight")}
