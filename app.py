@@ -60,7 +60,7 @@ def build(
     with Page(title="GAN Faces", analytics_enabled=False) as page:
         whole = module("shared/page.js")
         gr.HTML(text("shared/header.html"), elem_id="header", js_on_load=whole, apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):  # all in sight; page.css keeps them on one line
             with gr.Tab("Explore", id="explore"):
                 face = explore.build(library, page)
             with gr.Tab("Morph", id="morph"):
@@ -88,7 +88,6 @@ def launch(page: gr.Blocks, **options: object) -> str:
     _, address, _ = page.launch(
         theme=theme(),
         head=head(),
-        css_paths=WEB / "page.css",
         favicon_path=WEB / "favicon.svg",
         footer_links=["api", "settings"],
         run_history=False,  # it would keep every frame of every drag in the visitor's browser

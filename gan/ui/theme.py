@@ -10,11 +10,11 @@ from gradio.themes.utils import colors, fonts, sizes
 
 ACCENT = colors.Color(
     name="tangerine", c50="#fff4ef", c100="#ffe5da", c200="#ffc9b4", c300="#ffa585", c400="#fb8158",
-    c500="#e8613a", c600="#c94a25", c700="#a63a1b", c800="#832f18", c900="#6a2816", c950="#3a140a",
+    c500="#e8613a", c600="#bf4520", c700="#a63a1b", c800="#832f18", c900="#6a2816", c950="#3a140a",
 )  # fmt: skip
 PAPER = colors.Color(
     name="paper", c50="#faf8f4", c100="#f4f1ea", c200="#e8e3d9", c300="#d4cdc0", c400="#a79f92",
-    c500="#7d766b", c600="#5f594f", c700="#3a3631", c800="#24211e", c900="#1a1816", c950="#121110",
+    c500="#6b645a", c600="#5f594f", c700="#3a3631", c800="#24211e", c900="#1a1816", c950="#121110",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 WEB = Path(__file__).parents[1] / "web"
 CLASSIC = "shared/connection.js"  # no module: it must be there before Gradio's client asks for anything
+LOOK = "page.css"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _FILES = {
     path.relative_to(WEB).as_posix(): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.suffix in _TYPES
@@ -49,13 +50,15 @@ def module(name: str, *events: str) -> str:
 
 
 def head() -> str:
-    """For the page's head: what must be there first; and all modules, so that none is asked for in its turn.
+    """For the page's head: its look, what must be there first, and all modules, so that none is asked for in its turn.
 
     Gradio puts it in before it mounts any component, and runs a script there only if it stands in the page itself.
     """
     modules = [name for name in _FILES if name.endswith(".js") and name != CLASSIC]
     links = "".join(f'<link rel="modulepreload" href="web/{DIGEST}/{name}">' for name in modules)
-    return f"<script>{text(CLASSIC)}</script>{links}"
+    # Not by Gradio's css_paths, which knows no container queries and drops them.
+    look = f'<link rel="stylesheet" href="web/{DIGEST}/{LOOK}">'
+    return f"{look}<script>{text(CLASSIC)}</script>{links}"
 
 
 def route() -> Route:

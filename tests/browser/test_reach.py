@@ -1,0 +1,114 @@
+"""Whoever comes, and with whatever: every width, a phone, and what axe-core finds for other eyes and ears."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+from playwright.sync_api import expect
+
+WIDTHS = (320, 360, 390, 600, 768, 834, 960, 1024, 1280, 1920)
+LEAST_TRACK = 140  # pixels
+TABS = ("Explore", "Morph", "Photo", "Replay")
+AXE = "axe-core@4.14.1"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def opened(browser, site):
+    """The page, opened once for the tests of this file that only look."""
+    with browser.new_context(viewport={"width": 1280, "height": 844}) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.wait_for_selector("#stage .picture img[src]", state="attached")
+        page.wait_for_selector("#grid .cell")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The script of axe-core, which npm brings."""
+    folder, npm = tmp_path_factory.mktemp("axe"), shutil.which("npm")
+    done = npm and subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, timeout=120)
+    if not done or done.returncode:
+        reason = f"{AXE} cannot be had from npm"
+        if os.environ.get("CI") and npm:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with tarfile.open(next(folder.glob("*.tgz"))) as package:
+        return package.extractfile("package/axe.min.js").read().decode()
+
+
+@pytest.mark.parametrize("basis", ["Attributes", "z"])
+def test_every_slider_can_be_dragged_and_every_tab_reached_at_every_width(opened, basis):
+    if opened.locator(f'#basis input[value="{basis}"]').count():
+        opened.locator(f'#basis input[value="{basis}"]').check()
+    for width in WIDTHS:
+        opened.set_viewport_size({"width": width, "height": 844})
+        opened.evaluate("new Promise(requestAnimationFrame)")
+        tracks = opened.evaluate(
+            """() => Object.fromEntries([...document.querySelectorAll("#explore input[type=range]")]
+                 .filter((track) => track.checkVisibility())
+                 .map((track) => [track.ariaLabel, track.getBoundingClientRect().width]))"""
+        )
+        assert len(tracks) > 2
+        assert not {name: track for name, track in tracks.items() if track < LEAST_TRACK}, width
+        tabs = opened.locator("#tabs [role=tab]")
+        assert [name.strip() for name in tabs.all_text_contents()] == list(TABS)
+        for tab in tabs.all():
+            tab.scroll_into_view_if_needed()
+            expect(tab).to_be_in_viewport(ratio=1)
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_on_a_phone_the_first_slider_is_in_the_first_screen_and_the_picture_leaves_room(opened):
+    opened.set_viewport_size({"width": 390, "height": 844})
+    opened.evaluate("scrollTo(0, 0)")
+    first = opened.locator("#sliders input[type=range]").first.bounding_box()
+    assert first["y"] + first["height"] <= 844
+    assert opened.locator("#stage").bounding_box()["height"] <= 0.4 * 844
+    assert opened.evaluate("getComputedStyle(document.querySelector('#sliders input[type=number]')).fontSize") == "16px"
+    opened.set_viewport_size({"width": 844, "height": 390})
+    opened.evaluate("scrollTo(0, 0)")
+    expect(opened.locator("#stage .picture")).to_be_in_viewport(ratio=1)
+
+
+def test_nothing_is_painted_over_the_picture_that_stays_in_view(opened):
+    opened.set_viewport_size({"width": 390, "height": 844})
+    for top in range(0, 1200, 150):
+        opened.evaluate("top => scrollTo(0, top)", top)
+        over = opened.evaluate(
+            """() => {
+                 const { left, top, width, height } = document.querySelector("#stage .picture").getBoundingClientRect();
+                 return [0.1, 0.5, 0.9].map((part) => document.elementFromPoint(left + part * width, top + part * height))
+                   .filter((there) => !there?.closest("#stage")).map((there) => there?.outerHTML.slice(0, 80));
+               }"""
+        )
+        assert not over, top
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
+    found = []
+    with browser.new_context(color_scheme=theme) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/?__theme={theme}")
+        page.wait_for_selector("#grid .cell")
+        page.evaluate(axe)
+        for tab in TABS:
+            page.get_by_role("tab", name=tab).click()
+            if tab == "Morph":
+                page.wait_for_selector(".morph .faces li")
+            for width in (1280, 390, 320):
+                page.set_viewport_size({"width": width, "height": 844})
+                page.wait_for_timeout(250)  # colours have moved on to what they will be
+                result = page.evaluate("(tags) => axe.run({ exclude: 'footer' }, { runOnly: tags })", RULES)
+                found += [
+                    f"{tab} {width}: {violation['id']} {node['target']}"
+                    for violation in result["violations"]
+                    for node in violation["nodes"]
+                ]
+    assert not found
