@@ -83,7 +83,7 @@ def test_nothing_is_painted_over_the_picture_that_stays_in_view(opened):
         over = opened.evaluate(
             """() => {
                  const { left, top, width, height } = document.querySelector("#stage .picture").getBoundingClientRect();
-                 return [0.1, 0.5, 0.9].map((part) => document.elementFromPoint(left + part * width, top + part * height))
+                 return [0.1, 0.5, 0.9].map((at) => document.elementFromPoint(left + at * width, top + at * height))
                    .filter((there) => !there?.closest("#stage")).map((there) => there?.outerHTML.slice(0, 80));
                }"""
         )

@@ -75,7 +75,8 @@ def test_a_module_that_is_not_there_is_noticed_when_the_page_is_built():
 
 def test_the_head_brings_what_must_come_first_and_all_modules():
     head = web.head()
-    assert head.startswith("<script>") and "window.fetch =" in head  # in the page itself: else it would come too late
+    assert "<script>" in head and "window.fetch =" in head  # in the page itself: else it would come too late
+    assert f'<link rel="stylesheet" href="web/{web.DIGEST}/{web.LOOK}">' in head
     assert head.count("</script>") == 1
     assert web.CLASSIC not in head and not re.search(r"^(import|export)\b", web.text(web.CLASSIC), re.M)
     linked = set(re.findall(rf'<link rel="modulepreload" href="web/{web.DIGEST}/([^"]+)">', head))
