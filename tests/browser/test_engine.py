@@ -1,0 +1,184 @@
+"""Explore where the visitor's own browser draws: the same pictures as the server's, and the server when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from serving import serve
+
+from gan.export import onnx as exporting
+from gan.export import runtime
+from gan.export.networks import Critic
+from gan.sampling import generate, latents
+from gan.ui.browser_models import BrowserModels
+from gan.ui.drawing import draw, picture_uri
+from gan.ui.state import Face
+from gan.weights import load_discriminator, load_generator
+
+DRAG = """([label, steps, pause]) => {
+    const input = document.querySelector(`[aria-label="${label}"]`);
+    for (let i = 1; i <= steps; i++) setTimeout(() => {
+        input.value = (2 * i / steps).toFixed(2);
+        input.dispatchEvent(new Event("input", {bubbles: true}));
+    }, i * pause);
+}"""
+PIXELS = """() => {
+    const canvas = document.querySelector("#stage canvas");
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return { width, data: [...data], hidden: canvas.hidden,
+        face: document.querySelector("#stage .picture").dataset.face };
+}"""
+
+
+@pytest.fixture(scope="module")
+def drawing(site, tmp_path_factory):
+    """The page of `site`'s models, of which browsers draw "small" by themselves."""
+    try:
+        runtime.obtained()
+    except (runtime.RuntimeMissing, OSError) as error:
+        if os.environ.get("CI") and shutil.which("npm"):
+            raise
+        pytest.skip(str(error))
+
+    def parts(folder, generator):
+        z = latents(generator.config, range(4))
+        pictures = generator(z)
+        critic = exporting._critic(Critic(load_discriminator(folder)), pictures)
+        return {"generator": exporting._generator(generator, z, pictures), "critic": critic}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "_parts", parts)
+        patch.setattr(exporting, "SNAPSHOT_SEEDS", 2)
+        made = exporting.export(site.library.entry("small").folder, tmp_path_factory.mktemp("export"))
+        patch.setattr(BrowserModels, "find", lambda self, name: (made if name == "small" else None, False))
+        patch.setenv("GAN_BROWSER", "on")
+        with serve(site.library) as served:
+            yield served
+
+
+def visit(page, site, query: str = "") -> None:
+    page.goto(f"{site.url}/{query}")
+    page.wait_for_selector("#grid img")
+    expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
+
+
+def move(page, label: str, value: float, wanted: str) -> None:
+    slider = page.get_by_label(f"range slider for {label}", exact=True)
+    script = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }"
+    slider.evaluate(script, value)
+    page.wait_for_function(
+        "wanted => document.querySelector('#stage [data-query]').dataset.query === wanted", arg=wanted
+    )
+
+
+def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing):
+    visit(page, drawing, "?model=small&seed=7")
+    asked = []
+    page.on("request", lambda request: "component_server" in request.url and asked.append(request.post_data))
+    page.get_by_label("Pixels").check()
+    move(page, "z 3", 2, "model=small&seed=7&truncation=1&z=3:2")
+    move(page, "Truncation", 0.55, "model=small&seed=7&truncation=0.55&z=3:2")
+    shown = page.evaluate(PIXELS)
+    wanted = draw(drawing.library, Face("small", 7, 0.55, {3: 2}))
+    assert Face.from_json(shown["face"]) == Face("small", 7, 0.55, {3: 2}) and not shown["hidden"]
+    found = np.reshape(shown["data"], (16, 16, 4))[..., :3]
+    assert np.abs(found - wanted.pixels.astype(int)).max() <= 2
+    expect(page.locator("#stage .percent")).to_have_text(f"{100 * wanted.score:.0f} %")
+    page.get_by_label("Pixels").uncheck()
+    page.wait_for_function("document.querySelector('#stage canvas').width === 32")
+    assert not asked
+    expect(page.locator("#stage canvas")).to_have_attribute("aria-label", re.compile("small"))
+
+
+def test_the_switch_is_a_key_away_and_remembered(page, drawing):
+    visit(page, drawing)
+    switch = page.get_by_role("switch", name="Draw in this browser")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    try:
+        switch.focus()
+        page.keyboard.press("Space")
+        expect(switch).to_have_attribute("aria-checked", "false")
+        move(page, "z 1", 1, "model=small&seed=0&truncation=1&z=1:1")
+        expect(page.locator("#stage .picture img")).to_be_visible()
+        page.reload()
+        expect(switch).to_have_attribute("aria-checked", "false")
+        expect(page.locator("#stage .drawer span")).to_have_text("The server draws")
+        switch.click()
+        expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
+    finally:
+        page.evaluate("localStorage.clear()")
+
+
+def test_a_worker_that_dies_in_the_middle_of_a_drag_loses_no_move(page, drawing):
+    visit(page, drawing)
+    page.evaluate(DRAG, ["range slider for z 6", 80, 40])
+    page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.includes('z=6:0.')")
+    expect(page.locator("#stage canvas")).to_be_visible()
+    [worker] = page.workers
+    worker.evaluate("self.close()")  # as silently as where memory ran out
+    page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.endsWith('z=6:2')")
+    expect(page.locator("#stage .picture img")).to_be_visible()
+    wanted = draw(drawing.library, Face("small", 0, 1.0, {6: 2}))
+    assert page.get_attribute("#stage .picture img", "src") == picture_uri(wanted.pixels, smooth=True)
+    expect(page.locator("#stage .drawer span")).to_have_text("It could not: the server draws")
+    page.get_by_role("switch").click()
+    expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
+
+
+def test_it_can_be_turned_off(page, site):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.url)
+    page.wait_for_selector("#grid img")
+    expect(page.locator("#stage .drawer")).to_be_hidden()
+    assert not [url for url in asked if "/browser/" in url]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{site.url}/browser/runtime.json")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models/small/..%2f..%2fconfig.json",
+        "models/small/config.json",
+        "models/none/x.onnx",
+        "runtime/1.0.0/ort.wasm.bundle.min.mjs",
+        f"runtime/{runtime.VERSION}/..%2fx",
+    ],
+)
+def test_nothing_else_is_served(drawing, path):
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{drawing.url}/browser/{path}")
+
+
+def test_what_is_served_is_packed_and_kept_for_good(drawing):
+    wasm = json.load(urllib.request.urlopen(f"{drawing.url}/browser/runtime.json"))["wasm"]
+    asked = urllib.request.Request(f"{drawing.url}/browser/{wasm['address']}", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked) as answer:
+        assert "immutable" in answer.headers["cache-control"] and answer.headers["content-encoding"] == "gzip"
+        assert len(answer.read()) < wasm["bytes"] / 3
+
+
+@pytest.mark.parametrize("difference, alike", [(2, True), (3, False)])
+def test_pictures_that_differ_from_the_servers_are_noticed(site, run, difference, alike):
+    folder = site.library.entry("small").folder
+    generator = load_generator(folder)
+    [pixels] = generate(generator, latents(generator.config, [1]))
+    other = np.where(pixels > 127, pixels - difference, pixels + difference)
+    rgba = np.concatenate([other, np.full_like(pixels[..., :1], 255)], axis=-1)
+    script = """(m, [facts, picture, pixels]) => m.drawsAlike(
+        "small",
+        { open: async () => facts, pictures: async () => ({ pixels: Uint8ClampedArray.from(pixels) }) },
+        { draw: async () => ({ picture }) },
+    )"""
+    facts = {"z_dim": 20, "z_distribution": "normal", "image_size": 16}
+    asked = [facts, picture_uri(pixels, smooth=False), rgba.ravel().tolist()]
+    assert run("engine/parity.js", script, asked) is alike
