@@ -140,3 +140,16 @@ def test_a_finger_that_scrolls_moves_no_slider_and_one_that_slides_or_taps_does(
     shown = page.evaluate("document.querySelector('#stage [data-query]').dataset.query")
     page.wait_for_timeout(200)
     assert f"6:{slider(page, 'z 6').input_value()}" in page.get_attribute("#stage [data-query]", "data-query"), shown
+
+
+def test_a_field_that_is_left_shows_what_is_drawn(page):
+    field, seed = (page.get_by_label(f"number input for {label}", exact=True) for label in ("z 2", "Seed"))
+    field.fill("-1.234")
+    page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.includes('2:-1.234')")
+    field.fill("")
+    seed.fill("3.7")
+    expect(field).to_have_value("-1.234")
+    field.focus()
+    expect(seed).to_have_value("4")
+    page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed === '4'")
+    assert "2:-1.234" in page.get_attribute("#stage [data-query]", "data-query")

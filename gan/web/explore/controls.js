@@ -18,16 +18,26 @@ export function numberOf(input) {
 // Whether the large picture is to be enlarged without visible pixels.
 export const isSmooth = () => !pixels().checked;
 
-// moved(input): a control was moved, the choice of pixels too (which moves nothing of the face).
-export function watchControls(moved) {
+// moved(input): a control was moved, the choice of pixels too (which moves nothing of the face). drawn(key): the value
+// that is drawn, null for none; a field that is left shows it, whatever was typed.
+export function watchControls(moved, drawn) {
   document.addEventListener("input", (event) => {
     if (event.target === pixels() || keyOf(event.target)) moved(event.target);
+  });
+  document.addEventListener("focusout", ({ target }) => {
+    if (target.type === "number" && keyOf(target)) setTimeout(() => correct(target, drawn(keyOf(target)))); // after Gradio
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#truncation [data-testid=reset-button]")) return;
     // After Gradio has reset the slider, which tells nobody else.
     setTimeout(() => moved(document.querySelector("#truncation input[type=range]")));
   });
+}
+
+function correct(field, value) {
+  if (value === null || (field.value !== "" && Number(field.value) === value)) return;
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 const pixels = () => document.querySelector("#pixels input");

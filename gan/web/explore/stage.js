@@ -5,7 +5,7 @@ import { drawsAlike } from "../engine/parity.js";
 import { serverEngine } from "../engine/server.js";
 import { follow } from "../shared/following.js";
 import { remember, remembered } from "../shared/remembering.js";
-import { change, same } from "../shared/state.js";
+import { change, same, given } from "../shared/state.js";
 import { tell } from "../shared/telling.js";
 import { keepAddress } from "./address.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
@@ -57,7 +57,7 @@ export function mount({ element, server, ...component }) {
     prepare(face.model);
   }
 
-  watchControls((input) => {
+  function take(input) {
     if (!face) return;
     const key = keyOf(input);
     const value = numberOf(input);
@@ -66,7 +66,8 @@ export function mount({ element, server, ...component }) {
     move();
     tell("face-moved", JSON.stringify(face));
     remember("face", face);
-  });
+  }
+  watchControls(take, (key) => face && given(face, key));
 
   follow(component, (shown) => {
     face = shown.face ? JSON.parse(shown.face) : null;

@@ -17,6 +17,13 @@ export function change(face, key, value) {
 // How many sliders are not at 0.
 export const changes = (face) => Object.keys(face.offsets).length + Object.keys(face.directions).length;
 
+// What a face has of what a key names.
+export function given(face, key) {
+  if (key === "seed" || key === "truncation") return face[key];
+  const name = key.slice(key.indexOf(":") + 1);
+  return face[key.startsWith("z:") ? "offsets" : "directions"][name] ?? 0;
+}
+
 // Where the base comes from, in words.
 export const origin = (face) => (face.latent ? "a latent of its own" : `seed ${face.seed}`);
 
