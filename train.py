@@ -25,6 +25,7 @@ from gan import errors, run
 from gan.config import GANConfig, parse_assignment
 from gan.data.images import first_images, load_data
 from gan.data.sources import absolute
+from gan.data.splits import ALL, TRAINED_ON
 from gan.data_record import UNKNOWN, is_built_in
 from gan.files import atomic_path, remove_leftovers
 from gan.latent import directions
@@ -179,7 +180,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         raise TrainingError(f"{' '.join(sources)}: what this is, is known: leave out --kind and --terms")
     images, data = load_data(
         sources, kind=chosen["kind"], terms=chosen["terms"], image_size=config.image_size, channels=config.channels,
-        data_root=chosen["data_root"],
+        wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
     )  # fmt: skip
     outcome = train(
         config,
@@ -245,12 +246,13 @@ def as_begun(options: argparse.Namespace, meta: dict) -> dict:
     usual = {
         "data_root": "data", "kind": UNKNOWN, "terms": "", "device": "auto", "precision": "auto", "max_images": None,
         "sample_every": None, "save_minutes": 5.0,
+        "all_splits": bool(options.resume),  # a run of before there was a choice
     }  # fmt: skip
     given = {name: getattr(options, name) for name in usual if getattr(options, name) is not None}
     if options.epochs is not None:
         meta = meta | {"max_images": None}  # another limit takes the place of the old ones
     if options.new_data:
-        meta = meta | {"kind": UNKNOWN, "terms": ""}  # these were of the pictures before
+        meta = meta | {"kind": UNKNOWN, "terms": "", "all_splits": False}  # these were of the pictures before
     chosen = usual | {name: meta[name] for name in usual if name in meta} | given
     return chosen | {"data_root": os.path.abspath(Path(chosen["data_root"]).expanduser())}
 

@@ -27,12 +27,15 @@ class SourceRecord:
         source: what stands for it after --data: "celeba", "faces.zip", "drawn:500"; "" where that is not known.
         kind: one of `KINDS`.
         terms: `CELEBA`, `MNIST`, `DRAWN`, a sentence of whoever knows them, or "" where nobody said.
+        split: the official splits that these pictures are of, like "training" or "validation, test"; "" where all of
+            the source's pictures were taken, or nobody split them.
     """
 
     name: str
     source: str = ""
     kind: str = UNKNOWN
     terms: str = ""
+    split: str = ""
 
     @property
     def is_built_in(self) -> bool:
@@ -44,7 +47,7 @@ class SourceRecord:
         if self.is_built_in:
             return self
         kind = self.kind if other.kind == UNKNOWN else other.kind
-        return SourceRecord(self.name, other.source or self.source, kind, other.terms or self.terms)
+        return SourceRecord(self.name, other.source or self.source, kind, other.terms or self.terms, self.split)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,12 @@ class DataRecord:
         """What all of the pictures show; `UNKNOWN` where they differ."""
         return kind_of(self.parts)
 
+    @property
+    def split(self) -> str:
+        """The official splits that all of the pictures are of; "" where that does not hold for all."""
+        splits = {part.split for part in self.parts}
+        return splits.pop() if len(splits) == 1 else ""
+
     def is_same(self, other: DataRecord) -> bool:
         """Whether both are the same pictures: by content, or where that was not recorded by names and number."""
         if self.identity and other.identity:
@@ -96,7 +105,8 @@ class DataRecord:
             "sources": self.words,
             "images": self.images,
             "identity": self.identity,
-            "parts": [dataclasses.asdict(part) for part in self.parts],
+            # without "split" where there is none: older versions read that too
+            "parts": [{k: v for k, v in dataclasses.asdict(part).items() if v or k != "split"} for part in self.parts],
         }
 
     @classmethod

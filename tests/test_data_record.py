@@ -135,7 +135,10 @@ def test_new_data_are_named_everywhere_and_carry_the_terms_of_both(tiny_config, 
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "| Data | mine.zip; before: CelebA (44 pictures) until 80 pictures seen |" in card
     assert "license_name: celeba-non-commercial-research" in card and "of mine.zip nobody recorded" in card
-    assert "--data celeba --max-images 80`, then `python train.py --resume a --new-data --data mine.zip" in card
+    assert (
+        "--data celeba --all-splits --max-images 80`, then `python train.py --resume a --new-data --data mine.zip"
+        in card
+    )
     # from now on these are the run's own
     with pytest.raises(TrainingError, match="other pictures"):
         go(tiny_config, pictures, out, resume=True, limits=Limits(5))

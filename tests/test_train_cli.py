@@ -5,6 +5,7 @@ Long because every option and every refusal is a case of its own.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from PIL import Image
 import train as command
 from gan import load_generator, run, sample
 from gan.config import FIELDS
+from gan.data.drawn import draw_faces
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.history import read_history
 from gan.latent import directions
@@ -165,7 +168,7 @@ def test_defaults(handed_over, capsys, monkeypatch):
     assert command.main([]) == 0
     assert command.main(["--preset", "dlnd-mnist28"]) == 0
     faces, digits = handed_over
-    usual = dict(data_root=os.path.abspath("data"), kind="unknown", terms="")
+    usual = dict(data_root=os.path.abspath("data"), kind="unknown", terms="", wanted="training")
     assert faces["config"] == PRESETS["faces64"] and digits["config"] == PRESETS["dlnd-mnist28"]
     assert faces["monitor"] == ("monitor", "faces")
     assert (faces["out"], digits["out"]) == (Path("runs/faces64"), Path("runs/dlnd-mnist28"))
@@ -193,6 +196,7 @@ def test_every_option_arrives(handed_over):
     assert call["meta"] == {
         "sources": ["drawn:40", "drawn:60"], "data_root": os.path.abspath("d"), "kind": "unknown", "terms": "",
         "device": "cpu", "precision": "bf16", "max_images": 1000, "sample_every": 100, "save_minutes": 0.5,
+        "all_splits": False,
     }  # fmt: skip
 
 
@@ -272,6 +276,28 @@ def test_resume_without_a_whole_checkpoint_is_a_sentence(run_copy, capsys):
     assert "none of the checkpoints in" in refused(capsys, *arguments)
     shutil.rmtree(run_copy / "checkpoint")
     assert "has no checkpoint to resume from" in refused(capsys, *arguments)
+
+
+def test_validation_and_test_are_trained_on_only_where_asked(tmp_path, monkeypatch):
+    """And a run that goes on does so with what it began with, also one of before there was a choice."""
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("faces.zip", "w") as file:
+        for i, picture in enumerate(draw_faces(24, 8, 3)[0]):
+            content = io.BytesIO()
+            Image.fromarray(picture).save(content, "png")
+            file.writestr(f"{i:06d}.png", content.getvalue())
+    Path("list_eval_partition.txt").write_text(
+        "".join(f"{i:06d}.jpg {int(i % 3 == 0)}\n" for i in range(24)), encoding="utf-8"
+    )
+    begin = ["--data=faces.zip", "--batch-size=8", "--epochs=1", "--device=cpu", *TINY]
+    for out, more, images, split in (("part", [], 16, "training"), ("whole", ["--all-splits"], 24, "")):
+        assert command.main([*begin, f"--out={out}", *more]) == 0
+        assert command.main([f"--resume={out}", "--epochs=2"]) == 0
+        data = run.read_info(Path(out)).data
+        assert (data.images, data.split) == (images, split)
+        assert ("the training split alone" in Path(out, "README.md").read_text(encoding="utf-8")) == bool(split)
+    assert command.as_begun(command.parse(["--resume=whole"]), {})["all_splits"] is True
+    assert command.as_begun(command.parse(["--resume=whole", "--new-data"]), {})["all_splits"] is False
 
 
 def test_an_existing_model_needs_overwrite(capsys):

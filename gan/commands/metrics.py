@@ -137,7 +137,7 @@ def _protocol_lines(protocol: dict) -> list[str]:
     return [
         f"{protocol['images']:,} pictures on each side at {protocol['size']} px, seeds {protocol['seeds']}, "
         f"truncation {protocol['truncation']:g}",
-        f"real: {protocol['data']}; held out: {protocol['held_out']}{seen}",
+        f"real: {protocol['data']}; held out: {protocol['held_out']}{seen}; beside it: {protocol['real']}",
         f"crop: {protocol['crop']}",
         features,
         f"SWD: {protocol['sliced_wasserstein']}; MS-SSIM: {protocol['ms_ssim']}",

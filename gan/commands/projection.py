@@ -14,9 +14,9 @@ from gan.latent.encoder import load_encoder
 from gan.latent.projection import MAX_STEPS, STEPS
 from gan.latent.projection_report import FORMAT_VERSION, IMAGES, measure
 from gan.metrics.classifier import classifier_for
-from gan.metrics.held_out import load_split
+from gan.metrics.held_out import load_split, saw_held_out
 from gan.report.measured import photographs
-from gan.run import PROJECTION_FILE
+from gan.run import PROJECTION_FILE, read_info
 from gan.weights import load_hashed
 
 ABOUT = "Measure how near held-out pictures, and generated ones fed back, come in a model's latent space."
@@ -55,6 +55,7 @@ def execute(options: argparse.Namespace) -> int:
         "classifier": classifier.hash,
         "encoder": encoder.facts,
         "data": f"{describe_sources(options.data)}, {split.words}",
+        "held_out_seen_by_model": saw_held_out(read_info(options.folder), split),
         **figures,
     }
     print(json.dumps(figures, indent=2) if options.json else photographs(figures))

@@ -29,6 +29,7 @@ from tqdm import tqdm
 from gan.data.cache import cache_folder, prune, read_array, write_facts
 from gan.data.pixels import Note, decoded_to
 from gan.data.sources import NAMED_SOURCES, DataError, Picture, Source, passed_over_in_words, record_of, resolve
+from gan.data.splits import ALL, TRAINED_ON, in_two, left_out, part_of
 from gan.data_record import UNKNOWN, DataRecord, identity_of
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ def load_data(
     channels: int,
     kind: str = UNKNOWN,
     terms: str = "",
+    wanted: str = ALL,
+    partition: str | os.PathLike | None = None,
     data_root: str | os.PathLike = "data",
     cache_dir: str | os.PathLike | None = None,
     workers: int | None = None,
@@ -91,6 +94,7 @@ def load_data(
 
     Args:
         kind, terms: the user's word for sources that do not know themselves (`gan.data_record`).
+        wanted, partition: which of the pictures, where they are split officially (`gan.data.splits.part_of`).
         others: as for `load_images`.
     """
     sources = [sources] if isinstance(sources, str) else list(map(str, sources))
@@ -103,7 +107,9 @@ def load_data(
     try:
         with suppress(OSError):  # a read-only one may hold what is wanted
             cache.mkdir(parents=True, exist_ok=True)
-        resolved = [resolve(source, image_size, channels, root, cache, kind, terms) for source in sources]
+        whole = [resolve(source, image_size, channels, root, cache, kind, terms) for source in sources]
+        parts = [part_of(*pair, wanted, root, partition) for pair in zip(whole, sources, strict=True)]
+        resolved = in_two(parts, wanted)
         key = _key(resolved, image_size, channels)
         path = cache / f"{image_size}x{image_size}x{channels}-{key}.npy"
         found = read_array(path, (image_size, image_size, channels))
@@ -124,7 +130,7 @@ def load_data(
     images, facts = found
     for line in facts["told"]:
         logger.warning("%s", line)
-    for line in facts["noted"]:
+    for line in [*facts["noted"], *(left_out(resolved) if wanted == TRAINED_ON else [])]:
         logger.info("%s", line)
     return images, DataRecord(tuple(source.record for source in resolved), len(images), facts["identity"])
 

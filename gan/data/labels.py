@@ -34,8 +34,8 @@ def read_attributes(path: str | os.PathLike, names: Sequence[str]) -> tuple[tupl
     lines = _lines(path)
     try:
         labels = tuple(lines[1].split())
-        rows = {_stem(row): np.array(values.split(), np.int8) for row, values in (s.split(None, 1) for s in lines[2:])}
-        table = np.stack([rows[_stem(name)] for name in names])
+        rows = {stem(row): np.array(values.split(), np.int8) for row, values in (s.split(None, 1) for s in lines[2:])}
+        table = np.stack([rows[stem(name)] for name in names])
         if table.shape[1] != len(labels) or not np.isin(table, (-1, 1)).all():
             raise ValueError(f"{table.shape[1]} values for {len(labels)} names, or values other than -1 and 1")
     except KeyError as error:
@@ -58,12 +58,18 @@ def read_partition(path: str | os.PathLike, names: Sequence[str]) -> np.ndarray:
     Raises:
         DataError: no such file, another format, or a picture that is not in it.
     """
-    lines = _lines(path)
+    rows = partition_rows(path)
     try:
-        rows = {_stem(name): int(split) for name, split in (line.split() for line in lines)}
-        return np.array([rows[_stem(name)] for name in names], np.int64)
+        return np.array([rows[stem(name)] for name in names], np.int64)
     except KeyError as error:
         raise _not_listed(error, path, names) from None
+
+
+def partition_rows(path: str | os.PathLike) -> dict[str, int]:
+    """All rows of CelebA's partition file: the split of each picture by the `stem` of its name; raises `DataError`."""
+    lines = _lines(path)
+    try:
+        return {stem(name): int(split) for name, split in (line.split() for line in lines)}
     except ValueError as error:
         raise DataError(f"{path} is not CelebA's partition file ({error}): expected {PARTITION_FILE}") from error
 
@@ -109,7 +115,8 @@ def _lines(path: str | os.PathLike) -> list[str]:
         raise DataError(f"{path} cannot be read ({error}): give CelebA's own text file") from error
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """What an annotation file knows a picture by."""
     return PurePosixPath(name).stem  # the zip may hold 000001.webp where CelebA's text says 000001.jpg
 
 

@@ -7,6 +7,7 @@ import difflib
 import os
 import reprlib
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Source:
     record: SourceRecord
     pictures: Callable[[ExitStack], Iterable[Picture]]  # opened files are closed by the stack
     passed_over: list[str] = field(default_factory=list)  # files that are no pictures; known when all of it was read
+    splits: Counter[int] = field(default_factory=Counter)  # how many of each official split; {} where nobody split them
 
 
 def record_of(source: str, kind: str = UNKNOWN, terms: str = "") -> SourceRecord:
@@ -279,6 +281,7 @@ def _zip(record: SourceRecord, path: Path, cache: Path) -> Source:
                 "download or pack it again"
             ) from error
         found = []
+        passed_over.clear()  # they may be asked for twice
         for member in sorted(archive.infolist(), key=lambda member: member.filename):
             parts = PureWindowsPath(member.filename).parts
             hidden = any(map(_hidden, parts))

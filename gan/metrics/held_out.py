@@ -13,11 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from gan.data.batches import make_batch
-from gan.data.images import load_images, picture_names
-from gan.data.labels import PARTITION_FILE, TRAINING, find_beside, read_partition
-from gan.data.sources import DataError
+from gan.data.images import load_data
+from gan.data.splits import ALL, HELD_OUT, TRAINED_ON
+from gan.data_record import CELEBA, DataRecord, SourceRecord, identity_of
 from gan.files import atomic_path
 from gan.metrics.classifier import Classifier
+from gan.run import RunInfo
 
 _BATCH = 128
 
@@ -31,6 +32,7 @@ class Split:
         held_out_rows, training_rows: the pictures of each part.
         words: what the held-out part is.
         official: whether the data set itself says which pictures are held out.
+        sources: where the held-out pictures come from.
     """
 
     held_out: np.ndarray
@@ -39,13 +41,24 @@ class Split:
     training_rows: np.ndarray
     words: str
     official: bool
+    sources: tuple[SourceRecord, ...]
+
+    @property
+    def pairs(self) -> int:
+        """The most pictures that `draw` can give of each kind."""
+        return len(self.held_out_rows) // 2 if self.official else min(len(self.held_out_rows), len(self.training_rows))
 
     def draw(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """n held-out and n training pictures, each (n, H, W, C) uint8, in an order that `seed` decides."""
+        """n held-out pictures and n others to compare with them, each (n, H, W, C) uint8, in an order of `seed`.
+
+        The others are held out as well, so that nobody was trained on either, neither a model nor a classifier; where
+        there is no official split, they are of the other half.
+        """
         random = np.random.default_rng(seed)
-        return (
-            np.asarray(self.held_out[random.permutation(self.held_out_rows)[:n]]),
-            np.asarray(self.training[random.permutation(self.training_rows)[:n]]),
+        rows = random.permutation(self.held_out_rows)
+        others = rows[n : 2 * n] if self.official else random.permutation(self.training_rows)[:n]
+        return np.asarray(self.held_out[rows[:n]]), np.asarray(
+            (self.held_out if self.official else self.training)[others]
         )
 
 
@@ -73,29 +86,37 @@ def load_split(
         DataError: pictures or partition that cannot be had or used.
     """
 
-    def load(names: Sequence[str]) -> np.ndarray:
-        return load_images(names, image_size=size, channels=channels, data_root=data_root)
+    def load(names: Sequence[str], wanted: str = ALL) -> tuple[np.ndarray, DataRecord]:
+        return load_data(
+            names, image_size=size, channels=channels, data_root=data_root, wanted=wanted, partition=partition
+        )
 
-    images = load(sources)
     if list(sources) == ["mnist"]:
-        test = load(["mnist-test"])
-        return Split(test, np.arange(len(test)), images, np.arange(len(images)), "MNIST's test set", True)
-    partition = partition or find_beside(sources, PARTITION_FILE, data_root)
-    if partition is not None:
-        names = picture_names(sources, data_root=data_root)
-        if len(names) != len(images):
-            raise DataError(
-                f"{len(names) - len(images)} of {len(names):,} pictures cannot be read, so {Path(partition).name} does "
-                "not say which of the others are held out: remove them from the source"
-            )
-        training = read_partition(partition, names) == TRAINING
-        rows = [np.flatnonzero(mask) for mask in (~training, training)]
-        if not all(map(len, rows)):
-            raise DataError(f"{partition} puts all of the {len(names):,} pictures into one split: expected two")
-        return Split(images, rows[0], images, rows[1], "the validation split", True)
-    halves = np.random.default_rng(seed).permutation(len(images))
-    middle = len(images) // 2
-    return Split(images, halves[:middle], images, halves[middle:], "a random half", False)
+        (test, record), (images, _) = load(["mnist-test"]), load(sources)
+        return Split(test, np.arange(len(test)), images, np.arange(len(images)), "MNIST's test set", True, record.parts)
+    held_out, record = load(sources, HELD_OUT)
+    splits = [name for name in ("validation", "test") if any(name in part.split for part in record.parts)]
+    if splits:
+        training, _ = load(sources, TRAINED_ON)
+        words = f"the {' and '.join(splits)} split{'s' * (len(splits) > 1)}"
+        rows = np.arange(len(held_out)), np.arange(len(training))
+        return Split(held_out, rows[0], training, rows[1], words, True, record.parts)
+    halves = np.random.default_rng(seed).permutation(len(held_out))
+    middle = len(held_out) // 2
+    return Split(held_out, halves[:middle], held_out, halves[middle:], "a random half", False, record.parts)
+
+
+def saw_held_out(info: RunInfo, split: Split) -> bool:
+    """Whether a model was trained on the pictures that are held out, it or the one that it began with."""
+    if not split.official:  # all of them or others: by content at its own size, where that is recorded, else by number
+        images = split.training
+        if info.data.identity and images.shape[1] == info.config.image_size:
+            return identity_of(images) == info.data.identity
+        return info.data.images == len(images)
+    names = {part.name for part in split.sources}
+    celeba = any(part.split for part in split.sources)  # its partition file says so, whatever its pictures lie in
+    return any(part.split != TRAINED_ON and (part.name in names or (celeba and part.terms == CELEBA))
+               for part in info.all_parts)  # fmt: skip
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from torch import Tensor
 from gan import run
 from gan.data.images import describe_sources
 from gan.data.sources import record_of
-from gan.data_record import UNKNOWN, identity_of, kind_of
+from gan.data_record import UNKNOWN, kind_of
 from gan.history import images_seen
 from gan.metrics import inception
 from gan.metrics.classifier import SURE, Classifier, load_classifier, task_of
@@ -30,7 +30,7 @@ from gan.metrics.distances import (
     precision_recall,
 )
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
-from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced
+from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced, saw_held_out
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.results import MetricError
 from gan.models import fold
@@ -51,7 +51,7 @@ class _Real:
     split: Split
     reference: np.ndarray  # (n, H, W, C) uint8, held out
     features: Tensor | None  # theirs
-    figures: dict  # training pictures judged as if they were generated
+    figures: dict  # other real pictures judged as if they were generated
 
 
 def known_classifier(sources: Sequence[str], folders: Sequence[str | Path]) -> str:
@@ -167,7 +167,8 @@ class Judge:
     def neighbours(self, folder: str | Path, *, best: bool = False) -> tuple[dict, np.ndarray]:
         """The nearest training pictures of `NEIGHBOUR_SEEDS` in the classifier's features: is anything memorised?
 
-        All pictures of the sources are searched. For comparison: how near held-out pictures lie to others.
+        Those held out are searched too, where the model was trained on them. For comparison: how near held-out pictures
+        lie to training pictures.
 
         Returns:
             JSON-ready distances; and the pictures as a sheet (H, W, C) uint8, ten samples a row, each above its
@@ -178,21 +179,24 @@ class Judge:
         """
         if self.classifier is None:
             raise MetricError("nearest pictures need a classifier's features: give --classifier celeba or mnist")
-        config = run.read_info(folder).config
-        real = self._real_side(config.image_size, config.channels)
+        info = run.read_info(folder)
+        real = self._real_side(info.config.image_size, info.config.channels)
         split = real.split
-        known = cached_features(self.classifier, split.training)
+        known = training = cached_features(self.classifier, split.training)
+        if more := split.official and saw_held_out(info, split):
+            known = torch.cat([training, cached_features(self.classifier, split.held_out)])
         seeds = list(NEIGHBOUR_SEEDS)
         pictures = sample(load_generator(folder, best=best, device=self.device), seed=seeds[0], n=len(seeds))
         distances, rows = nearest(features_of(self.classifier, pictures), known)
-        held_out, _ = nearest(real.features, known[split.training_rows])
+        held_out, _ = nearest(real.features, training[split.training_rows])
         facts = {
             "searched": len(known),
             "seeds": seeds,
             "distances": [round(d, 4) for d in distances.tolist()],
             "held_out": {f"p{q}": round(held_out.quantile(q / 100).item(), 4) for q in (1, 5, 50, 95)},
         }
-        originals = np.asarray(split.training[rows.numpy()])
+        arrays = [split.training, *([split.held_out] if more else [])]
+        originals = np.stack([_row(arrays, row) for row in rows.tolist()])
         halves = [np.concatenate([pictures[i : i + 10], originals[i : i + 10]]) for i in range(0, len(seeds), 10)]
         return facts, image_grid(np.concatenate(halves), 10)
 
@@ -206,12 +210,11 @@ class Judge:
                 partition=self.partition,
                 seed=self.seed,
             )
-            there = min(len(split.held_out_rows), len(split.training_rows))
-            n = self.images or min(IMAGES, there)
-            if not LEAST_IMAGES <= n <= there:
+            n = self.images or min(IMAGES, split.pairs)
+            if not LEAST_IMAGES <= n <= split.pairs:
                 raise MetricError(
-                    f"{n} pictures on each side: there are {there:,} held out; expected {LEAST_IMAGES} to that many: "
-                    "give more --data or another --images"
+                    f"{n} pictures on each side: there are {split.pairs:,} held out for each; expected "
+                    f"{LEAST_IMAGES} to that many: give more --data or another --images"
                 )
             reference, others = split.draw(n, self.seed)
             features, other_features = self._features(reference), self._features(others)
@@ -248,7 +251,6 @@ class Judge:
 
     def _protocol(self, real: _Real, size: int, info: run.RunInfo) -> dict:
         split, n = real.split, len(real.reference)
-        same = split.held_out is split.training
         facts = {
             "images": n,
             "seed": self.seed,
@@ -258,7 +260,8 @@ class Judge:
             "model_size": info.config.image_size,
             "data": describe_sources(self.sources),
             "held_out": f"{split.words} ({len(split.held_out_rows):,} pictures)",
-            "held_out_seen_by_model": same and _was_trained_on(info, split.training),
+            "held_out_seen_by_model": saw_held_out(info, split),
+            "real": "other pictures of the same split" if split.official else "the other half",
             "crop": CROP,
             "sliced_wasserstein": f"{min(n, PATCH_IMAGES)} pictures, x 1000",
             "ms_ssim": f"{min(n // 2, PAIRS)} pairs, {scales(size)} scales, window {WINDOW}",
@@ -275,11 +278,13 @@ class Judge:
         return facts
 
 
-def _was_trained_on(info: run.RunInfo, images: np.ndarray) -> bool:
-    """Whether a model saw just these pictures: by content at its own size, where that is recorded, else by number."""
-    if info.data.identity and images.shape[1] == info.config.image_size:
-        return identity_of(images) == info.data.identity
-    return info.data.images == len(images)
+def _row(arrays: Sequence[np.ndarray], row: int) -> np.ndarray:
+    """A picture of several arrays, counted through."""
+    for array in arrays:
+        if row < len(array):
+            return array[row]
+        row -= len(array)
+    raise IndexError(row)
 
 
 def digit_figures(probabilities: Tensor) -> dict:

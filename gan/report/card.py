@@ -145,7 +145,7 @@ def _protocol(protocol: dict) -> str:
     seen = ", which this model was trained on too" if protocol["held_out_seen_by_model"] else ""
     return (
         f"{protocol['images']:,} pictures, seeds {protocol['seeds']}, truncation {protocol['truncation']:g}, against "
-        f'{protocol["held_out"]}{seen}; "real": other real pictures against the same.{features}'
+        f'{protocol["held_out"]}{seen}; "real": {facts.real_side(protocol)} against the same.{features}'
     )
 
 
@@ -163,9 +163,10 @@ def _photographs(folder: Path) -> str:
     try:
         figures = read_figures(folder) or {}
         found, fed_back = figures["photographs"]["psnr"], figures["fed_back"]["psnr"]
+        seen = ", which this model was trained on too" * figures.get("held_out_seen_by_model", False)
         return (
             f"A photo's nearest face: {found:.1f} dB PSNR after {figures['steps']} steps, mean of {figures['images']} "
-            f"held-out pictures; {fed_back:.1f} dB for as many generated ones."
+            f"held-out pictures{seen}; {fed_back:.1f} dB for as many generated ones."
         )
     except (ValueError, KeyError, TypeError):
         return ""

@@ -49,7 +49,8 @@ def _protocol(folder: Path, info: run.RunInfo, results: dict[str, dict]) -> str:
     seen = ", which this model was trained on too" if protocol["held_out_seen_by_model"] else ""
     return f"""## Protocol
 {protocol["images"]:,} pictures, seeds {protocol["seeds"]}, truncation {protocol["truncation"]:g}, against as many of \
-{protocol["held_out"]} of {protocol["data"]}{seen}; "real" are as many other real pictures against the same. Crop: \
+{protocol["held_out"]} of {protocol["data"]}{seen}; "real": as many {facts.real_side(protocol)} against the same. \
+Crop: \
 {protocol["crop"]}. {features}Sliced Wasserstein: {protocol["sliced_wasserstein"]}. MS-SSIM: {protocol["ms_ssim"]}.
 
 ```

@@ -100,6 +100,11 @@ def terms(parts: Sequence[SourceRecord]) -> str:
     return " ".join(texts)
 
 
+def real_side(protocol: dict) -> str:
+    """Which pictures the "real" figures of a result are of; older versions took the training's."""
+    return protocol.get("real", "training pictures")
+
+
 def commands(folder: Path, info: run.RunInfo, last: dict) -> list[str]:
     """The line that trains such a model, and one for each change of pictures; paths of zips are the reader's own."""
     if not info.earlier:
@@ -136,7 +141,9 @@ def _data(info: run.RunInfo) -> str:
         f"{_one_line(part.data.words)} ({part.data.images:,} pictures) until {part.images_seen:,} pictures seen"
         for part in info.earlier
     ]
-    return "; before: ".join([f"{_one_line(info.data.words)}{_part_of_celeba(info.data)}", *reversed(given_up)])
+    data = info.data
+    split = f"{', the' if _part_of_celeba(data) else ': the'} {data.split} split alone" * bool(data.split)
+    return "; before: ".join([f"{_one_line(data.words)}{_part_of_celeba(data)}{split}", *reversed(given_up)])
 
 
 def _part_of_celeba(data: DataRecord) -> str:
@@ -217,6 +224,7 @@ def _data_options(data: DataRecord) -> list[str]:
     """What train.py is to be told of these pictures; SOURCE where an older version did not record it."""
     told = [part for part in data.parts if not part.is_built_in]
     options = ["--data", *(part.source or "SOURCE" for part in data.parts)]
+    options += ["--all-splits"] if any(part.terms == CELEBA and not part.split for part in data.parts) else []
     for option, values in (("--kind", {part.kind for part in told}), ("--terms", {part.terms for part in told})):
         value = values.pop() if len(values) == 1 else ""
         options += [option, value] if value not in ("", UNKNOWN) else []

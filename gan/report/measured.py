@@ -43,6 +43,8 @@ def photographs(figures: dict) -> str:
         f"| Seconds of a projection, {figures['threads']} thread{'s' * (figures['threads'] != 1)} | | "
         f"{figures['seconds']:.2f} | {WANTED_SECONDS:g} |",
     ]
+    seen = " The model, if not its encoder, was trained on the held-out pictures too, which flatters."
     return "\n".join(lines) + (
         f"\n\nTwo different pictures are {held_out['feature_distance_of_another']:.2f} apart in these features."
+        f"{seen * figures.get('held_out_seen_by_model', False)}"
     )

@@ -33,6 +33,7 @@ from gan.weights import load_generator, weights_hash
 log = logging.getLogger(__name__)
 
 STRIP_SEEDS = range(8)
+SEEN = "\\*"  # beside a figure of a model that was trained on the pictures that judge it
 STRIP_HEIGHT = 64  # pixels; smaller pictures are enlarged by a whole factor
 
 
@@ -138,7 +139,7 @@ def _table(models: Sequence[_Model], beside: Path) -> str:
         lines.append("| " + " | ".join(_cells(model, own, common, beside)) + " |")
     protocols = [m.own["protocol"] for m in models if m.own]
     if protocols:
-        lines += ["", _caption(protocols[0])]
+        lines += ["", _caption(protocols[0]), *_seen_note(models)]
     return "\n".join(lines)
 
 
@@ -150,8 +151,8 @@ def _cells(model: _Model, own: Sequence[Figure], common: Sequence[str], beside: 
         " / ".join(f"{count / 1e6:.2f} M" for count in _parameters(model.info.config)),
         f"{model.last['images_seen']:,}",
         f"{facts.duration(model.last['seconds'])}, {model.info.machine}",
-        *(figure.text(figures) for figure in own),
-        *(_frechet([model], size, "generated") for size in common),
+        *(figure.text(figures) + SEEN * (figure is FRECHET and _saw(model.own)) for figure in own),
+        *(_frechet([model], size, "generated") + SEEN * _saw(model.results.get(size)) for size in common),
     ]
 
 
@@ -174,11 +175,22 @@ def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
             f"{config.image_size}",
             f"{kind}{config.source}",
             facts.duration(model.last["seconds"]),
-            FRECHET.text(own["generated"]),
+            FRECHET.text(own["generated"]) + SEEN * _saw(model.own),
             FRECHET.text(own["real"]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_seen_note(models)])
+
+
+def _saw(result: dict | None) -> bool:
+    """Whether a model was trained on the pictures that a result judges it by."""
+    return result is not None and result["protocol"].get("held_out_seen_by_model", False)
+
+
+def _seen_note(models: Sequence[_Model]) -> list[str]:
+    """The lines below a table that explain `SEEN`; [] where no model needs it."""
+    seen = any(_saw(result) for model in models for result in model.results.values())
+    return ["", f"{SEEN} trained also on the pictures that it is judged by, which flatters."] if seen else []
 
 
 def _presets() -> str:
@@ -224,7 +236,8 @@ def _caption(protocol: dict) -> str:
     )
     return (
         f"{protocol['images']:,} pictures, seeds {protocol['seeds']}, truncation {protocol['truncation']:g}, against "
-        f"{protocol['held_out']}{features}. Distances: lower is better; real pictures show what can be had."
+        f"{protocol['held_out']}{features}. Distances: lower is better; real pictures ({facts.real_side(protocol)} "
+        "against the same) show what can be had."
     )
 
 

@@ -56,6 +56,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--kind", choices=KINDS, help="what folders and zips show: what named sliders and figures go by")
     add("--terms", type=_terms, metavar="TEXT",
         help="under which terms folders and zips stand: celeba, mnist, or a sentence of your own")  # fmt: skip
+    add("--all-splits", action="store_true", default=None,
+        help="train on validation and test too, where list_eval_partition.txt lies beside the pictures")  # fmt: skip
     add("--data-root", type=_named("folder"), metavar="DIR", help="where mnist and celeba are or go (default: data)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the preset; repeatable")
     add("--preview", type=_preview, metavar="N",

@@ -24,6 +24,7 @@ from tiny_runs import CELEBA
 from gan import run
 from gan.__main__ import main
 from gan.data.drawn import draw_faces
+from gan.data_record import SourceRecord
 from gan.files import save_tensors
 from gan.history import append_history
 from gan.metrics import judge as judging
@@ -67,12 +68,11 @@ def faces(tmp_path_factory):
 
 def test_the_partition_file_decides_what_is_held_out(faces):
     split = load_split([str(faces)], size=16, channels=3)
-    assert split.official and split.held_out_rows.tolist() == list(range(0, 80, 4))
-    assert sorted([*split.held_out_rows, *split.training_rows]) == list(range(80))
-    held_out, training = split.draw(20, seed=0)
-    assert held_out.mean() < 0.7 * training.mean()  # the dark ones
-    assert len(np.unique(held_out.reshape(20, -1), axis=0)) == 20
-    again, other = split.draw(20, seed=0)[0], split.draw(20, seed=1)[0]
+    assert split.official and (len(split.held_out), len(split.training), split.pairs) == (20, 60, 10)
+    held_out, others = split.draw(10, seed=0)
+    assert max(held_out.mean(), others.mean()) < 0.7 * split.training.mean()  # the dark ones
+    assert len(np.unique(np.concatenate([held_out, others]).reshape(20, -1), axis=0)) == 20
+    again, other = split.draw(10, seed=0)[0], split.draw(10, seed=1)[0]
     assert (again == held_out).all() and (other != held_out).any()
 
 
@@ -91,7 +91,7 @@ def test_mnist_is_judged_by_its_test_set():
 
 def test_a_partition_of_one_split_is_refused(faces, tmp_path):
     (tmp_path / "p.txt").write_text("".join(f"{i:06d}.jpg 0\n" for i in range(80)), encoding="utf-8")
-    with pytest.raises(ValueError, match="all of the 80 pictures into one split"):
+    with pytest.raises(ValueError, match=r"all of the 80 pictures of celeba\.zip into one split"):
         load_split([str(faces)], size=16, channels=3, partition=tmp_path / "p.txt")
 
 
@@ -119,7 +119,7 @@ def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
     assert set(result["generated"]) == set(result["real"]) == ALWAYS | IN_FEATURES
     assert set(result["attributes"]) == {"Bald", "Smiling", "Wearing_Hat"}
     protocol = result["protocol"]
-    assert protocol["images"] == 20  # all that are held out
+    assert protocol["images"] == 10  # half of those that are held out: the others stand beside them
     assert protocol["held_out"] == "the validation split (20 pictures)" and not protocol["held_out_seen_by_model"]
     assert protocol["extractor"]["hash"] == judge.classifier.hash and protocol["extractor"]["task"] == "celeba"
     assert result["weights"] == weights_hash(tiny_run) and result["images_seen"] == 2000
@@ -128,11 +128,12 @@ def test_a_model_is_judged_with_all_figures(tiny_run, faces, classifiers):
     assert Judge([str(faces)], classifier="celeba", seed=5).judge(tiny_run)["generated"] != result["generated"]
 
 
-def test_the_real_side_is_training_against_held_out(tiny_run, faces, classifiers):
-    """Held-out pictures are half as bright here: the real value must show it."""
-    far = Judge([str(faces)], classifier="celeba").judge(tiny_run)["real"]
-    near = Judge(["drawn:80"], classifier="celeba").judge(tiny_run)["real"]
-    assert far["frechet_distance"] > 5 * near["frechet_distance"] > 0
+def test_the_real_side_is_held_out_on_both_sides(tiny_run, faces, classifiers):
+    """Held-out pictures are half as bright here: against training pictures the value would be far higher."""
+    found = Judge([str(faces)], classifier="celeba").judge(tiny_run)
+    near = Judge(["drawn:20"], classifier="celeba").judge(tiny_run)["real"]
+    assert 0 < found["real"]["frechet_distance"] < 3 * near["frechet_distance"]
+    assert found["protocol"]["real"] == "other pictures of the same split"
 
 
 def test_pictures_that_no_classifier_knows(tiny_run):
@@ -149,6 +150,21 @@ def test_the_model_saw_the_held_out_pictures(tiny_run, run_copy):
     data = run.read_info(run_copy).data
     run.write_data(run_copy, dataclasses.replace(data, identity="of as many others"))
     assert Judge(["drawn:44"]).judge(run_copy)["protocol"]["held_out_seen_by_model"] is False
+
+
+def test_a_model_of_the_training_split_alone_saw_none_of_them(run_copy, faces):
+    """All of them saw the rest, whatever they are called, and so did a model that began with such a one."""
+    judge, info = Judge([str(faces)]), run.read_info(run_copy)
+    part = SourceRecord("other.zip", terms="celeba")
+    for parts, seen in (
+        ([part], True),
+        ([dataclasses.replace(part, split="training")], False),
+        ([SourceRecord("celeba.zip")], True),
+        ([SourceRecord("photos.zip")], False),
+        ([dataclasses.replace(part, split="training"), part], True),
+    ):
+        run.write_data(run_copy, dataclasses.replace(info.data, parts=tuple(parts)))
+        assert judge.judge(run_copy)["protocol"]["held_out_seen_by_model"] is seen, parts
 
 
 def test_judged_at_a_smaller_size(tiny_run, faces, classifiers):
@@ -228,9 +244,10 @@ def test_digits_that_are_sure_and_even():
 def test_neighbours_find_a_picture_that_was_learned_by_heart(tiny_run, faces, classifiers, monkeypatch):
     judge = Judge([str(faces)], classifier="celeba")
     known = load_split([str(faces)], size=16, channels=3).training
+    assert len(known) == 60
     monkeypatch.setattr("gan.metrics.judge.sample", lambda generator, seed, n: known[30 : 30 + n])
     facts, sheet = judge.neighbours(tiny_run)
-    assert facts["searched"] == 80 and facts["seeds"] == list(range(20))
+    assert facts["searched"] == 60 and facts["seeds"] == list(range(20))
     assert max(facts["distances"]) < 1e-3 < facts["held_out"]["p50"]
     assert sheet.shape == (4 * 16, 10 * 16, 3)
     assert (sheet[:16] == sheet[16:32]).all() and (sheet[32:48] == sheet[48:]).all()
@@ -260,7 +277,7 @@ def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_pa
     assert "neighbours" in read_metrics(run_copy)["16"] and "neighbours" not in read_metrics(run_copy)["12"]
     assert Image.open(sheet).size == (160, 64)
     assert main([*command, "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["protocol"]["images"] == 20
+    assert json.loads(capsys.readouterr().out)[0]["protocol"]["images"] == 10
 
 
 @pytest.mark.parametrize(

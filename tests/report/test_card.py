@@ -271,7 +271,7 @@ def test_what_a_person_writes_is_linked_and_its_first_lines_are_on_the_card(meas
 
 def test_the_command_that_trains_it_again(card):
     config = PRESETS["nadim-celeba32"]
-    assert "`python train.py --preset nadim-celeba32 --data celeba --max-images 123456`" in card(config)
+    assert "`python train.py --preset nadim-celeba32 --data celeba --all-splits --max-images 123456`" in card(config)
     text = card(config.replace(epochs=2, g_multipliers=(2, 2, 1), metric_interval=5), named("a b.zip"), DRAWN)
     assert "--set g_multipliers=2,2,1 --set epochs=2 --data 'a b.zip' drawn --epochs 3`" in text
     assert "--data 'ukiyo-e + manga' --kind faces --terms 'My own.' --max" in card(
