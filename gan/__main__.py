@@ -21,6 +21,7 @@ COMMANDS = {
     "projection": "measure how near pictures come in a model's latent space",
     "classifier": "train one of the project's own classifiers, and judge it",
     "export": "write models for the browser",
+    "site": "write the page as a folder for any static host",
 }
 
 

@@ -23,6 +23,7 @@ from gan.weights import load_generator
 LOSSES = ("loss_g", "loss_d")
 SCORES = ("d_real", "d_fake")
 CURVES = LOSSES + SCORES
+COLUMNS = (*CURVES, "diversity")  # of the history, that a viewer shows
 MAX_SHEETS = 96  # of a replay: more than a viewer can tell apart, and 512x512 each in a browser's memory
 MAX_ROWS = 1200  # about one per pixel of a wide screen
 MAX_SNAPSHOTS = 48  # of a film strip
@@ -136,6 +137,31 @@ def load_replay(folder: Path, name: str = "") -> Replay:
     )
 
 
+def described(replay: Replay, version: Callable[[Path], str]) -> dict:
+    """What gan/web/replay draws of a run, for JSON.
+
+    Args:
+        version: of a sheet's file; changes with it.
+    """
+    kept = thin_rows(replay.rows)
+    window = smoothing_window(len(replay.rows))
+    curves, smoothed = {}, {}
+    for column in COLUMNS:
+        _, values = replay.curve(column)
+        curves[column] = _numbers(values[kept])
+        smoothed[column] = _numbers(smooth(values, window)[kept])
+    return {
+        "images_seen": replay.images_seen,
+        "sheets": [[s.index, s.images_seen, version(s.path), s.epoch, s.seconds] for s in replay.sheets],
+        "images": [replay.rows[index]["images_seen"] for index in kept],
+        "curves": curves,
+        "smoothed": smoothed,
+        "window": window,
+        "events": [[event.images_seen, event.text] for event in replay.events],
+        "snapshots": len(replay.snapshots),
+    }
+
+
 def thin_rows(rows: Sequence[dict], most: int = MAX_ROWS) -> list[int]:
     """Indices of at most `most` rows, spread over both kinds of axis: half by count, half by `warp`."""
     if len(rows) <= most:
@@ -210,6 +236,11 @@ def film_strip(
             f"{replay.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
         )
     return image_grid(np.stack(pictures), len(pictures)), moments
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """For JSON, which has no NaN."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
 
 
 def _sheets(history: list[dict], files: dict[int, Path]) -> list[Sheet]:

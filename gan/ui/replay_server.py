@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import base64
 import functools
-import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from gan.files import read_inside, reason
-from gan.films.replay import CURVES, MAX_SHEETS, Replay, film_strip, load_replay, smooth, smoothing_window, thin_rows
+from gan.films.replay import COLUMNS, MAX_SHEETS, described, film_strip, load_replay
 from gan.history import read_sheet, samples, snapshots
 from gan.run import HISTORY_FILE, RunError
 from gan.ui.drawing import file_answer, latent, thumbnail_uri
@@ -34,7 +32,6 @@ _FILM_MILLISECONDS, _PNG_MILLISECONDS, _RUN_MILLISECONDS = 8000.0, 1500.0, 120.0
 _SNAPSHOT_MILLISECONDS = 100.0, 1200.0
 _making = threading.Lock()  # what another visitor has made already is not made again
 MAX_STEP = 1e12  # images seen, of a moment; no run comes near
-_COLUMNS = (*CURVES, "diversity")
 _TYPES = {"gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4", "png": "image/png", "csv": "text/csv"}
 
 
@@ -84,7 +81,7 @@ class ReplayServer:
         price(_RUN_MILLISECONDS)
         replay = load_replay(entry.folder, entry.name)
         problem = " ".join(filter(None, (entry.problem, replay.problem)))
-        return {"stamp": stamp, "problem": problem, "training": entry.in_training, **_describe(replay)}
+        return {"stamp": stamp, "problem": problem, "training": entry.in_training, **described(replay, _stamp)}
 
     def replay_sheets(self, asked: dict) -> dict:
         """Sample sheets as they are on disk.
@@ -178,7 +175,7 @@ class ReplayServer:
             "images_seen": sheet.images_seen,
             "epoch": sheet.epoch,
             "seconds": sheet.seconds,
-            **{column: row.get(column) for column in _COLUMNS},
+            **{column: row.get(column) for column in COLUMNS},
             "sheet": sheet.index,
             "sheets": len(replay.sheets),
             "run_images_seen": replay.images_seen,
@@ -245,31 +242,6 @@ def _first(entries: list[Entry], face: object) -> str | None:
     named = [entry.name for entry in entries if entry.name == model_of(face)]
     whole = [entry.name for entry in entries if entry.problem is None]
     return next(iter(named + whole + [entry.name for entry in entries]), None)
-
-
-def _describe(replay: Replay) -> dict:
-    kept = thin_rows(replay.rows)
-    window = smoothing_window(len(replay.rows))
-    curves, smoothed = {}, {}
-    for column in _COLUMNS:
-        _, values = replay.curve(column)
-        curves[column] = _numbers(values[kept])
-        smoothed[column] = _numbers(smooth(values, window)[kept])
-    return {
-        "images_seen": replay.images_seen,
-        "sheets": [[s.index, s.images_seen, _stamp(s.path), s.epoch, s.seconds] for s in replay.sheets],
-        "images": [replay.rows[index]["images_seen"] for index in kept],
-        "curves": curves,
-        "smoothed": smoothed,
-        "window": window,
-        "events": [[event.images_seen, event.text] for event in replay.events],
-        "snapshots": len(replay.snapshots),
-    }
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    """For JSON, which has no NaN."""
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values]
 
 
 def _sheet(path: Path) -> bytes | None:

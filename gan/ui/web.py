@@ -54,7 +54,8 @@ def head() -> str:
 
     Gradio puts it in before it mounts any component, and runs a script there only if it stands in the page itself.
     """
-    modules = [name for name in _FILES if name.endswith(".js") and name != CLASSIC]
+    ours = [name for name in _FILES if not name.startswith("site/")]  # which is the static edition's
+    modules = [name for name in ours if name.endswith(".js") and name != CLASSIC]
     links = "".join(f'<link rel="modulepreload" href="web/{DIGEST}/{name}">' for name in modules)
     # Not by Gradio's css_paths, which knows no container queries and drops them.
     look = f'<link rel="stylesheet" href="web/{DIGEST}/{LOOK}">'

@@ -16,7 +16,8 @@ const AGAIN = 5; // seconds after a move that stayed unanswered
 
 export function mount({ element, server, ...component }) {
   const engine = serverEngine(server);
-  offer(component.props.browser, (model, local) => drawsAlike(model, local, engine));
+  // Without a server, who mounts this has offered it.
+  if (server) offer(component.props.browser, (model, local) => drawsAlike(model, local, engine));
   const showDrawer = watchDrawer(element);
   let face = null; // the state; null while there is none
   let sent = 0; // counts the states that Python has sent, so that an answer to an older one is dropped

@@ -12,8 +12,8 @@ import { buildWork } from "../shared/working.js";
 
 const TOLD = 150; // milliseconds between two tellings
 const NETWORKS = ["encoder", "classifier", "search"];
-const FAILED =
-  "This browser could not look for this face. Press again, and the server does it: then the square that you chose is sent.";
+const FAILED = "This browser could not look for this face.";
+const NEXT = " Press again, and the server does it: then the square that you chose is sent.";
 const noEncoder = (candidates) =>
   `This model has no encoder of its own, so the search begins at the nearest of ${candidates} random faces.`;
 
@@ -34,7 +34,7 @@ export function buildSearch(trigger, { told, silent }) {
         (news) => here === mine && told(news),
         () => here !== mine,
       );
-    const failed = await drawn(model, look, () => ({ problem: FAILED }));
+    const failed = await drawn(model, look, () => ({ problem: draws(model) ? FAILED : FAILED + NEXT }));
     if (here === mine && failed) told(failed);
   }
 

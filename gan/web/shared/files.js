@@ -1,5 +1,5 @@
 // Files that a visitor keeps, and brings back: for every tab that has some.
-const KEY = "gan-faces"; // of the PNG text chunk that holds the state
+export const KEY = "gan-faces"; // of the PNG text chunk that holds the state
 const MOST_BYTES = 32e6;
 
 // A PNG is a signature and then chunks of: length, type, content, checksum.

@@ -1,0 +1,154 @@
+// Explore in the static edition: its modules and controls, wired as gan/ui/explore.py does it for Gradio.
+import { buildAnswers, RANDOM_SEEDS } from "./answers.js";
+import { isSmooth } from "../explore/controls.js";
+import * as grid from "../explore/grid.js";
+import * as maker from "../explore/maker.js";
+import * as stage from "../explore/stage.js";
+import * as tools from "../explore/tools.js";
+import { MAX_SEED } from "../shared/reading.js";
+import { listen } from "../shared/telling.js";
+import { component } from "./component.js";
+import { dropdown, radio, slider } from "./controls.js";
+
+const OF_STAGE = ["face", "picture", "score", "milliseconds", "about", "note", "notice"];
+const find = (id) => document.getElementById(id);
+
+// models: their names.
+export function mountExplore(models) {
+  const answers = buildAnswers(models);
+  let face = ""; // as JSON; "" while there is none
+  let start = 0; // the grid's first seed
+  listen("face-moved", (state) => {
+    face = state;
+  });
+
+  const model = dropdown(find("model"), "Model", (name) => change("choose", { model: name }, true));
+  const seed = slider(find("seed"), {
+    label: "Seed",
+    info: "Another face for each",
+    min: 0,
+    max: RANDOM_SEEDS - 1,
+    step: 1,
+    value: 0,
+  });
+  const truncation = slider(find("truncation"), {
+    label: "Truncation",
+    info: "From typical to strange",
+    min: 0,
+    max: 1.5,
+    step: 0.01,
+    value: 1,
+    back: 1,
+  });
+  const basis = radio(find("basis"), "Kind of sliders", (chosen) => turnSliders({ basis: chosen }));
+  const span = radio(find("span"), "Page of sliders", (page) => turnSliders({ basis: basis.value, page }));
+  const moves = [...find("sliders").querySelectorAll(".offset")].map((element) => ({
+    element,
+    slider: slider(element, { label: "z", min: -3, max: 3, step: 0.05, value: 0 }),
+  }));
+
+  const parts = {
+    stage: component(find("stage")),
+    tools: component(find("tools"), {
+      server: { download: answers.download },
+      on: { restore: (sent) => change("restore", sent, true) },
+    }),
+    maker: component(find("maker"), {
+      on: { make: (sent) => change("make", sent), remove: (sent) => change("remove", sent) },
+    }),
+    grid: component(find("grid"), {
+      on: {
+        pick: (sent) => change("pick", sent),
+        turn: (sent) => {
+          start = sent.start;
+          drawGrid();
+        },
+      },
+    }),
+  };
+
+  const look = () => ({ face, basis: basis.value, page: span.value, pixels: !isSmooth() });
+
+  // One answer at a time, and of what is asked meanwhile only the last.
+  let next = null;
+  let asking = false;
+  async function change(name, sent = {}, isGridOld = false) {
+    next = { name, sent, isGridOld: isGridOld || next?.isGridOld };
+    if (asking) return;
+    asking = true;
+    while (next) {
+      const asked = next;
+      next = null;
+      show(await answers[asked.name]({ ...look(), ...asked.sent }));
+      if (asked.isGridOld) drawGrid();
+    }
+    asking = false;
+  }
+
+  function show(shown) {
+    if (shown.models)
+      model.set(
+        shown.models.map((name) => ({ name, label: name })),
+        shown.model,
+      );
+    if (!shown.notice) {
+      seed.set(shown.seed, { max: shown.seed < RANDOM_SEEDS ? RANDOM_SEEDS - 1 : MAX_SEED }); // a link may name any
+      truncation.set(shown.truncation);
+      showSliders(shown);
+      parts.maker.set(shown.own);
+    }
+    const known = OF_STAGE.filter((name) => name in shown).map((name) => [name, shown[name]]);
+    parts.stage.set(Object.fromEntries(known));
+  }
+
+  function showSliders({ bases, basis: kind, pages, page, sliders }) {
+    basis.set(bases, kind);
+    span.set(pages, page);
+    find("span").hidden = pages.length < 2;
+    moves.forEach(({ element, slider: move }, at) => {
+      element.hidden = at >= sliders.length;
+      if (element.hidden) return;
+      element.id = `slider-${encodeURIComponent(sliders[at].key)}`;
+      move.set(sliders[at].value, { label: sliders[at].label });
+    });
+  }
+
+  const turnSliders = async (wanted) => showSliders(await answers.sliders({ face, ...wanted }));
+
+  // Likewise, of a grid.
+  let isOld = false;
+  let drawing = false;
+  async function drawGrid() {
+    isOld = true;
+    if (drawing || !face) return;
+    drawing = true;
+    while (isOld) {
+      isOld = false;
+      try {
+        parts.grid.set(await answers.grid({ face, truncation: truncation.value, start }));
+      } catch (error) {
+        console.warn("The grid was not drawn:", error); // why is said in the picture's place
+        parts.grid.set({});
+      }
+    }
+    drawing = false;
+  }
+
+  find("random").addEventListener("click", () => change("random"));
+  find("reset").addEventListener("click", () => change("reset", {}, true));
+  find("truncation").addEventListener("change", drawGrid);
+  find("truncation").querySelector(".reset-button").addEventListener("click", drawGrid);
+  stage.mount(parts.stage.mounted);
+  tools.mount(parts.tools.mounted);
+  maker.mount(parts.maker.mounted);
+  grid.mount(parts.grid.mounted);
+
+  async function open() {
+    const query = Object.fromEntries(new URLSearchParams(location.search));
+    const shown = await answers.open({ query, pixels: !isSmooth() });
+    show(shown);
+    if (shown.face) start = answers.gridOf(JSON.parse(shown.face));
+    drawGrid();
+  }
+  return open();
+}

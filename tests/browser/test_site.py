@@ -1,0 +1,247 @@
+"""The static edition on a plain static server, at a path of its own: what a visitor does in all four tabs."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import io
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photos import packed
+from PIL import Image
+from playwright.sync_api import expect
+from tiny_classifiers import install, tiny_classifier
+
+from gan.data.drawn import draw_faces
+from gan.export import onnx
+from gan.export import site as exporting
+from gan.export.runtime import RuntimeMissing, obtained
+from gan.ui.drawing import METADATA_KEY
+from gan.ui.state import Face
+
+pytestmark = pytest.mark.timeout(300)  # two models are exported first
+SHOWN = "#stage .picture[data-face]"
+
+
+@dataclass(frozen=True)
+class Static:
+    """A site that is being served: its address, its folder, and the paths that were asked for."""
+
+    url: str
+    folder: Path
+    asked: list[str]
+
+
+@pytest.fixture(scope="module")
+def static(site, tmp_path_factory) -> Iterator[Static]:
+    """The models of `site`, without a server but for files, at /some/faces/."""
+    try:
+        obtained()
+    except RuntimeMissing as error:
+        pytest.skip(str(error))
+    host = tmp_path_factory.mktemp("host")
+    folders = [site.library.entry(name).folder for name in ("small", "runs/tiny")]
+    with pytest.MonkeyPatch.context() as patch:
+        install(patch, tmp_path_factory.mktemp("classifiers"), celeba=tiny_classifier())
+        patch.setattr(onnx, "SEEDS", 8)
+        patch.setattr(onnx, "SNAPSHOT_SEEDS", 2)
+        folder = exporting.build(host / "some" / "faces", folders)
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path)
+
+    handler = functools.partial(Handler, directory=str(host))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Static(f"http://127.0.0.1:{server.server_port}/some/faces/", folder, asked)
+        server.shutdown()
+
+
+@pytest.fixture
+def page(page, static, site):
+    """That asks no other host, and nothing outside of the site's own path."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    allowed = (static.url, f"{site.url}/", "data:", "blob:")
+    assert not [url for url in asked if not url.startswith(allowed)]
+    assert all(path.startswith("/some/faces/") for path in static.asked), static.asked
+
+
+def visit(page, static: Static, query: str = "") -> None:
+    page.goto(static.url + query)
+    page.wait_for_selector(SHOWN)
+    page.wait_for_selector("#grid img")
+
+
+def face(page) -> dict:
+    return json.loads(page.get_attribute(SHOWN, "data-face"))
+
+
+def pixels(page) -> np.ndarray:
+    """What the stage's canvas shows."""
+    script = """() => { const canvas = document.querySelector('#stage canvas');
+        return [canvas.width, [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]]; }"""
+    side, data = page.evaluate(script)
+    return np.array(data, np.int16).reshape(side, side, 4)
+
+
+def shown(page, condition: str) -> dict:
+    """The face, once `condition` is true of it."""
+    page.wait_for_function(
+        f"() => (({{directions, offsets, seed, truncation, model, own}}) => {condition})"
+        f"(JSON.parse(document.querySelector('{SHOWN}').dataset.face))"
+    )
+    return face(page)
+
+
+def slide(page, label: str, value: float) -> None:
+    page.get_by_label(f"range slider for {label}", exact=True).evaluate(
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }", value
+    )
+
+
+def saved(page, button: str) -> bytes:
+    with page.expect_download() as download:
+        page.locator(button).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_explore_draws_all_that_its_controls_say(page, static):
+    visit(page, static, "?seed=5")
+    assert face(page)["seed"] == 5 and face(page)["model"] == "small"
+    expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
+    first = pixels(page)
+    assert first.shape == (32, 32, 4)  # 16, doubled
+
+    page.locator("#basis label", has_text="z").click()
+    slide(page, "z 3", 2.5)
+    shown(page, "offsets[3] === 2.5")
+    assert np.abs(pixels(page) - first).max() > 2
+    page.get_by_label("number input for z 4").fill("1")
+    shown(page, "offsets[4] === 1")
+    slide(page, "Truncation", 0.5)
+    shown(page, "truncation === 0.5")
+    page.locator("#truncation [data-testid=reset-button]").click()
+    shown(page, "truncation === 1")
+    page.locator("#span label").nth(1).click()
+    expect(page.get_by_label("range slider for z 16", exact=True)).to_be_visible()
+    page.locator("#reset").click()
+    shown(page, "!Object.keys(offsets).length")
+    assert np.array_equal(pixels(page), first)
+
+    page.locator("#grid [data-seed='9']").click()
+    shown(page, "seed === 9")
+    page.locator("#grid [data-start='24']").click()
+    page.wait_for_selector("#grid [data-seed='24']")
+    page.locator("#basis label", has_text="Yours").click()
+    page.locator("#grid [data-mark='+']").first.click()
+    page.locator("#grid [data-mark='−']").nth(1).click()
+    page.get_by_placeholder("What they have").fill("Größe")
+    page.locator("#maker form > button").click()
+    shown(page, "own.length === 1")
+    before = pixels(page)
+    slide(page, "Größe (yours)", 2)
+    shown(page, "directions['~Größe'] === 2")
+    assert np.abs(pixels(page) - before).max() > 2
+    page.locator("#maker [data-remove]").click()
+    shown(page, "!own.length && !Object.keys(directions).length")
+
+    page.locator("#random").click()
+    shown(page, "seed !== 9")
+    page.get_by_label("Model", exact=True).locator("visible=true").select_option("tiny")
+    shown(page, "model === 'tiny'")
+    page.wait_for_function("() => location.search.includes('model=tiny')")
+    page.goto(static.url + "?seed=hat")
+    expect(page.locator("#stage .note")).to_contain_text("This link cannot be followed: seed 'hat'")
+
+
+def test_a_link_and_a_png_mean_the_same_face_in_both_editions(page, static, site, tmp_path):
+    query = "?model=small&seed=7&truncation=0.8&move=~H%C3%BCt:1.5&z=3:0.5,17:-1.25&own=H%C3%BCt:3.17:5.9"
+    drawn = {}
+    for url, image in ((static.url, "canvas"), (f"{site.url}/", "img, #stage canvas")):
+        page.goto(url + query)
+        page.wait_for_selector(f"#stage .picture[data-face] {image}")
+        page.wait_for_selector("#grid img")
+        page.locator("#pixels input").check()
+        page.wait_for_selector("#stage .picture.pixels")
+        drawn[url] = page.get_attribute(SHOWN, "data-query"), saved(page, "[data-do=save]")
+    (query_here, here), (query_there, there) = drawn.values()
+    assert query_here == query_there
+    states = [Face.from_json(Image.open(io.BytesIO(file)).text[METADATA_KEY]) for file in (here, there)]
+    assert states[0] == states[1] and states[0].own[0].name == "Hüt"
+    arrays = [np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), np.int16) for file in (here, there)]
+    assert arrays[0].shape == arrays[1].shape == (512, 512, 3)
+    assert np.abs(arrays[0] - arrays[1]).max() <= 2
+    for url, file in ((static.url, there), (f"{site.url}/", here)):  # each opens the other's
+        page.goto(url)
+        page.wait_for_selector("#grid img")
+        path = tmp_path / "face.png"
+        path.write_bytes(file)
+        page.locator("#tools input[type=file]").set_input_files(path)
+        shown(page, "seed === 7")
+        assert page.get_attribute(SHOWN, "data-query") == query_here
+
+
+def test_morph_photo_and_replay_need_no_server(page, static):
+    visit(page, static, "?model=tiny&seed=3")
+    page.get_by_role("tab", name="Morph").click()
+    page.wait_for_selector(".morph .strip canvas")
+    page.wait_for_selector(".equation .results img")
+    film = saved(page, "[data-format=gif]")
+    with Image.open(io.BytesIO(film)) as gif:
+        assert gif.n_frames == 60 and gif.size == (256, 256)
+        gif.seek(0)
+        first = np.asarray(gif.convert("RGB"), np.int16)
+    drawn = page.evaluate(  # the film's first frame as the page plays it
+        """() => { document.querySelector('.morph .strip button').click();
+        const canvas = document.querySelector('.film');
+        return [...canvas.getContext('2d').getImageData(0, 0, 512, 512).data]; }"""
+    )
+    wanted = np.array(drawn, np.int16).reshape(512, 512, 4)[::2, ::2, :3]
+    assert np.abs(first - wanted).mean() < 8  # 256 colours, and enlarged another way
+    assert saved(page, "[data-format=webm]")[:4] == b"\x1a\x45\xdf\xa3"
+    with Image.open(io.BytesIO(saved(page, ".sum-save"))) as equation:
+        assert Face.from_json(equation.text[METADATA_KEY]).model == "tiny"
+
+    page.get_by_role("tab", name="Replay").click()
+    expect(page.locator(".sheet .when").first).to_contain_text("images")
+    page.locator(".through .draw").click()
+    page.wait_for_selector(".replay .tiles button")
+    assert saved(page, "[data-kind=csv]").startswith(b"images_seen,") and saved(page, "[data-kind=png]")[1:4] == b"PNG"
+
+    page.get_by_role("tab", name="Photo").click()
+    expect(page.locator(".photo .stays")).to_be_visible()
+    expect(page.locator(".photo")).not_to_contain_text("server", use_inner_text=True)
+    page.locator(".photo input.file").set_input_files(
+        {"name": "me.png", "mimeType": "image/png", "buffer": packed(Image.fromarray(draw_faces(1, 64, 3)[0][0]))}
+    )
+    page.locator(".photo .go").click()
+    expect(page.locator(".photo .facts")).to_contain_text("Found:", timeout=60_000)
+    page.locator(".photo .take").click()
+    page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
+
+
+def test_it_works_without_a_network_once_it_says_so(page, static):
+    visit(page, static, "?model=small")
+    expect(page.locator("#offline")).to_contain_text("this page and small")
+    page.locator("#keep").click()
+    expect(page.locator("#offline")).to_contain_text("All of it is kept in this browser")
+    page.context.set_offline(True)
+    try:
+        visit(page, static, "?model=tiny&seed=4")
+        slide(page, "Truncation", 0.7)
+        shown(page, "truncation === 0.7")
+        page.get_by_role("tab", name="Replay").click()
+        expect(page.locator(".sheet .when").first).to_contain_text("images")
+    finally:
+        page.context.set_offline(False)
