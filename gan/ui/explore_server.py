@@ -51,7 +51,7 @@ class ExploreServer:
 
         Returns:
             "picture" (a data URI), "score" (0 to 1, None without a critic), "milliseconds", and "about" its model:
-            "size" in pixels, "numbers" in z, "training" or not.
+            "size" in pixels, "numbers" in z and their "distribution", "training" or not.
         """
         try:
             return self._drawn(Face.from_json(asked.get("face")), asked)
@@ -208,7 +208,12 @@ class ExploreServer:
             "picture": picture_uri(drawn.pixels, smooth=asked.get("pixels") is not True),
             "score": drawn.score,
             "milliseconds": drawn.milliseconds,
-            "about": {"size": config.image_size, "numbers": config.z_dim, "training": entry.in_training},
+            "about": {
+                "size": config.image_size,
+                "numbers": config.z_dim,
+                "training": entry.in_training,
+                "distribution": config.z_distribution,
+            },  # fmt: skip
         }
 
     def _sliders(self, face: Face, asked: dict) -> dict:

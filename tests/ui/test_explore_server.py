@@ -81,7 +81,7 @@ def test_drawing_gives_what_the_package_draws_and_what_is_known_of_the_model(tab
     picture = picture_of(answer["picture"]).astype(int)
     plain, expected = (sample(load_generator(library.entry("small").folder), 7, 1, psi)[0] for psi in (1, 0.25))
     assert np.abs(picture - expected).max() <= 1 < np.abs(plain.astype(int) - expected).max()
-    assert answer["about"] == {"size": 16, "numbers": 20, "training": False}
+    assert answer["about"] == {"size": 16, "numbers": 20, "training": False, "distribution": "normal"}
     assert 0 <= answer["score"] <= 1 and answer["milliseconds"] > 0
     json.dumps(answer, allow_nan=False)
 

@@ -127,7 +127,12 @@ export function localEngine(base) {
           await measureOwn(face, model, drawn);
           const asks = { model: face.model, smooth, ...latentOf(face, model) };
           const { pixels, size, score, milliseconds } = await question("draw", asks, PATIENCE);
-          const about = { size: model.image_size, numbers: model.z_dim, training: false };
+          const about = {
+            size: model.image_size,
+            numbers: model.z_dim,
+            training: false,
+            distribution: model.z_distribution,
+          };
           return { picture: new ImageData(pixels, size, size), score, milliseconds, about };
         } catch (error) {
           if (error instanceof FaceError) return { notice: error.message };

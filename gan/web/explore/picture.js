@@ -3,10 +3,11 @@ import { fill, html } from "../shared/html.js";
 import { toQuery } from "../shared/state.js";
 import { describe } from "../shared/words.js";
 import { SWITCH } from "./drawer.js";
+import { WANDER } from "./wander.js";
 
 const JUDGE = "The discriminator, the network that the generator learned to fool, judges this picture";
 const FRAME = html`<p class="note" role="status" hidden> </p>
-  <div class="picture"><img decoding="sync"><canvas role="img" hidden></canvas></div>
+  <div class="picture"><img decoding="sync"><canvas role="img" hidden></canvas>${WANDER}</div>
   <div class="facts">
     <div class="critic" title="${JUDGE}"><span>Critic</span><span class="meter"><i></i></span>
       <span><b class="percent"> </b> sure that it is a real picture</span></div>

@@ -11,6 +11,7 @@ import { keepAddress } from "./address.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
 import { watchDrawer } from "./drawer.js";
 import { showFace, showNotice } from "./picture.js";
+import { watchWandering } from "./wander.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
 
@@ -21,15 +22,21 @@ export function mount({ element, server, ...component }) {
   const showDrawer = watchDrawer(element);
   let face = null; // the state; null while there is none
   let sent = 0; // counts the states that Python has sent, so that an answer to an older one is dropped
-  let asking = false;
+  let about = null; // what is known of its model
+  let asking = null; // promise, while it is drawn
   let moved = false;
   let before = remembered("face"); // the state before a reload, which the address may not have reached
 
   // One question at a time; what is moved meanwhile is asked next, and only as it is then.
-  async function move() {
+  function move() {
     moved = true;
-    if (asking) return;
-    asking = true;
+    asking ??= draw().finally(() => {
+      asking = null;
+    });
+    return asking;
+  }
+
+  async function draw() {
     while (moved) {
       moved = false;
       const asked = { face, sent, smooth: isSmooth() };
@@ -43,10 +50,19 @@ export function mount({ element, server, ...component }) {
       if (drawn.unanswered) setTimeout(() => asked.sent === sent && move(), 1000 * AGAIN);
       if (!drawn.problem) show(asked.face, drawn, asked.smooth); // else the last picture stays
     }
-    asking = false;
+  }
+
+  // Another face, drawn when the promise is kept.
+  function steer(other) {
+    face = other;
+    const drawn = move();
+    tell("face-moved", JSON.stringify(face));
+    remember("face", face);
+    return drawn;
   }
 
   function show(face, drawn, smooth, note) {
+    about = drawn.about;
     if (drawn.notice) {
       showNotice(element, drawn.notice);
       return tell("face-shown", { query: "", seed: "" });
@@ -63,12 +79,10 @@ export function mount({ element, server, ...component }) {
     const key = keyOf(input);
     const value = numberOf(input);
     if (key && value === null) return;
-    if (key) face = change(face, key, value);
-    move();
-    tell("face-moved", JSON.stringify(face));
-    remember("face", face);
+    steer(key ? change(face, key, value) : face);
   }
   watchControls(take, (key) => face && given(face, key));
+  watchWandering(element, () => face && about && { face, about }, steer);
 
   follow(component, (shown) => {
     face = shown.face ? JSON.parse(shown.face) : null;

@@ -8,7 +8,7 @@ const PARALLEL = 3e-3; // sine below which there is no arc
 export const slerp = (a, b, t) => arc(a, b)(t);
 
 // slerp of two vectors as a function of t.
-function arc(a, b) {
+export function arc(a, b) {
   const [lengthA, lengthB] = [length(a), length(b)];
   const cosine = dot(a, b) / Math.max(lengthA * lengthB, 1e-24);
   const angle = Math.acos(Math.min(Math.max(cosine, -1), 1));
