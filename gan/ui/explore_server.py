@@ -213,7 +213,7 @@ class ExploreServer:
                 "numbers": config.z_dim,
                 "training": entry.in_training,
                 "distribution": config.z_distribution,
-            },  # fmt: skip
+            },
         }
 
     def _sliders(self, face: Face, asked: dict) -> dict:
