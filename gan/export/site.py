@@ -46,7 +46,8 @@ FACTS = {
 }
 _SLIDERS = 16  # on the page at a time
 _PAGE, _WORKER = "site/page.js", "engine/worker.js"
-_NOT_HERE = ("shared/connection.js", "explore/face.js", "site/sw.js")  # Gradio's alone; and what lies elsewhere
+# Of Gradio's page alone; and what lies elsewhere.
+_NOT_HERE = ("shared/connection.js", "explore/face.js", "train/", "site/sw.js")
 _FIRST = ("generator", "critic")  # networks that draw what Explore shows
 _OURS = ("web", "runtime", "models", "replay")  # folders, in which what is not of this site is removed
 _FONTS = (("IBM Plex Sans", 400, "Regular"), ("IBM Plex Sans", 700, "Bold"), ("IBM Plex Mono", 400, "Regular"))
@@ -170,7 +171,7 @@ def _write_web(out: Path) -> tuple[str, list[str]]:
     contents = {
         path.relative_to(WEB).as_posix(): path.read_bytes()
         for path in sorted(WEB.rglob("*"))
-        if path.suffix in (".js", ".svg") and path.relative_to(WEB).as_posix() not in _NOT_HERE
+        if path.suffix in (".js", ".svg") and not path.relative_to(WEB).as_posix().startswith(_NOT_HERE)
     }
     contents["site.css"] = _styles().encode()
     for _, _, file in _font_files():
@@ -225,7 +226,7 @@ def _page(web: str, models: list[str], terms: str) -> str:
 
 def _text(name: str) -> str:
     """A file of gan/web, with its placeholders filled."""
-    text = (WEB / name).read_text("utf-8")
+    text = (WEB / name).read_text(encoding="utf-8")
     return string.Template(text).substitute(FACTS[name]) if name in FACTS else text
 
 

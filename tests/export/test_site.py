@@ -26,7 +26,7 @@ def without_networks(monkeypatch, tmp_path):
     def export(folder: Path, out: Path) -> Path:
         made = out / folder.name
         made.mkdir(parents=True)
-        (made / onnx.FILE).write_text(json.dumps({"name": folder.name}))
+        (made / onnx.FILE).write_text(json.dumps({"name": folder.name}), encoding="utf-8")
         (made / "generator-0123456789ab.onnx").write_bytes(b"generator")
         (made / "encoder-0123456789ab.onnx").write_bytes(b"encoder")
         return made
@@ -45,7 +45,9 @@ def files_of(folder: Path) -> set[str]:
 
 def told(folder: Path) -> dict:
     """What the service worker knows."""
-    return json.loads((folder / "sw.js").read_text().splitlines()[0].removeprefix("self.SITE = ").removesuffix(";"))
+    return json.loads(
+        (folder / "sw.js").read_text(encoding="utf-8").splitlines()[0].removeprefix("self.SITE = ").removesuffix(";")
+    )
 
 
 def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_there(tiny_run, tmp_path):
@@ -57,12 +59,12 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     assert [name for name in known["drawing"] if name.startswith("models")] == [
         "models/tiny/generator-0123456789ab.onnx", "models/tiny/model.json",
     ]  # fmt: skip
-    page = (out / "index.html").read_text()
+    page = (out / "index.html").read_text(encoding="utf-8")
     named = re.findall(r'(?:src|href)="([^"#?]+)"', page)
     assert len(named) > 20 and not [name for name in named if not (out / name).exists()]
     assert not re.search(r"\$\{|https?://(?!www\.w3\.org)", page)
     assert json.loads(re.search(r'id="site">(.*?)</script>', page)[1])["models"] == ["tiny"]
-    run = json.loads((out / "replay" / "tiny" / "run.json").read_text())
+    run = json.loads((out / "replay" / "tiny" / "run.json").read_text(encoding="utf-8"))
     assert [f"{number:04}.webp" for number, *_ in run["sheets"]] == [path.name for path in samples(tiny_run).values()]
     assert (out / "replay" / "tiny" / "history.csv").read_bytes() == (tiny_run / "history.csv").read_bytes()
 
@@ -72,14 +74,14 @@ def test_what_an_earlier_site_had_is_gone_and_what_is_not_ours_stays(tiny_run, t
     build(out, [tiny_run, other])
     before = told(out)["version"]
     (out / ".git").mkdir()
-    (out / "CNAME").write_text("faces.example")
-    (out / "web" / "old.js").write_text("")
+    (out / "CNAME").write_text("faces.example", encoding="utf-8")
+    (out / "web" / "old.mjs").write_text("", encoding="utf-8")
     shutil.rmtree(out / "models")
     assert main(["site", str(out), str(other), "--space"]) == 0
     assert told(out)["version"] != before
-    assert not [name for name in files_of(out) if "tiny" in name or name.endswith("old.js")]
+    assert not [name for name in files_of(out) if "tiny" in name or name.endswith("old.mjs")]
     assert (out / "CNAME").exists() and (out / ".git").exists()
-    matter = (out / "README.md").read_text().split("---\n")[1]
+    matter = (out / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert "\nsdk: static\n" in matter and "\napp_file: index.html\n" in matter
 
 
@@ -94,7 +96,7 @@ def test_what_an_earlier_site_had_is_gone_and_what_is_not_ours_stays(tiny_run, t
 def test_what_cannot_be_is_said_in_a_sentence(tiny_run, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("")
+    (tmp_path / "full" / "mine.txt").write_text("", encoding="utf-8")
     assert main(["site", *(str(tiny_run) if word == "MODEL" else word for word in arguments)]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists() and (tmp_path / "full" / "mine.txt").exists()
@@ -113,7 +115,7 @@ def test_both_editions_give_the_tabs_the_same_limits():
 
 
 def test_the_theme_is_that_of_gradio_s_page():
-    ours, theirs = (site.WEB / "site" / "theme.css").read_text(), theme()._get_theme_css()
+    ours, theirs = (site.WEB / "site" / "theme.css").read_text(encoding="utf-8"), theme()._get_theme_css()
     for mode in (":root", ".dark"):
         values = dict(re.findall(r"(--[\w-]+): (.+);", re.search(rf"^\{mode} {{(.*?)^}}", ours, re.M | re.S)[1]))
         known = dict(re.findall(r"(--[\w-]+): (.+);", re.search(rf"\{mode}.*?{{(.*?)}}", theirs, re.S)[1]))
