@@ -146,4 +146,4 @@ COMMANDS: dict[str, Callable[[Model, Path, Path], list[str]]] = {
     "card": lambda m, copy, out: [str(copy)],  # the last: of all that the others wrote
 }
 # no model folder, or much work
-NOT_TRIED = {"classifier", "directions", "encoder", "export"}
+NOT_TRIED = {"classifier", "directions", "encoder", "export", "site"}

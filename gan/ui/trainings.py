@@ -94,6 +94,7 @@ class Trainings:
         self._processes: dict[str, subprocess.Popen] = {}  # those that this page has started
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
+        self._file = FileLock(self.folder / "lock", is_singleton=False, thread_local=False)  # `_lock` is for threads
         if any(t.queued or (t.process and t.status is None) for t in self._read()):
             self._watch()
 
@@ -325,7 +326,7 @@ class Trainings:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock, contextlib.ExitStack() as stack:
             with contextlib.suppress(NotImplementedError):  # a file system without locks
-                stack.enter_context(FileLock(self.folder / "lock", is_singleton=False))
+                stack.enter_context(self._file)
             yield
 
 
