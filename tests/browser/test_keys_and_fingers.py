@@ -131,7 +131,9 @@ def test_a_finger_that_scrolls_moves_no_slider_and_one_that_slides_or_taps_does(
     touch(*((right, line - 15 * step) for step in range(8)))
     page.wait_for_function("top => scrollY > top + 30", arg=top)
     assert slider(page, "z 6").input_value() == "0"
-    page.evaluate("top => scrollTo(0, top)", top)
+    page.wait_for_function(  # a finger's scrolling goes on for a moment, whatever the page is scrolled to meanwhile
+        "top => new Promise((done) => { scrollTo(0, top); setTimeout(() => done(scrollY === top), 200); })", arg=top
+    )
     touch(*((middle + 6 * step, line + step / 2) for step in range(8)))
     page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.includes('z=6:')")
     assert 0 < float(slider(page, "z 6").input_value()) < 2
