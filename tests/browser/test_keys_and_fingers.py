@@ -126,14 +126,15 @@ def test_a_finger_that_scrolls_moves_no_slider_and_one_that_slides_or_taps_does(
             device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
         device.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
-    top = page.evaluate("scrollY")
+    top = page.evaluate(
+        "window.ended = new Promise((done) => document.addEventListener('scrollend', done, {once: true})), scrollY"
+    )
     right = middle + box["width"] / 4
     touch(*((right, line - 15 * step) for step in range(8)))
     page.wait_for_function("top => scrollY > top + 30", arg=top)
     assert slider(page, "z 6").input_value() == "0"
-    page.wait_for_function(  # a finger's scrolling goes on for a moment, whatever the page is scrolled to meanwhile
-        "top => new Promise((done) => { scrollTo(0, top); setTimeout(() => done(scrollY === top), 200); })", arg=top
-    )
+    # A finger's scrolling goes on for a moment, whatever the page is scrolled to meanwhile.
+    page.evaluate("top => window.ended.then(() => scrollTo(0, top))", top)
     touch(*((middle + 6 * step, line + step / 2) for step in range(8)))
     page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.includes('z=6:')")
     assert 0 < float(slider(page, "z 6").input_value()) < 2
