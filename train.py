@@ -93,7 +93,7 @@ def preview(options: argparse.Namespace) -> int:
     sources = [absolute(str(source)) for source in options.data or default_data(options.preset)]
     pictures = first_images(
         sources, options.preview, image_size=config.image_size, channels=config.channels,
-        data_root=options.data_root or "data",
+        wanted=ALL if options.all_splits else TRAINED_ON, data_root=options.data_root or "data",
     )  # fmt: skip
     grid = image_grid(pictures, math.isqrt(len(pictures) - 1) + 1)
     path = Path(options.out or ".") / "preview.png"

@@ -108,8 +108,7 @@ def load_data(
         with suppress(OSError):  # a read-only one may hold what is wanted
             cache.mkdir(parents=True, exist_ok=True)
         whole = [resolve(source, image_size, channels, root, cache, kind, terms) for source in sources]
-        parts = [part_of(*pair, wanted, root, partition) for pair in zip(whole, sources, strict=True)]
-        resolved = in_two(parts, wanted)
+        resolved = _wanted_of(whole, sources, wanted, root, partition)
         key = _key(resolved, image_size, channels)
         path = cache / f"{image_size}x{image_size}x{channels}-{key}.npy"
         found = read_array(path, (image_size, image_size, channels))
@@ -141,6 +140,7 @@ def first_images(
     *,
     image_size: int,
     channels: int,
+    wanted: str = ALL,
     data_root: str | os.PathLike = "data",
     cache_dir: str | os.PathLike | None = None,
 ) -> np.ndarray:
@@ -160,7 +160,9 @@ def first_images(
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
     root = Path(data_root).expanduser()
-    resolved = [resolve(str(source), image_size, channels, root, cache) for source in sources]
+    sources = list(map(str, sources))
+    whole = [resolve(source, image_size, channels, root, cache) for source in sources]
+    resolved = _wanted_of(whole, sources, wanted, root)
     key = _key(resolved, image_size, channels)
     known = read_array(cache / f"{image_size}x{image_size}x{channels}-{key}.npy", (image_size, image_size, channels))
     if known is not None:
@@ -203,6 +205,12 @@ def picture_names(
 def describe_sources(sources: Sequence[str]) -> str:
     """Where pictures come from, without folders of this machine: "faces-a.zip + CelebA"."""
     return DataRecord(tuple(map(record_of, sources))).words
+
+
+def _wanted_of(
+    whole: list[Source], words: Sequence[str], wanted: str, root: Path, partition: str | os.PathLike | None = None
+) -> list[Source]:
+    return in_two([part_of(*pair, wanted, root, partition) for pair in zip(whole, words, strict=True)], wanted)
 
 
 def _available_cores() -> int:

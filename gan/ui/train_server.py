@@ -21,6 +21,7 @@ from gan import run
 from gan.config import GANConfig
 from gan.data.images import first_images
 from gan.data.sources import DataError, absolute, record_of
+from gan.data.splits import TRAINED_ON
 from gan.data_record import KINDS, UNKNOWN, is_built_in
 from gan.errors import GanError
 from gan.files import atomic_path
@@ -72,11 +73,7 @@ class TrainServer:
         self._library, self._trainings = library, trainings
         self._data_root = os.path.abspath(Path(data_root).expanduser())
         words = [absolute(word) for word in dict.fromkeys([*sources, "drawn", "mnist"])]
-        self._sources = {record_of(word).name: word for word in words}
-        if any(word.startswith("drawn:") for word in words):  # of the same name
-            self._sources = {
-                f"drawn faces ({w[6:]})" if w.startswith("drawn:") else record_of(w).name: w for w in words
-            }
+        self._sources = {_called(word): word for word in words}
 
     def train_open(self, asked: dict) -> dict:
         """What the tab offers, and what `train_look` answers."""
@@ -124,8 +121,9 @@ class TrainServer:
         price(_PREVIEW_MILLISECONDS)
         try:
             pictures = first_images(
-                [source], PREVIEWED, image_size=config.image_size, channels=config.channels, data_root=self._data_root
-            )
+                [source], PREVIEWED, image_size=config.image_size, channels=config.channels, wanted=TRAINED_ON,
+                data_root=self._data_root,
+            )  # fmt: skip
         except DataError as error:
             raise TrainingsError(self._without_places(str(error))) from error
         kind = "in colour" if config.channels == 3 else "in grey"

@@ -133,6 +133,16 @@ def test_a_worker_that_dies_in_the_middle_of_a_drag_loses_no_move(page, drawing)
     expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
 
 
+def test_there_is_no_switch_for_a_model_that_only_the_server_can_draw(page, drawing):
+    with page.expect_response(re.compile(r"/browser/models/runs%2Ftiny/model\.json")) as answer:
+        page.goto(f"{drawing.url}/?model=runs/tiny")
+    assert answer.value.status == 204
+    page.wait_for_selector("#grid img")
+    expect(page.locator("#stage .drawer")).to_be_hidden()
+    visit(page, drawing, "?model=small")
+    expect(page.locator("#stage .drawer")).to_be_visible()
+
+
 def test_it_can_be_turned_off(page, site):
     asked = []
     page.on("request", lambda request: asked.append(request.url))

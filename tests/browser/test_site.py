@@ -197,6 +197,13 @@ def test_morph_photo_and_replay_need_no_server(page, static):
     page.get_by_role("tab", name="Morph").click()
     page.wait_for_selector(".morph .strip canvas")
     page.wait_for_selector(".equation .results img")
+    first = page.locator(".equation .small button").first
+    example = first.get_attribute("aria-label")
+    page.fill(".pick-seed input", "123456")
+    page.click(".pick-seed button")
+    expect(first).to_have_attribute("aria-label", "Face 1 of A, seed 123456: replace it")
+    page.click(".example")
+    expect(first).to_have_attribute("aria-label", example)
     film = saved(page, "[data-format=gif]")
     with Image.open(io.BytesIO(film)) as gif:
         assert gif.n_frames == 60 and gif.size == (256, 256)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from picture_files import encoded, make_zip, plain
 
-from gan.data.images import DataError, load_data
+from gan.data.images import DataError, first_images, load_data
 from gan.data.splits import ALL, HELD_OUT, TRAINED_ON
 
 
@@ -43,6 +43,16 @@ def test_what_is_held_out_is_not_trained_on(sources, tmp_path, caplog):
     assert held == [40, 160] and [part.split for part in record.parts] == ["validation, test"]
     every, record = read(sources, tmp_path, ALL)
     assert len(every) == 8 and {part.split for part in record.parts} == {""}
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_the_first_pictures_are_of_those_that_are_wanted(sources, tmp_path, is_known):
+    if is_known:  # decoded already
+        read(sources, tmp_path, TRAINED_ON)
+    options = {"image_size": 8, "channels": 1, "cache_dir": tmp_path / "cache"}
+    first = first_images(sources, 2, wanted=TRAINED_ON, **options)
+    assert first[:, 4, 4, 0].tolist() == [0, 80]  # and not 40, which is held out
+    assert first_images(sources, 2, **options)[:, 4, 4, 0].tolist() == [0, 40]
 
 
 def test_without_a_split_all_is_trained_on(sources, tmp_path):

@@ -1,12 +1,13 @@
 // Who draws: the visitor's own browser where it can and is wanted, else the page's server. Whoever draws asks here:
 //   drawn("faces64", (engine) => engine.draw(face, smooth), () => server.draw(face, smooth))
-// The page is told "engine-changed" {offered, wanted, here, come, all, problem}: whether there is a choice; what the
-// visitor chose; whether the browser draws the model that is shown; bytes of what is fetched for that; why it cannot.
+// The page is told "engine-changed" {offered, absent, wanted, here, come, all, problem}: whether there is a choice;
+// whether there is none for the model that is shown, whose files the server does not have; what the visitor chose;
+// whether the browser draws that model; bytes of what is fetched for it; why it cannot.
 import { tell } from "../shared/telling.js";
 import { localEngine, NotHere } from "./local.js";
 
 const KEY = "gan-faces engine"; // of what is remembered: "server" or "browser"
-const state = { offered: false, wanted: true, here: false, come: 0, all: 0, problem: "" };
+const state = { offered: false, absent: false, wanted: true, here: false, come: 0, all: 0, problem: "" };
 const ready = new Set(); // models that the browser draws as it should
 const loading = new Map(); // model -> promise
 let local = null; // the engine
@@ -44,12 +45,13 @@ export function prepare(model) {
   clearTimeout(again);
   if (shown !== model) {
     shown = model;
-    change({ come: 0, all: 0 });
+    change({ absent: false, come: 0, all: 0 });
   }
   if (!local || !state.wanted || state.problem || ready.has(model)) return;
   load(model).catch((error) => {
     if (!(error instanceof NotHere)) return lose(model, error);
     if (error.again) again = setTimeout(() => shown === model && prepare(model), 1000 * error.again);
+    else if (shown === model) change({ absent: true });
   });
 }
 

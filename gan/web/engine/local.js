@@ -3,9 +3,9 @@
 //   runtime.json                 {module, wasm: {address, bytes, packed, integrity}}, addresses relative to it
 //   models/NAME/model.json       and the files that it names
 // Either may be answered by 204, No Content: it is not there, or with Retry-After not there yet.
-import { FaceError, latentOf } from "../latent/face.js";
+import { FaceError } from "../latent/face.js";
 import { readModel } from "../latent/model.js";
-import { measureOwn } from "../latent/own.js";
+import { pointOf } from "./points.js";
 
 const MOST_MODELS = 2; // whose sessions are kept: a phone's browser ends pages that hold too much
 const PATIENCE = 5; // seconds without an answer after which a worker is taken for dead
@@ -123,9 +123,7 @@ export function localEngine(base) {
     async draw(face, smooth) {
       return using(face.model, async (model) => {
         try {
-          const drawn = (zs) => engine.pictures(face.model, zs.map(plain)).then(({ pixels }) => pixels);
-          await measureOwn(face, model, drawn);
-          const asks = { model: face.model, smooth, ...latentOf(face, model) };
+          const asks = { model: face.model, smooth, ...(await pointOf(engine, face)) };
           const { pixels, size, score, milliseconds } = await question("draw", asks, PATIENCE);
           const about = {
             size: model.image_size,
@@ -153,8 +151,6 @@ export function localEngine(base) {
   };
   return engine;
 }
-
-const plain = (z) => ({ z, psi: 1 });
 
 const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
 

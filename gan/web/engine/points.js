@@ -1,5 +1,5 @@
 // Where a face is drawn.
-import { latentOf } from "../latent/face.js";
+import { latentOf, plain } from "../latent/face.js";
 import { measureOwn } from "../latent/own.js";
 
 // {z, psi} of a face, whose own directions are measured first. engine: of local.js. Rejects with latent/face.js's
@@ -9,5 +9,3 @@ export async function pointOf(engine, face) {
   await measureOwn(face, model, async (zs) => (await engine.pictures(face.model, zs.map(plain))).pixels);
   return latentOf(face, model);
 }
-
-const plain = (z) => ({ z, psi: 1 });

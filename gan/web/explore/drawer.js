@@ -16,7 +16,7 @@ export function watchDrawer(element) {
   const show = () => {
     const row = element.querySelector(".drawer");
     if (!row) return;
-    row.hidden = !state.offered;
+    row.hidden = !state.offered || state.absent;
     row.querySelector("button").setAttribute("aria-checked", String(state.wanted && !state.problem));
     row.querySelector("span").firstChild.data = sentence(state);
     row.title = state.problem;

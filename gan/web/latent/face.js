@@ -1,5 +1,5 @@
 // From a face (shared/state.js) to what its model draws it of: gan/ui/state.py's Face.z in the browser.
-import { decodeLatent } from "./numbers.js";
+import { decodeLatent, encodeLatent } from "./numbers.js";
 import { OWN, ownKey } from "./own.js";
 import { latents } from "./seeds.js";
 
@@ -26,6 +26,14 @@ export function latentOf(face, model) {
   }
   return { z, psi: face.truncation };
 }
+
+// The face of a latent vector, as a state.
+export const faceOf = (model, z) => {
+  return { model, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [] };
+};
+
+// Where a latent vector is drawn as it is.
+export const plain = (z) => ({ z, psi: 1 });
 
 // Before anything moves it: its own latent, or else its seed's.
 function baseOf(face, model) {

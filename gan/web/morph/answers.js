@@ -2,17 +2,15 @@
 // given the engine (engine/local.js) and what the server would be asked, and gives what it would answer, or throws
 // FaceError.
 import { pointOf } from "../engine/points.js";
-import { arithmetic, average, neighbours } from "../latent/arithmetic.js";
-import { FaceError, latentOf } from "../latent/face.js";
+import { equation } from "../latent/arithmetic.js";
+import { FaceError, latentOf, plain } from "../latent/face.js";
 import { film } from "../latent/interpolation.js";
-import { encodeLatent } from "../latent/numbers.js";
 import { latents } from "../latent/seeds.js";
 import { sheetOf, smoothAddress } from "../shared/painting.js";
 import { MAX_SEED, readFace } from "../shared/reading.js";
 import { changes, origin } from "../shared/state.js";
 
 const CHOICES = 24; // faces to choose from
-const NEAR = 8; // results around a sum
 
 export const answers = {
   async morph_faces(engine, { model, faces }) {
@@ -62,14 +60,8 @@ export const answers = {
 
   async arithmetic_solve(engine, { model, terms }) {
     const facts = await engine.open(model);
-    const zs = terms.map((seeds) => seeds.map((seed) => latents(facts, seed)));
-    const sum = arithmetic(facts, ...zs);
-    const near = neighbours(sum, NEAR);
-    const results = [...near.slice(0, NEAR / 2), sum, ...near.slice(NEAR / 2)].map((z) => {
-      return { model, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [] };
-    });
-    const averages = zs.map((term) => plain(average(facts, term)));
-    const { pixels, size } = await engine.pictures(model, averages);
+    const { zs, averages, results } = equation(facts, model, terms);
+    const { pixels, size } = await engine.pictures(model, averages.map(plain));
     const area = 4 * size * size;
     // As rounded in a state, so that Explore shows the same.
     const small = [...zs.flat().map(plain), ...results.map((face) => latentOf(face, facts))];
@@ -81,5 +73,3 @@ export const answers = {
     };
   },
 };
-
-const plain = (z) => ({ z, psi: 1 });

@@ -29,7 +29,8 @@ export function buildSum(root, { model, request, add, changed }) {
     }
     const answer = await request("arithmetic_example", { model: name }, message);
     if (name !== model() || answer.problem) return;
-    ({ terms, names: words } = answer);
+    terms = copied(answer.terms); // the example stays as it is
+    words = answer.names;
     picked = [0, 0];
     await Promise.all([solve(), choices(0)]);
   }

@@ -4,8 +4,8 @@
 // distances likewise, state: the best as JSON, note}, or {problem}.
 import { draws, drawn } from "../engine/choosing.js";
 import { toPixels } from "../engine/pixels.js";
+import { faceOf } from "../latent/face.js";
 import { fitted } from "../latent/fitting.js";
-import { encodeLatent } from "../latent/numbers.js";
 import { descend } from "../latent/search.js";
 import { smoothAddress } from "../shared/painting.js";
 import { buildWork } from "../shared/working.js";
@@ -97,7 +97,6 @@ async function search(engine, name, pixels, side, tell, isOver) {
     const now = performance.now();
     if (step > 0 && step < steps && now - last < TOLD) continue;
     last = now;
-    const face = { model: name, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [] };
     tell({
       ...always,
       step,
@@ -105,7 +104,7 @@ async function search(engine, name, pixels, side, tell, isOver) {
       picture: address(picture),
       psnr: [...psnr],
       features: [...features],
-      state: JSON.stringify(face),
+      state: JSON.stringify(faceOf(name, z)),
     });
   }
 }

@@ -1,36 +1,27 @@
 // A - B + C as one PNG, laid out as gan/ui/arithmetic_server.py does it, with the state of its result.
 import { drawn } from "../engine/choosing.js";
 import { doubled } from "../engine/pixels.js";
-import { arithmetic, average, neighbours } from "../latent/arithmetic.js";
-import { FaceError, latentOf } from "../latent/face.js";
-import { encodeLatent } from "../latent/numbers.js";
-import { latents } from "../latent/seeds.js";
+import { equation } from "../latent/arithmetic.js";
+import { FaceError, latentOf, plain } from "../latent/face.js";
 import { pngWith } from "./png.js";
 
 const [AVERAGE, FACE, RESULT] = [256, 80, 112]; // pixels of a side
 const [GAP, SIGN, MARGIN, CAPTION] = [8, 72, 32, 48];
 const [INK, FAINT] = ["#24211e", "#7d766b"];
-const NEAR = 8; // results around the sum
 
 // {model, terms: seeds of A, B, C, names: of them and the result} -> {name, type, content in base64}.
 export async function pictureEquation({ model, terms, names }) {
   const draw = async (engine) => {
     const facts = await engine.open(model);
-    const zs = terms.map((seeds) => seeds.map((seed) => latents(facts, seed)));
-    const sum = arithmetic(facts, ...zs);
-    const near = neighbours(sum, NEAR);
-    const faces = [...near.slice(0, NEAR / 2), sum, ...near.slice(NEAR / 2)].map((z) => {
-      return { model, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [] };
-    });
+    const { zs, averages, results } = equation(facts, model, terms);
     const pictures = async (points) => separate(await engine.pictures(model, points));
-    const plain = (all) => pictures(all.map((z) => ({ z, psi: 1 })));
     const canvas = laidOut(
-      await Promise.all(zs.map(plain)),
-      await plain(zs.map((term) => average(facts, term))),
-      await pictures(faces.map((face) => latentOf(face, facts))),
+      await Promise.all(zs.map((term) => pictures(term.map(plain)))),
+      await pictures(averages.map(plain)),
+      await pictures(results.map((face) => latentOf(face, facts))),
       names,
     );
-    const content = await pngWith(canvas, JSON.stringify(faces[NEAR / 2]));
+    const content = await pngWith(canvas, JSON.stringify(results[(results.length - 1) / 2]));
     return { name: `${model}-arithmetic.png`, type: "image/png", content };
   };
   return drawn(model, draw, (error) => {

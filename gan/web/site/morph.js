@@ -1,5 +1,4 @@
 // Morph in the static edition: what gan/ui/morph.py is for Gradio.
-import { drawn } from "../engine/choosing.js";
 import { mount } from "../morph/morph.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
@@ -29,18 +28,7 @@ export async function mountMorph(models, explored) {
   }
 
   const viewer = component(element, {
-    server: {
-      arithmetic_example: ({ model }) =>
-        drawn(
-          model,
-          async (engine) => {
-            const { terms, names } = (await engine.open(model)).example;
-            return { terms: terms.map((seeds) => [...seeds]), names };
-          },
-          () => ({ problem: `${model} did not come: choose another model, or try again later.` }),
-        ),
-      arithmetic_save: pictureEquation,
-    },
+    server: { arithmetic_save: pictureEquation },
     on: {
       opened({ chosen }) {
         const face = explored();
