@@ -58,9 +58,11 @@ export function buildUndoing(buttons, isInView) {
     }
     latest = face;
     clearTimeout(timer);
-    if (!isHeld) timer = setTimeout(settle, REST);
+    if (!steps.has(0)) settle(); // the first to go back to, however soon a gesture follows
+    else if (!isHeld) timer = setTimeout(settle, REST);
   });
   document.addEventListener("pointerdown", () => {
+    settle(); // another gesture begins
     isHeld = true;
   });
   for (const end of ["pointerup", "pointercancel"])
