@@ -5,7 +5,7 @@ import { save, stateOf } from "../shared/files.js";
 import { listen } from "../shared/telling.js";
 import { walk } from "../shared/walking.js";
 import { isSmooth } from "./controls.js";
-import { buildUndoing } from "./undoing.js";
+import { undoFaces } from "./undoing.js";
 
 export function mount({ element, trigger, server }) {
   const said = element.querySelector(".said span");
@@ -49,8 +49,7 @@ export function mount({ element, trigger, server }) {
   };
 
   walk(element, ".tools");
-  const step = (name) => element.querySelector(`[data-step=${name}]`);
-  buildUndoing({ undo: step("undo"), redo: step("redo") }, () => element.offsetParent !== null);
+  undoFaces(element);
   element.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;

@@ -9,6 +9,7 @@ import { stateOf } from "../shared/files.js";
 import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
+import { buildUndoing } from "../shared/undoing.js";
 import { walk } from "../shared/walking.js";
 import { answers } from "./answers.js";
 import { buildDownload } from "./download.js";
@@ -18,7 +19,10 @@ import { facesFor, firstFaces, randomSeed, seedFace } from "./seeds.js";
 import { buildSum } from "./sum.js";
 import { leastFrames } from "./timing.js";
 
+const KEPT = ["model", "faces", "way", "side", "frames", "fps", "terms"]; // of a state, for a way back
 const NO_FACE = "This file carries no face: expected a PNG that was saved on this page.";
+
+const isAlike = (one, other) => KEPT.every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
 
 export function mount({ element, trigger, props, server, watch }) {
   const root = element.querySelector(".morph");
@@ -35,6 +39,7 @@ export function mount({ element, trigger, props, server, watch }) {
   let side = 256;
   let drawing = false;
   let isOld = false; // whether a sheet is being drawn, and whether it is wanted otherwise by now
+  let filling = 0; // with a model's first faces and sum: until they are there, there is nothing to go back to
 
   const faces = buildFaces(root, { changed: change, look: (face) => film.lookAt(face) });
   const film = buildFilm(root, () => ({ way, fps: Number(fps.value) }), faces.mark);
@@ -43,8 +48,9 @@ export function mount({ element, trigger, props, server, watch }) {
     model: () => model,
     request,
     add: (face) => addFaces([face]),
-    changed: keepForReload,
+    changed: keep,
   });
+  const undoing = buildUndoing(root, { same: isAlike, put: restore });
 
   // Asks the browser where it draws, else the server; what is answered in words is shown in `place`.
   async function request(name, asked, place) {
@@ -74,20 +80,26 @@ export function mount({ element, trigger, props, server, watch }) {
     const { wanted, left } = facesFor(name, faces.states);
     before = null;
     model = name;
+    filling += 1;
     foresee(model);
     faces.set([]);
     const texts = known ? known.faces : last.faces.length ? wanted : firstFaces(name, start);
-    const isAdded = await addFaces(texts);
-    if (name !== model) return; // another was chosen meanwhile
-    if (!isAdded && texts.length) {
-      model = last.model; // whoever chooses the model again tries again
-      return faces.set(last.faces);
+    try {
+      const isAdded = await addFaces(texts);
+      if (name !== model) return; // another was chosen meanwhile
+      if (!isAdded && texts.length) {
+        model = last.model; // whoever chooses the model again tries again
+        return faces.set(last.faces);
+      }
+      if (left) {
+        const which = left > 1 ? " faces were" : " face was";
+        told.textContent = `${left + which} made of other numbers than a seed's and stayed with the other model.`;
+      }
+      await sum.start(known);
+    } finally {
+      filling -= 1;
+      keep();
     }
-    if (left) {
-      const which = left > 1 ? " faces were" : " face was";
-      told.textContent = `${left + which} made of other numbers than a seed's and stayed with the other model.`;
-    }
-    await sum.start(known);
   }
 
   // texts: states. True if any could be drawn.
@@ -118,7 +130,7 @@ export function mount({ element, trigger, props, server, watch }) {
   async function change() {
     frames.min = leastFrames(way, faces.all.length);
     showNumbers();
-    keepForReload();
+    keep();
     isOld = true;
     if (drawing) return;
     drawing = true;
@@ -168,10 +180,34 @@ export function mount({ element, trigger, props, server, watch }) {
     showNumbers();
   }
 
-  function keepForReload() {
+  // For a reload of the page, and for a way back.
+  function keep() {
     if (!model) return;
     const settings = { way, side, frames: Number(frames.value), fps: Number(fps.value) };
-    remember("morph", { model, chosen, faces: faces.states, ...settings, ...sum.state });
+    const state = { model, faces: faces.states, ...settings, ...sum.state };
+    remember("morph", { ...state, chosen });
+    if (!filling) undoing.moved({ ...state, shown: faces.all });
+  }
+
+  function putSettings(state) {
+    ({ way, side } = state);
+    frames.min = leastFrames(way, state.faces.length);
+    frames.value = state.frames;
+    fps.value = state.fps;
+    showSettings();
+  }
+
+  // What was here before a gesture.
+  function restore(state) {
+    putSettings(state);
+    if (state.model !== model) {
+      before = state; // as after a reload
+      return trigger("opened", { chosen: state.model });
+    }
+    told.textContent = "";
+    faces.set(state.shown);
+    change();
+    if (JSON.stringify(state.terms) !== JSON.stringify(sum.state.terms)) sum.put(state);
   }
 
   for (const button of all(".ways button")) {
@@ -185,13 +221,13 @@ export function mount({ element, trigger, props, server, watch }) {
     button.addEventListener("click", () => {
       side = Number(button.dataset.side);
       showSettings();
-      keepForReload();
+      keep();
     });
   }
   frames.addEventListener("input", change);
   fps.addEventListener("input", () => {
     showNumbers();
-    keepForReload();
+    keep();
   });
 
   // ---- ways to add a face -------------------------------------------------------------------------------------------
@@ -208,7 +244,7 @@ export function mount({ element, trigger, props, server, watch }) {
     addFaces([seedFace(model, Number(find(".by-seed input").value))]);
   });
   takeDrops(element, addFile);
-  walk(root, ".faces, .ways, .strip, .sides, .equation, .choices");
+  walk(root, ".steps, .faces, .ways, .strip, .sides, .equation, .choices");
 
   // ---- life ---------------------------------------------------------------------------------------------------------
 
@@ -221,12 +257,8 @@ export function mount({ element, trigger, props, server, watch }) {
     if (value.model) useModel(value.model, value.start);
   }
 
-  if (before) {
-    ({ way, side } = before);
-    frames.value = before.frames;
-    fps.value = before.fps;
-  }
-  showSettings();
+  if (before) putSettings(before);
+  else showSettings();
   showFilm(null);
   follow({ props, watch }, (value) => receive(value || {}));
   const closed = () => film.pause();

@@ -172,9 +172,15 @@ export function buildSum(root, { model, request, add, changed }) {
   show();
   return {
     start,
-    // What is shown, for a reload of the page.
+    // Shows what `state` was.
+    put(before) {
+      ({ words, picked } = before);
+      terms = copied(before.terms);
+      solve();
+    },
+    // What is shown, for a reload of the page and for a way back.
     get state() {
-      return { terms, words, picked, first };
+      return { terms: copied(terms), words, picked, first };
     },
   };
 }

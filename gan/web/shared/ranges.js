@@ -32,7 +32,7 @@ function step(event) {
   const isFine = Math.abs(share) === FINE;
   if (isFine !== event.shiftKey) return;
   // A range takes whole steps alone; the number beside it, where there is one, takes what lies between them.
-  const number = range.closest(".wrap")?.querySelector("input[type=number]");
+  const number = range.closest(".slider_input_container")?.closest(".wrap").querySelector("input[type=number]");
   if (isFine && (!number || range.step === "1")) return; // the browser's own step is the finest
   event.preventDefault();
   const place = number ?? range;
