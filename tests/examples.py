@@ -90,6 +90,7 @@ ENDPOINTS: dict[str, Callable[[Model], dict]] = {
 # name -> questions, as the browser's scripts ask them
 SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
     "draw": lambda m: [{"face": m.face, "pixels": False}, {"face": m.own, "pixels": True}],
+    "grid": lambda m: [{"model": m.name, "truncation": 0.8, "start": 24}],
     "download": lambda m: [{"query": Face.from_json(m.face).to_query(), "smooth": True}],
     "morph_faces": lambda m: [{"model": m.name, "faces": [m.face, m.own]}],
     "morph_film": lambda m: [{"faces": [m.face, m.own], "frames": 4, "fps": 10, "way": "back"}],
@@ -113,13 +114,7 @@ EVENTS: dict[str, Callable[[Model], tuple[list, object]]] = {
     "maker.remove": lambda m: ([m.face, *LOOK], {"name": "Hat"}),
     "model.focus": lambda m: ([], None),
     "model.input": lambda m: ([m.face, *LOOK, m.name], None),
-    "random.click": lambda m: ([m.face, *LOOK], None),
-    "reset.click": lambda m: ([m.face, *LOOK], None),
-    "grid.pick": lambda m: ([m.face, *LOOK], {"seed": 12}),
-    "grid.turn": lambda m: ([m.face, 0.8], {"start": 24}),
-    "tools.restore": lambda m: ([m.face, *LOOK], {"state": m.own}),
-    "truncation.release": lambda m: ([m.face, 0.8, None], None),
-    "draw_grid": lambda m: ([m.face, 0.8, None], None),
+    "stage.restore": lambda m: ([m.face, *LOOK], {"state": m.own}),
     "morph-viewer.opened": lambda m: ([m.face], {"chosen": m.name}),
     "morph-viewer.explored": lambda m: ([m.face], None),
     "morph-viewer.make": lambda m: (

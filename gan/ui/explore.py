@@ -19,7 +19,7 @@ from gan.ui.library import Library
 from gan.ui.state import MAX_OFFSET, MAX_TRUNCATION
 from gan.ui.tab import detail, function
 from gan.ui.values import MAX_NAME
-from gan.ui.web import module, text
+from gan.ui.web import call, module, text
 
 # A plain POST; while one is answered, only the newest waits.
 FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
@@ -44,12 +44,13 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     with gr.Row(elem_id="explore", equal_height=False):
         with gr.Column(elem_id="stage-column"):
             browser = BASE if is_on() else ""
-            stage = _html("stage", template=True, browser=browser, server_functions=[function(server.draw)])
+            draw = [function(server.draw)]
+            stage = _html("stage", "restore", "put", template=True, browser=browser, server_functions=draw)
             with gr.Row(elem_id="main-buttons"):
-                random_button = gr.Button("Random face", variant="primary", elem_id="random")
-                reset_button = gr.Button("Reset", elem_id="reset")
+                gr.Button("Random face", variant="primary", elem_id="random")
+                gr.Button("Reset", elem_id="reset")
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
-            tools = _html("tools", "restore", template=True, server_functions=[function(server.download)])
+            _html("tools", template=True, server_functions=[function(server.download)])
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
@@ -59,7 +60,7 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 )  # fmt: skip
                 truncation = gr.Slider(
                     0, MAX_TRUNCATION, 1.0, step=0.01, label="Truncation", info="From typical to strange",
-                    elem_id="truncation", buttons=["reset"], min_width=160,
+                    elem_id="truncation", buttons=["reset"], min_width=160, interactive=True,
                 )  # fmt: skip
             with gr.Column(elem_id="shape"):
                 gr.HTML(text("explore/shape.html"), apply_default_css=False)
@@ -75,29 +76,20 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                         )
                         for i in range(SLIDERS)
                     ]  # fmt: skip
-    grid = _html("grid", "pick", "turn")
+    _html("grid", server_functions=[function(server.grid)])
     face = gr.HTML("", html_template="", js_on_load=module("explore/face.js"), visible="hidden")
-    start = gr.Number(0, precision=0, visible=False)  # the grid's first seed; kept by the browser, over any restart
 
     def list_models() -> dict:
         return gr.update(choices=server.models())
 
     def open(pixels: bool, request: gr.Request) -> list:
-        shown = server.open({"pixels": pixels, "query": dict(request.query_params)})
-        return [*_values(shown), server.grid_of(shown.get("face"))]
+        return _values(server.open({"pixels": pixels, "query": dict(request.query_params)}))
 
     def choose(face: str, basis: str | None, page: str | None, pixels: bool, model: str) -> list:
         return _values(server.choose(_look(face, basis, page, pixels) | {"model": model}))
 
     def turn_sliders(face: str, basis: str | None, page: str | None = None) -> list:
         return _slider_values(server.sliders({"face": face, "basis": basis, "page": page}))[1:]
-
-    def draw_grid(face: str, truncation: float, start: int) -> dict:
-        return server.grid({"face": face, "truncation": truncation, "start": start})
-
-    def turn_grid(face: str, truncation: float, event: gr.EventData) -> tuple[dict, int]:
-        drawn = draw_grid(face, truncation, detail(event, "start"))
-        return drawn, drawn.get("start", 0)
 
     look = [face, basis, span, pixels]
     shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
@@ -106,17 +98,10 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     maker.make(_showing(server.make, "name", "has", "lacks"), look, shown, **TOLERANT)
     maker.remove(_showing(server.remove, "name"), look, shown, **TOLERANT)
     model.focus(list_models, None, model, **FAST)
-    random_button.click(_showing(server.random), look, shown, **TOLERANT)
-    grid.pick(_showing(server.pick, "seed"), look, shown, **TOLERANT)
-    grid.turn(turn_grid, [face, truncation], [grid, start], **FAST)
-    for event in (
-        page.load(open, pixels, [*shown, start], **FAST),
-        model.input(choose, [*look, model], shown, **TOLERANT),
-        reset_button.click(_showing(server.reset), look, shown, **TOLERANT),
-        tools.restore(_showing(server.restore, "state"), look, shown, **TOLERANT),
-    ):
-        event.then(draw_grid, [face, truncation, start], grid, **FAST)
-    truncation.release(draw_grid, [face, truncation, start], grid, **FAST)
+    page.load(open, pixels, shown, **FAST)
+    model.input(choose, [*look, model], shown, **TOLERANT)
+    stage.restore(_showing(server.restore, "state"), look, shown, **TOLERANT)
+    stage.put(None, face, [seed, truncation, *sliders], js=call("explore/controls.js", "standing"), **FAST)
     return face
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +25,7 @@ from gan.ui.drawing import draw, draw_seeds, picture_uri, png, thumbnail_uri
 from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.state import MAX_OWN, MAX_TEXT, MAX_TRUNCATION, Face, OwnDirection
-from gan.ui.values import FaceError, clean_name, first_seed, number, short
+from gan.ui.values import FaceError, clean_name, first_seed, short
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
@@ -93,23 +92,10 @@ class ExploreServer:
         """Another "model", the rest kept."""
         return self._shown(lambda: replace(self._current(asked), model=asked.get("model")), asked)
 
-    def random(self, asked: dict) -> dict:
-        """A random seed, without the changes."""
-        return self._shown(lambda: self._of_seed(asked, random.randrange(RANDOM_SEEDS)), asked)
-
-    def pick(self, asked: dict) -> dict:
-        """The face of a "seed", without the changes."""
-        return self._shown(lambda: self._of_seed(asked, asked.get("seed")), asked)
-
-    def reset(self, asked: dict) -> dict:
-        """The face as its seed or its own latent made it."""
-        return self._shown(
-            lambda: replace(self._current(asked), truncation=1.0, offsets=(), directions=()), asked
-        )  # fmt: skip
-
     def restore(self, asked: dict) -> dict:
-        """The "state" that a PNG or another tab carried."""
-        return self._shown(lambda: Face.from_json(asked.get("state")), asked)
+        """Any face's "state"; "" stands for the one to begin with."""
+        state = asked.get("state")
+        return self._shown(lambda: self.default_face() if state == "" else Face.from_json(state), asked)
 
     def make(self, asked: dict) -> dict:
         """A direction out of marked faces: its "name", seeds that have it ("has"), and that lack it ("lacks")."""
@@ -154,31 +140,27 @@ class ExploreServer:
             return {}
 
     def grid(self, asked: dict) -> dict:
-        """Faces of the seeds from "start" on, as the current model draws them at a "truncation".
+        """Faces of the seeds from "start" on, as a "model" draws them at a "truncation".
 
         Returns:
             "start", the "last" that there can be, and "pictures" (data URIs) of "size" pixels; {} for a model that
             cannot be used, which is said in the picture's place.
         """
         try:
+            face = Face(asked.get("model"), truncation=asked.get("truncation"))
             start = first_seed(asked.get("start") or 0, GRID_FACES)
-            psi = number("truncation", asked.get("truncation"), 0, MAX_TRUNCATION)
-            images = draw_seeds(self.library, self._current(asked).model, range(start, start + GRID_FACES), psi)
+            images = draw_seeds(self.library, face.model, range(start, start + GRID_FACES), face.truncation)
         except (FaceError, RunError):
             return {}
         pictures = [thumbnail_uri(pixels) for pixels in images]
         return {"start": start, "last": GRID_LAST, "size": images.shape[1], "pictures": pictures}
-
-    def grid_of(self, face: str) -> int:
-        """Where a grid begins that holds a face's seed; 0 for none."""
-        return min(Face.from_json(face).seed // GRID_FACES * GRID_FACES, GRID_LAST) if face else 0
 
     def warm_up(self) -> None:
         """Load and draw what the first visitor will see; does nothing where there is no model."""
         with contextlib.suppress(RunError):
             face = self.default_face()
             self.draw({"face": face.to_json()})
-            self.grid({"face": face.to_json(), "truncation": 1.0})
+            self.grid({"model": face.model, "truncation": 1.0})
             for truncation in np.linspace(0, MAX_TRUNCATION, 7):  # what a drag through all of them has to measure
                 draw(self.library, replace(face, truncation=float(truncation)))
 
@@ -197,9 +179,6 @@ class ExploreServer:
 
     def _current(self, asked: dict) -> Face:
         return Face.from_json(asked["face"]) if asked.get("face") else self.default_face()
-
-    def _of_seed(self, asked: dict, seed: object) -> Face:
-        return replace(self._current(asked), seed=seed, latent="", offsets=(), directions=())
 
     def _drawn(self, face: Face, asked: dict) -> dict:
         entry = self.library.entry(face.model)

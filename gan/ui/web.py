@@ -49,6 +49,16 @@ def module(name: str, *events: str) -> str:
     )
 
 
+def call(name: str, function: str) -> str:
+    """For an event's `js`: what an ES module's function gives of the event's inputs, for its outputs.
+
+    Args:
+        name: of a file of gan/web.
+        function: that it exports; it is given the inputs' values, and returns a list of the outputs'.
+    """
+    return f"async (...values) => (await import({_address(name)})).{function}(...values)"
+
+
 def head() -> str:
     """For the page's head: its look, what must be there first, and all modules, so that none is asked for in its turn.
 

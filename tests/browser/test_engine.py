@@ -74,6 +74,10 @@ def move(page, label: str, value: float, wanted: str) -> None:
     slider = page.get_by_label(f"range slider for {label}", exact=True)
     script = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }"
     slider.evaluate(script, value)
+    shows(page, wanted)
+
+
+def shows(page, wanted: str) -> None:
     page.wait_for_function(
         "wanted => document.querySelector('#stage [data-query]').dataset.query === wanted", arg=wanted
     )
@@ -96,6 +100,43 @@ def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing
     page.wait_for_function("document.querySelector('#stage canvas').width === 32")
     assert not asked
     expect(page.locator("#stage canvas")).to_have_attribute("aria-label", re.compile("small"))
+
+
+def test_faces_are_chosen_without_the_server(page, drawing):
+    visit(page, drawing, "?model=small&seed=7&z=3:2")
+    asked = []
+    page.on("request", lambda request: "gradio_api" in request.url and asked.append(request.url))
+    z3 = page.get_by_label("range slider for z 3", exact=True)
+    page.get_by_label("Faces after these").click()
+    page.locator("#grid [data-seed='30']").click()
+    shows(page, "model=small&seed=30&truncation=1")
+    expect(page.locator("#grid [data-seed='30']")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("number input for Seed")).to_have_value("30")
+    expect(z3).to_have_value("0")
+    move(page, "z 3", 1, "model=small&seed=30&truncation=1&z=3:1")
+    first = page.locator("#grid [data-seed='24'] img")
+    before = first.get_attribute("src")
+    move(page, "Truncation", 0.55, "model=small&seed=30&truncation=0.55&z=3:1")
+    expect(first).not_to_have_attribute("src", before)
+    page.click("#reset")
+    shows(page, "model=small&seed=30&truncation=1")
+    expect(first).to_have_attribute("src", before)
+    expect(page.get_by_label("number input for Truncation")).to_have_value("1")
+    expect(z3).to_have_value("0")
+    page.click("#random")
+    page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed !== '30'")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    shows(page, "model=small&seed=30&truncation=0.55&z=3:1")
+    expect(z3).to_have_value("1")
+    expect(page.get_by_label("number input for Seed")).to_have_value("30")
+    assert not asked
+    [worker] = page.workers
+    worker.evaluate("self.close()")
+    page.locator("#grid [data-seed='26']").click()
+    shows(page, "model=small&seed=26&truncation=0.55")
+    expect(page.locator("#stage .picture img")).to_be_visible()
+    expect(z3).to_have_value("0")
 
 
 def test_the_switch_is_a_key_away_and_remembered(page, drawing):

@@ -40,19 +40,15 @@ def picture_of(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))))
 
 
-def test_opening_shows_the_first_model_and_begins_the_grid_at_the_links_seed(tab):
+def test_opening_shows_the_first_model_or_the_links(tab):
     shown = opened(tab)
     assert Face.from_json(shown["face"]) == Face("small") and shown["model"] == "small"
     assert shown["models"] == [
         ("small", "small"), ("runs/broken · unusable", "runs/broken"), ("runs/tiny", "runs/tiny")
     ]  # fmt: skip
     assert shown["pages"] == ["0–15", "16–19"]
-    assert tab.grid_of(shown["face"]) == 0
     shown = opened(tab, model="runs/tiny", seed="50", truncation="0.5", z="7:1")
     assert Face.from_json(shown["face"]) == Face("runs/tiny", 50, 0.5, {7: 1})
-    assert tab.grid_of(shown["face"]) == 48
-    assert tab.grid_of(Face("small", 2**32 - 1).to_json()) + GRID_FACES == 2**32
-    assert tab.grid_of("") == 0
 
 
 def test_our_own_recipe_opens_the_page_whatever_the_folders_names(tmp_path, tiny_run):
@@ -93,18 +89,10 @@ def test_smooth_and_pixels_show_the_same_picture_enlarged_differently(tab):
     assert np.abs(smooth.astype(int) - expected).mean() < 4  # it is a JPEG
 
 
-def test_random_and_pick_and_reset_leave_the_changes_behind(tab):
-    before = {"face": Face("small", 5, 0.5, {3: 1}).to_json()}
-    assert Face.from_json(tab.pick(before | {"seed": 9})["face"]) == Face("small", 9, 0.5)
-    assert Face.from_json(tab.reset(before)["face"]) == Face("small", 5)
-    seeds = {Face.from_json(tab.random(before)["face"]).seed for _ in range(5)}
-    assert len(seeds) > 1
-
-
 def test_the_same_answer_twice_is_news_twice(tab):
     """A browser that has moved a slider meanwhile must notice that it is reset."""
-    asked = {"face": Face("small", 5).to_json()}
-    assert tab.reset(asked)["stamp"] != tab.reset(asked)["stamp"]
+    asked = {"state": Face("small", 5).to_json()}
+    assert tab.restore(asked)["stamp"] != tab.restore(asked)["stamp"]
 
 
 def test_another_model_keeps_what_fits(tab):
@@ -141,7 +129,7 @@ def test_a_broken_model_is_said_in_the_pictures_place_until_it_is_mended(tmp_pat
     assert "cannot be read" in shown["notice"] and "picture" not in shown
     assert Face.from_json(shown["face"]) == Face("runs/mine") and shown["model"] == "runs/mine"
     assert "cannot be read" in drawn(tab, Face("runs/mine"))["notice"]
-    assert tab.grid({"face": shown["face"], "truncation": 1.0, "start": 0}) == {}
+    assert tab.grid({"model": "runs/mine", "truncation": 1.0, "start": 0}) == {}
     weights.write_bytes(whole)
     assert drawn(tab, Face("runs/mine"))["picture"]
 
@@ -149,9 +137,9 @@ def test_a_broken_model_is_said_in_the_pictures_place_until_it_is_mended(tmp_pat
 def test_without_a_model_every_event_says_what_to_do(tmp_path):
     tab = ExploreServer(Library([tmp_path / "weights", tmp_path / "runs"]))
     tab.warm_up()
-    for shown in (opened(tab), tab.random({"face": ""}), tab.reset({"face": ""}), tab.pick({"face": "", "seed": 3})):
+    for shown in (opened(tab), tab.restore({"state": ""}), tab.make({"face": ""})):
         assert shown["notice"] == NO_MODEL and "face" not in shown
-    assert tab.grid({"face": "", "truncation": 1.0, "start": 0}) == {}
+    assert tab.grid({"model": "", "truncation": 1.0, "start": 0}) == {}
     assert tab.download({"query": "model=x", "smooth": True})["problem"] == NO_MODEL
 
 
@@ -159,7 +147,10 @@ def test_without_a_model_every_event_says_what_to_do(tmp_path):
 def test_a_state_that_was_tampered_with_is_refused_in_words(tab, text):
     assert "expected" in tab.restore({"state": text})["notice"]
     assert "expected" in tab.draw({"face": text, "pixels": False})["notice"]
-    assert "expected" in tab.pick({"face": Face("small").to_json(), "seed": "<b>"})["notice"]
+
+
+def test_the_face_to_begin_with_can_be_had_later(tab):
+    assert Face.from_json(tab.restore({"state": ""})["face"]) == Face("small")
 
 
 def test_the_download_carries_its_state_and_restores_it(tab):
@@ -175,7 +166,7 @@ def test_the_download_carries_its_state_and_restores_it(tab):
 
 
 def grid(tab: ExploreServer, start: object, truncation: object = 1.0) -> dict:
-    return tab.grid({"face": Face("small").to_json(), "truncation": truncation, "start": start})
+    return tab.grid({"model": "small", "truncation": truncation, "start": start})
 
 
 def test_the_grid_shows_consecutive_seeds(tab, library):

@@ -111,12 +111,8 @@ def test_another_model_keeps_directions_of_the_same_name(tab):
     assert answer["basis"] == ATTRIBUTES and labels(answer) == {"Hat": 2}
 
 
-def test_a_seed_of_its_own_takes_the_latent_and_the_directions_away_and_reset_keeps_the_latent(tab):
+def test_a_latent_of_its_own_names_the_download(tab):
     own = Face("small", 5, 0.5, {1: 1}, encode_latent(torch.ones(20)), {"Hat": 1})
-    asked = {"face": own.to_json()}
-    assert Face.from_json(tab.pick(asked | {"seed": 9})["face"]) == Face("small", 9, 0.5)
-    assert Face.from_json(tab.random(asked)["face"]).latent == ""
-    assert Face.from_json(tab.reset(asked)["face"]) == Face("small", 5, latent=own.latent)
     assert tab.download({"query": own.to_query()})["name"] == "small-latent.png"
 
 

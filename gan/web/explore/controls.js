@@ -1,10 +1,28 @@
 // Explore's controls, as Gradio puts them on the page: which of them moves what.
+import { MAX_SEED } from "../shared/reading.js";
+import { given } from "../shared/state.js";
+
+export const RANDOM_SEEDS = 1_000_000; // in reach of the random button and of the seed's slider: short enough to read out
 const SLIDER = "slider-"; // before a slider's key, in its id
+const SLIDERS = `#sliders [id^="${SLIDER}"]`;
 
 // What an input moves, in the words of shared/state.js; null for none of ours.
 export function keyOf(input) {
-  const id = input.closest(`#seed, #truncation, #sliders [id^="${SLIDER}"]`)?.id;
-  return id?.startsWith(SLIDER) ? decodeURIComponent(id.slice(SLIDER.length)) : (id ?? null);
+  const id = input.closest(`#seed, #truncation, ${SLIDERS}`)?.id;
+  return id?.startsWith(SLIDER) ? keyIn(id) : (id ?? null);
+}
+
+const keyIn = (id) => decodeURIComponent(id.slice(SLIDER.length));
+
+// The seed's slider reaches as far as its face: a link may name any.
+export const lastSeed = (seed) => (seed < RANDOM_SEEDS ? RANDOM_SEEDS - 1 : MAX_SEED);
+
+// What Gradio's components are to show of a face as JSON: seed, truncation, and each slider that is there.
+export function standing(state) {
+  const face = JSON.parse(state);
+  const seed = { __type__: "update", value: face.seed, maximum: lastSeed(face.seed) };
+  const sliders = [...document.querySelectorAll(SLIDERS)].map(({ id }) => given(face, keyIn(id)));
+  return [seed, face.truncation, ...sliders];
 }
 
 // What it says; null while it is no number (yet).

@@ -1,15 +1,57 @@
 // The grid: a face is taken over by a click, and the one that the stage shows is marked. Where the visitor makes a
-// direction (maker.js), each face has a + and a −.
-import { follow } from "../shared/following.js";
+// direction (maker.js), each face has a + and a −. It follows the stage's model and truncation, and is drawn by the
+// browser where that draws, else by the server.
+import { drawn } from "../engine/choosing.js";
+import { latents } from "../latent/seeds.js";
+import { ask as askServer } from "../shared/asking.js";
 import { fill, html } from "../shared/html.js";
+import { MAX_SEED } from "../shared/reading.js";
 import { listen, tell } from "../shared/telling.js";
 import { walk } from "../shared/walking.js";
 
+const FACES = 24; // fills 12, 8, 6 or 4 columns
+const LAST = MAX_SEED + 1 - FACES; // the last seed that it can begin with
+const REST = 300; // milliseconds of a truncation that is not moved any more
 const SIGNS = { "+": "+", "-": "−", "−": "−" }; // keys that mark a face
 
-export function mount({ element, trigger, ...component }) {
+export function mount({ element, server }) {
   let current = null; // the seed that the stage shows
   let marks = new Map(); // seed -> {sign, picture}
+  let face = null; // the state
+  let wanted = null; // {model, truncation, start}: what it shows, or will
+  let isAsked = false;
+  let isThere = true;
+  let isHeld = false; // a control, by a pointer
+  let timer;
+
+  // One question at a time; of what is wanted meanwhile only the last is asked.
+  async function ask(start) {
+    wanted = { model: face.model, truncation: face.truncation, start };
+    if (isAsked) return;
+    isAsked = true;
+    for (let asked = null; asked !== wanted; ) {
+      asked = wanted;
+      const grid = await drawn(
+        asked.model,
+        (engine) => gridOf(engine, asked),
+        () => askServer(server, "grid", asked),
+      );
+      if (asked !== wanted) continue;
+      isThere = Boolean(grid.pictures);
+      if (grid.problem) continue; // what was there stays
+      fill(element, isThere ? content(grid) : ""); // why there is none is said in the picture's place
+      mark();
+    }
+    isAsked = false;
+  }
+
+  // The face is another: so may the grid be.
+  function renew() {
+    clearTimeout(timer);
+    if (!wanted) return ask(Math.min(Math.floor(face.seed / FACES) * FACES, LAST));
+    if (face.model !== wanted.model) return ask(wanted.start);
+    if (face.truncation !== wanted.truncation || !isThere) timer = setTimeout(() => isHeld || ask(wanted.start), REST);
+  }
 
   function mark() {
     for (const cell of element.querySelectorAll("[data-seed]"))
@@ -21,8 +63,8 @@ export function mount({ element, trigger, ...component }) {
   element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.dataset.seed) trigger("pick", { seed: Number(button.dataset.seed) });
-    if (button.dataset.start) trigger("turn", { start: Number(button.dataset.start) });
+    if (button.dataset.seed) tell("face-picked", Number(button.dataset.seed));
+    if (button.dataset.start) ask(Number(button.dataset.start));
     if (button.dataset.mark) {
       const picture = button.closest(".cell").querySelector("img").src;
       tell("face-mark", { seed: button.dataset.of, sign: button.dataset.mark, picture });
@@ -41,13 +83,29 @@ export function mount({ element, trigger, ...component }) {
     marks = changed;
     mark();
   });
-  follow(component, (drawn) => {
-    fill(element, drawn.pictures ? grid(drawn) : "");
-    mark();
+  listen("face-moved", (state) => {
+    face = JSON.parse(state);
+    renew();
   });
+  for (const [event, held] of [
+    ["pointerdown", true],
+    ["pointerup", false],
+    ["pointercancel", false],
+  ])
+    document.addEventListener(event, () => {
+      isHeld = held;
+      if (face && !held) renew();
+    });
 }
 
-function grid({ start, last, size, pictures }) {
+async function gridOf(engine, { model, truncation, start }) {
+  const facts = await engine.open(model);
+  const points = Array.from({ length: FACES }, (_, at) => ({ z: latents(facts, start + at), psi: truncation }));
+  const pictures = await engine.thumbnails(model, points);
+  return { start, last: LAST, size: facts.image_size, pictures };
+}
+
+function content({ start, last, size, pictures }) {
   const end = start + pictures.length;
   return html`<div class="grid-head"><div><h2>More faces</h2>
     <p>Seeds ${start} to ${end - 1}, unchanged. Choose one and go on from there.</p></div>

@@ -8,6 +8,7 @@ import { remember, remembered } from "../shared/remembering.js";
 import { change, same, given } from "../shared/state.js";
 import { tell } from "../shared/telling.js";
 import { keepAddress } from "./address.js";
+import { watchWishes } from "./another.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
 import { watchDrawer } from "./drawer.js";
 import { showFace, showNotice } from "./picture.js";
@@ -15,7 +16,7 @@ import { watchWandering } from "./wander.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
 
-export function mount({ element, server, ...component }) {
+export function mount({ element, trigger, server, ...component }) {
   const engine = serverEngine(server);
   // Without a server, who mounts this has offered it.
   if (server) offer(component.props.browser, (model, local) => drawsAlike(model, local, engine));
@@ -83,6 +84,14 @@ export function mount({ element, server, ...component }) {
   }
   watchControls(take, (key) => face && given(face, key));
   watchWandering(element, () => face && about && { face, about }, steer);
+  watchWishes(
+    () => ({ face, isDrawn: Boolean(about) }),
+    (other) => {
+      steer(other);
+      trigger("put"); // of the controls
+    },
+    (state) => trigger("restore", { state }),
+  );
 
   follow(component, (shown) => {
     face = shown.face ? JSON.parse(shown.face) : null;

@@ -2,12 +2,12 @@
 import { ask } from "../shared/asking.js";
 import { takeDrops } from "../shared/dropping.js";
 import { save, stateOf } from "../shared/files.js";
-import { listen } from "../shared/telling.js";
+import { listen, tell } from "../shared/telling.js";
 import { walk } from "../shared/walking.js";
 import { isSmooth } from "./controls.js";
 import { undoFaces } from "./undoing.js";
 
-export function mount({ element, trigger, server }) {
+export function mount({ element, server }) {
   const said = element.querySelector(".said span");
   const link = element.querySelector(".link");
   const chooser = element.querySelector("input[type=file]");
@@ -23,7 +23,7 @@ export function mount({ element, trigger, server }) {
   async function restore(file) {
     const state = file && (await stateOf(file));
     say(state ? `Restored from ${file.name}` : "This file carries no face: expected a PNG that was saved here.");
-    if (state) trigger("restore", { state });
+    if (state) tell("face-wanted", state);
   }
 
   const actions = {
@@ -71,6 +71,4 @@ export function mount({ element, trigger, server }) {
     if (sentence || said.textContent === problem) say(sentence);
     problem = sentence;
   });
-  // Another tab made a face, and the visitor wants to go on with it here.
-  listen("face-wanted", (state) => trigger("restore", { state }));
 }

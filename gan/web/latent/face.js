@@ -35,6 +35,18 @@ export const faceOf = (model, z) => {
 // Where a latent vector is drawn as it is.
 export const plain = (z) => ({ z, psi: 1 });
 
+// Without what a model does not have; own directions are kept.
+export function fitted(face, { z_dim, vectors }) {
+  const mine = face.own.filter(({ model }) => model === face.model).map(({ name }) => OWN + name);
+  const only = (values, isKnown) => Object.fromEntries(Object.entries(values).filter(([name]) => isKnown(name)));
+  return {
+    ...face,
+    offsets: only(face.offsets, (dimension) => Number(dimension) < z_dim),
+    latent: face.latent && decodeLatent(face.latent).length === z_dim ? face.latent : "",
+    directions: only(face.directions, (name) => vectors.has(name) || mine.includes(name)),
+  };
+}
+
 // Before anything moves it: its own latent, or else its seed's.
 function baseOf(face, model) {
   if (!face.latent) return latents(model, face.seed);

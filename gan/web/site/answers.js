@@ -1,15 +1,11 @@
 // What gan/ui/explore_server.py answers, found in a browser that has no server: data in, data out.
 import { drawn, prepare } from "../engine/choosing.js";
-import { FaceError } from "../latent/face.js";
-import { latents } from "../latent/seeds.js";
+import { FaceError, fitted } from "../latent/face.js";
 import { pngOf } from "./png.js";
 import { readLink } from "./links.js";
-import { checkedDirection, checkedFace, cleanName, MAX_SEED, readFace } from "../shared/reading.js";
+import { checkedDirection, checkedFace, cleanName, readFace } from "../shared/reading.js";
 import { bases, choose, OWN, standOf } from "./sliders.js";
 
-export const RANDOM_SEEDS = 1_000_000; // in reach of the random button and of the seed's slider
-const GRID_FACES = 24;
-const GRID_LAST = MAX_SEED + 1 - GRID_FACES; // the last seed that a grid can begin with
 const DOWNLOAD_SIZE = 512; // pixels, at least
 const MOST_OWN = 4;
 const BEGIN = { seed: 0, truncation: 1, offsets: {}, latent: "", directions: {}, own: [] };
@@ -18,7 +14,6 @@ const BEGIN = { seed: 0, truncation: 1, offsets: {}, latent: "", directions: {},
 export function buildAnswers(models) {
   const begin = () => checkedFace({ ...BEGIN, model: models[0] });
   const current = ({ face }) => (face ? readFace(face) : begin());
-  const ofSeed = (asked, seed) => checkedFace({ ...current(asked), seed, latent: "", offsets: {}, directions: {} });
   const here = (model, work) => drawn(model, work, refuse);
   const factsOf = (model) => here(model, (engine) => engine.open(model));
 
@@ -64,10 +59,8 @@ export function buildAnswers(models) {
       return shown(() => face, asked, note);
     },
     choose: (asked) => shown(() => checkedFace({ ...current(asked), model: asked.model }), asked),
-    random: (asked) => shown(() => ofSeed(asked, Math.floor(Math.random() * RANDOM_SEEDS)), asked),
-    pick: (asked) => shown(() => ofSeed(asked, asked.seed), asked),
-    reset: (asked) => shown(() => ({ ...current(asked), truncation: 1, offsets: {}, directions: {} }), asked),
-    restore: (asked) => shown(() => readFace(asked.state), asked),
+    // state: "" stands for the face to begin with.
+    restore: (asked) => shown(() => current({ face: asked.state }), asked),
     // A direction out of marked faces: its name, seeds that have it, and that lack it.
     make(asked) {
       try {
@@ -92,20 +85,6 @@ export function buildAnswers(models) {
       const face = current(asked);
       return slidersOf(face, await factsOf(face.model), asked);
     },
-    // Faces of the seeds from `start` on, as the model draws them at a truncation.
-    async grid(asked) {
-      const { model } = current(asked);
-      const start = Math.min(Math.max(0, asked.start), GRID_LAST);
-      const facts = await factsOf(model);
-      const points = Array.from({ length: GRID_FACES }, (_, at) => ({
-        z: latents(facts, start + at),
-        psi: asked.truncation,
-      }));
-      const pictures = await here(model, (engine) => engine.thumbnails(model, points));
-      return { start, last: GRID_LAST, size: facts.image_size, pictures };
-    },
-    // Where a grid begins that holds a face's seed.
-    gridOf: (face) => Math.min(Math.floor(face.seed / GRID_FACES) * GRID_FACES, GRID_LAST),
     // A PNG to keep of a link's query; smooth: enlarged without visible pixels.
     async download({ query, smooth }) {
       try {
@@ -123,21 +102,6 @@ export function buildAnswers(models) {
 function refuse(error) {
   throw error;
 }
-
-// Without what a model does not have; own directions are kept.
-function fitted(face, { z_dim, vectors }) {
-  const mine = face.own.filter(({ model }) => model === face.model).map(({ name }) => `~${name}`);
-  const only = (values, isKnown) => Object.fromEntries(Object.entries(values).filter(([name]) => isKnown(name)));
-  return {
-    ...face,
-    offsets: only(face.offsets, (dimension) => Number(dimension) < z_dim),
-    latent: face.latent && decodedLength(face.latent) === z_dim ? face.latent : "",
-    directions: only(face.directions, (name) => vectors.has(name) || mine.includes(name)),
-  };
-}
-
-// Numbers in a latent as a link has it: two bytes each, in base64 without its "=".
-const decodedLength = (text) => Math.floor((3 * text.length) / 8);
 
 function slidersOf(face, facts, asked) {
   const available = bases(face, facts);

@@ -1,11 +1,11 @@
 // Explore in the static edition: its modules and controls, wired as gan/ui/explore.py does it for Gradio.
-import { buildAnswers, RANDOM_SEEDS } from "./answers.js";
-import { isSmooth } from "../explore/controls.js";
+import { buildAnswers } from "./answers.js";
+import { isSmooth, keyOf, lastSeed, RANDOM_SEEDS } from "../explore/controls.js";
 import * as grid from "../explore/grid.js";
 import * as maker from "../explore/maker.js";
 import * as stage from "../explore/stage.js";
 import * as tools from "../explore/tools.js";
-import { MAX_SEED } from "../shared/reading.js";
+import { given } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
@@ -17,12 +17,11 @@ const find = (id) => document.getElementById(id);
 export function mountExplore(models) {
   const answers = buildAnswers(models);
   let face = ""; // as JSON; "" while there is none
-  let start = 0; // the grid's first seed
   listen("face-moved", (state) => {
     face = state;
   });
 
-  const model = dropdown(find("model"), "Model", (name) => change("choose", { model: name }, true));
+  const model = dropdown(find("model"), "Model", (name) => change("choose", { model: name }));
   const seed = slider(find("seed"), {
     label: "Seed",
     info: "Another face for each",
@@ -48,23 +47,12 @@ export function mountExplore(models) {
   }));
 
   const parts = {
-    stage: component(find("stage")),
-    tools: component(find("tools"), {
-      server: { download: answers.download },
-      on: { restore: (sent) => change("restore", sent, true) },
-    }),
+    stage: component(find("stage"), { on: { restore: (sent) => change("restore", sent), put } }),
+    tools: component(find("tools"), { server: { download: answers.download } }),
     maker: component(find("maker"), {
       on: { make: (sent) => change("make", sent), remove: (sent) => change("remove", sent) },
     }),
-    grid: component(find("grid"), {
-      on: {
-        pick: (sent) => change("pick", sent),
-        turn: (sent) => {
-          start = sent.start;
-          drawGrid();
-        },
-      },
-    }),
+    grid: component(find("grid"), { server: { grid: () => ({}) } }), // where the browser does not draw it, nobody does
   };
 
   const look = () => ({ face, basis: basis.value, page: span.value, pixels: !isSmooth() });
@@ -72,15 +60,14 @@ export function mountExplore(models) {
   // One answer at a time, and of what is asked meanwhile only the last.
   let next = null;
   let asking = false;
-  async function change(name, sent = {}, isGridOld = false) {
-    next = { name, sent, isGridOld: isGridOld || next?.isGridOld };
+  async function change(name, sent = {}) {
+    next = { name, sent };
     if (asking) return;
     asking = true;
     while (next) {
       const asked = next;
       next = null;
       show(await answers[asked.name]({ ...look(), ...asked.sent }));
-      if (asked.isGridOld) drawGrid();
     }
     asking = false;
   }
@@ -92,7 +79,7 @@ export function mountExplore(models) {
         shown.model,
       );
     if (!shown.notice) {
-      seed.set(shown.seed, { max: shown.seed < RANDOM_SEEDS ? RANDOM_SEEDS - 1 : MAX_SEED }); // a link may name any
+      seed.set(shown.seed, { max: lastSeed(shown.seed) });
       truncation.set(shown.truncation);
       showSliders(shown);
       parts.maker.set(shown.own);
@@ -113,31 +100,17 @@ export function mountExplore(models) {
     });
   }
 
-  const turnSliders = async (wanted) => showSliders(await answers.sliders({ face, ...wanted }));
-
-  // Likewise, of a grid.
-  let isOld = false;
-  let drawing = false;
-  async function drawGrid() {
-    isOld = true;
-    if (drawing || !face) return;
-    drawing = true;
-    while (isOld) {
-      isOld = false;
-      try {
-        parts.grid.set(await answers.grid({ face, truncation: truncation.value, start }));
-      } catch (error) {
-        console.warn("The grid was not drawn:", error); // why is said in the picture's place
-        parts.grid.set({});
-      }
-    }
-    drawing = false;
+  // The controls follow the face, whose model and own directions are the same.
+  function put() {
+    const shown = JSON.parse(face);
+    seed.set(shown.seed, { max: lastSeed(shown.seed) });
+    truncation.set(shown.truncation);
+    for (const { element, slider: move } of moves)
+      if (!element.hidden) move.set(given(shown, keyOf(element.querySelector("input"))));
   }
 
-  find("random").addEventListener("click", () => change("random"));
-  find("reset").addEventListener("click", () => change("reset", {}, true));
-  find("truncation").addEventListener("change", drawGrid);
-  find("truncation").querySelector(".reset-button").addEventListener("click", drawGrid);
+  const turnSliders = async (wanted) => showSliders(await answers.sliders({ face, ...wanted }));
+
   stage.mount(parts.stage.mounted);
   tools.mount(parts.tools.mounted);
   maker.mount(parts.maker.mounted);
@@ -145,10 +118,7 @@ export function mountExplore(models) {
 
   async function open() {
     const query = Object.fromEntries(new URLSearchParams(location.search));
-    const shown = await answers.open({ query, pixels: !isSmooth() });
-    show(shown);
-    if (shown.face) start = answers.gridOf(JSON.parse(shown.face));
-    drawGrid();
+    show(await answers.open({ query, pixels: !isSmooth() }));
   }
   return open();
 }
