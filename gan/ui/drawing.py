@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import io
 import math
+import os
 import sys
 import threading
 import time
@@ -35,6 +36,7 @@ _own_steps: weakref.WeakKeyDictionary[Generator, dict[OwnDirection, Tensor]] = w
 _OWN_JUDGED = 8  # seeds that an own direction's strength is measured on
 _OWN_DRAWN = 7 * _OWN_JUDGED  # pictures that it takes
 _SWITCH_SECONDS = 0.0005  # after which a thread that computes in Python lets another one go on
+_KERNELS = "128"  # kept compiled: there is one for each batch size of each layer of each model, of 1,024 by default
 _ALLOCATOR = {-8: 2, -3: 2**20}  # M_ARENA_MAX, and M_MMAP_THRESHOLD: larger blocks go back to the system when freed
 _milliseconds: weakref.WeakKeyDictionary[Generator, float] = weakref.WeakKeyDictionary()  # of one picture
 _measuring = threading.Lock()
@@ -61,6 +63,7 @@ def serve_on_one_thread() -> None:
     And short stays of each in the interpreter, which a picture enters a hundred times.
     """
     torch.set_num_threads(1)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KERNELS)  # read at the first convolution
     sys.setswitchinterval(_SWITCH_SECONDS)
     with contextlib.suppress(AttributeError, OSError):  # glibc alone: else each thread keeps what it once needed
         allocator = ctypes.CDLL("libc.so.6")
