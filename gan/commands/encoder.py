@@ -23,6 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--images", type=int, default=DEFAULT_IMAGES, help="generated pictures to see (%(default)s)")
     limit.add_argument("--minutes", type=float, help="train for so long instead")
+    about = "a model folder whose encoder to begin with: that of the model which this one has grown from"
+    parser.add_argument("--start-from", type=Path, metavar="MODEL", help=about)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
@@ -33,7 +35,9 @@ def execute(options: argparse.Namespace) -> int:
     if options.images < 1 or (options.minutes is not None and not 0 < options.minutes < math.inf):
         options.refuse("--images and --minutes: expected a number above 0")
     recipe = Recipe(images=options.images, minutes=options.minutes, seed=options.seed)
-    encoder = encode_for_run(options.folder, recipe, device=options.device, precision=options.precision)
+    encoder = encode_for_run(
+        options.folder, recipe, options.start_from, device=options.device, precision=options.precision
+    )
     figures = encoder.facts["figures"]
     print(
         f"{options.folder / ENCODER_FILE}: {count_parameters(Encoder(encoder.config)):,} parameters, "

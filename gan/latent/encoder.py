@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from gan import run
 from gan.config import GANConfig
@@ -27,6 +28,9 @@ WIDTHS = (32, 64, 128, 192)  # channels of its convolutions, as many as halve th
 class Encoder(nn.Module):
     """Picture -> convolutions of stride 2 -> linear -> z.
 
+    That of a grown generator sees the picture at the size below the grown levels, which decide little of z: it may
+    begin with the encoder of the model that the generator has grown from.
+
     Attributes:
         config: of the generator whose latents it guesses.
         facts: what its file says of it: "generator" (hash of the weights it was trained on), "images_seen", "seconds",
@@ -38,7 +42,7 @@ class Encoder(nn.Module):
         self.config = config
         self.facts: dict = {}
         layers: list[nn.Module] = []
-        before, size = config.channels, config.image_size
+        before, size = config.channels, config.base_size
         widths = iter(WIDTHS)
         while size > 4:
             width = next(widths, WIDTHS[-1])
@@ -48,6 +52,8 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (N, C, image_size, image_size) in [-1, 1] -> z: (N, z_dim), within (-1, 1) where z is uniform."""
+        if self.config.grown_channels:
+            images = avg_pool2d(images, self.config.image_size // self.config.base_size)
         z = self.layers(images)
         return z.tanh() if self.config.z_distribution == "uniform" else z
 

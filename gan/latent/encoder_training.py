@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,15 +15,16 @@ from tqdm import tqdm
 
 from gan.config import GANConfig
 from gan.errors import GanError
-from gan.latent.encoder import Encoder, save_encoder
+from gan.latent.encoder import Encoder, load_encoder, save_encoder
 from gan.machine import pick_bf16, pick_device
 from gan.models import Generator, fold
 from gan.run import ENCODER_FILE
 from gan.sampling import latents
 from gan.terminal import stop_signals
-from gan.weights import load_hashed
+from gan.weights import load_hashed, shapes_of
 
 DEFAULT_IMAGES = 160_000  # 12 minutes at 64x64, on one core that other work shared
+_STARTED_RATE = 0.25  # of the learning rate, where an encoder is there to begin with
 JUDGED_SEEDS = range(2**32 - 256, 2**32)  # far from those that anybody looks at
 
 
@@ -49,6 +50,7 @@ def train_encoder(
     generator: Generator,
     recipe: Recipe | None = None,
     *,
+    start: Encoder | None = None,
     device: str = "auto",
     precision: str = "auto",
     progress: bool = True,
@@ -60,6 +62,7 @@ def train_encoder(
 
     Args:
         generator: in eval mode.
+        start: an encoder of the same shape to begin with; it is left as it is.
         device, precision: as for `gan.training.loop.train`.
 
     Returns:
@@ -76,6 +79,9 @@ def train_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         encoder = Encoder(config)
+    if start:
+        encoder.load_state_dict(start.state_dict())
+        recipe = replace(recipe, learning_rate=recipe.learning_rate * _STARTED_RATE)
     encoder = encoder.to(torch_device, memory_format=torch.channels_last).train()
     teacher = fold(generator).to(torch_device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
@@ -165,26 +171,31 @@ def judge_encoder(encoder: Encoder, generator: Generator) -> dict[str, float]:
     }
 
 
-def encode_for_run(folder: Path, recipe: Recipe, **options: object) -> Encoder:
+def encode_for_run(folder: Path, recipe: Recipe, start_from: Path | None = None, **options: object) -> Encoder:
     """Train and write the encoder of a model folder.
 
     Args:
+        start_from: a model folder whose encoder to begin with.
         options: `device`, `precision` and `progress` of `train_encoder`.
 
     Raises:
         gan.run.RunError: the folder cannot be used.
         gan.machine.MachineError: a device or precision that cannot be had.
-        EncoderError: stopped before the first batch.
+        EncoderError: stopped before the first batch, or an encoder to begin with that has another shape.
     """
     folder = Path(folder)
     generator, fingerprint = load_hashed(folder)
-    encoder = train_encoder(generator, recipe, **options)
+    start = load_encoder(start_from) if start_from else None
+    if start and shapes_of(Encoder, start.config) != shapes_of(Encoder, generator.config):
+        raise EncoderError(f"{start_from} has an encoder of another shape than {folder} needs: begin with another one")
+    encoder = train_encoder(generator, recipe, start=start, **options)
     if not encoder.facts["images_seen"]:
         raise EncoderError(f"stopped before the first batch: {folder / ENCODER_FILE} is left as it was")
     encoder.facts |= {
         "generator": fingerprint,
         "figures": judge_encoder(encoder, generator),
         "recipe": asdict(recipe),
+        **({"start_from": Path(start_from).name} if start_from else {}),
     }
     save_encoder(folder, encoder)
     return encoder

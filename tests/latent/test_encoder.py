@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 
 import pytest
@@ -158,6 +159,26 @@ def test_it_fits_pictures_of_any_size(tiny_config, size, channels):
     config = tiny_config.replace(image_size=size, channels=channels, kernel_size=5, z_dim=20)
     with torch.no_grad():
         assert Encoder(config).eval()(torch.zeros(2, channels, size, size)).shape == (2, 20)
+
+
+def test_a_grown_models_encoder_may_begin_with_the_one_below(run_copy, tmp_path, capsys):
+    encode_for_run(run_copy, Recipe(images=3200), device="cpu", precision="fp32", progress=False)
+    small = load_generator(run_copy)
+    tall = Generator(small.config.grown()).eval()
+    tall.load_state_dict(small.state_dict())  # draws the same pictures, enlarged
+    grown = tmp_path / "grown"
+    shutil.copytree(run_copy, grown)
+    run.write_config(grown, tall.config, run.read_info(run_copy).data, "cpu", None)
+    save_weights(grown / run.MODEL_FILE, tall)
+    begun = encode_for_run(grown, Recipe(images=64), run_copy, device="cpu", precision="fp32", progress=False)
+    anew = learn(load_generator(grown), Recipe(images=64))
+    assert judge_encoder(begun, load_generator(grown))["psnr"] > judge_encoder(anew, load_generator(grown))["psnr"] + 1
+    assert load_encoder(grown).facts["start_from"] == run_copy.name
+    (other := tmp_path / "other").mkdir()
+    run.write_config(other, small.config.replace(z_dim=6), run.read_info(run_copy).data, "cpu", None)
+    save_weights(other / run.MODEL_FILE, Generator(small.config.replace(z_dim=6)))
+    assert main(["encoder", str(other), "--images", "8", "--start-from", str(run_copy)]) == 2
+    assert "has an encoder of another shape" in capsys.readouterr().err
 
 
 def test_disturbed_pictures_are_still_pictures():
