@@ -89,6 +89,17 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, p
     return folder
 
 
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, pictures: np.ndarray, tiny_run: Path):
+    """`exports.Exports`: two models, and their files for the browser. Takes a minute on a busy machine."""
+    from exports import exported  # and with it the page
+
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # which all of them share
+    return exported(place / "exports", tiny_config, pictures, tiny_run)
+
+
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of `tiny_run` that a test may damage."""

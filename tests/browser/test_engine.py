@@ -14,15 +14,14 @@ import pytest
 from playwright.sync_api import expect
 from serving import serve
 
-from gan.export import onnx as exporting
 from gan.export import runtime
-from gan.export.networks import Critic
 from gan.sampling import generate, latents
 from gan.ui.browser_models import BrowserModels
 from gan.ui.drawing import draw, picture_uri
 from gan.ui.state import Face
-from gan.weights import load_discriminator, load_generator
+from gan.weights import load_generator
 
+pytestmark = pytest.mark.timeout(300)  # two models are exported first
 DRAG = """([label, steps, pause]) => {
     const input = document.querySelector(`[aria-label="${label}"]`);
     for (let i = 1; i <= steps; i++) setTimeout(() => {
@@ -39,7 +38,7 @@ PIXELS = """() => {
 
 
 @pytest.fixture(scope="module")
-def drawing(site, tmp_path_factory):
+def drawing(site, exports):
     """The page of `site`'s models, of which browsers draw "small" by themselves."""
     try:
         runtime.obtained()
@@ -48,16 +47,8 @@ def drawing(site, tmp_path_factory):
             raise
         pytest.skip(str(error))
 
-    def parts(folder, generator):
-        z = latents(generator.config, range(4))
-        pictures = generator(z)
-        critic = exporting._critic(Critic(load_discriminator(folder)), pictures)
-        return {"generator": exporting._generator(generator, z, pictures), "critic": critic}
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "_parts", parts)
-        patch.setattr(exporting, "SNAPSHOT_SEEDS", 2)
-        made = exporting.export(site.library.entry("small").folder, tmp_path_factory.mktemp("export"))
+        made = exports.files / "small"
         patch.setattr(BrowserModels, "find", lambda self, name: (made if name == "small" else None, False))
         patch.setenv("GAN_BROWSER", "on")
         with serve(site.library) as served:

@@ -7,6 +7,7 @@ import http.server
 import io
 import json
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +18,8 @@ import pytest
 from photos import packed
 from PIL import Image
 from playwright.sync_api import expect
-from tiny_classifiers import install, tiny_classifier
 
 from gan.data.drawn import draw_faces
-from gan.export import onnx
 from gan.export import site as exporting
 from gan.export.runtime import RuntimeMissing, obtained
 from gan.ui.drawing import METADATA_KEY
@@ -40,19 +39,18 @@ class Static:
 
 
 @pytest.fixture(scope="module")
-def static(site, tmp_path_factory) -> Iterator[Static]:
-    """The models of `site`, without a server but for files, at /some/faces/."""
+def static(exports, tmp_path_factory) -> Iterator[Static]:
+    """Models like those of `site`, without a server but for files, at /some/faces/."""
     try:
         obtained()
     except RuntimeMissing as error:
         pytest.skip(str(error))
     host = tmp_path_factory.mktemp("host")
-    folders = [site.library.entry(name).folder for name in ("small", "runs/tiny")]
     with pytest.MonkeyPatch.context() as patch:
-        install(patch, tmp_path_factory.mktemp("classifiers"), celeba=tiny_classifier())
-        patch.setattr(onnx, "SEEDS", 8)
-        patch.setattr(onnx, "SNAPSHOT_SEEDS", 2)
-        folder = exporting.build(host / "some" / "faces", folders)
+        patch.setattr(
+            exporting, "export", lambda model, out: shutil.copytree(exports.files / model.name, out / model.name)
+        )
+        folder = exporting.build(host / "some" / "faces", [exports.small, exports.tiny])
     asked: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):

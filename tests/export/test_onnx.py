@@ -13,7 +13,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from tiny_classifiers import install, tiny_classifier
+from exports import CLASSIFIER, SEEDS
+from tiny_classifiers import install
 
 from gan import sampling
 from gan.__main__ import main
@@ -23,15 +24,14 @@ from gan.export.conversion import ExportError
 from gan.export.networks import Picture, Search
 from gan.export.onnx import export
 from gan.history import read_history, snapshots
-from gan.latent.attributes import Effect
-from gan.latent.directions import ATTRIBUTE, Direction, load_directions, save_directions
-from gan.latent.encoder import Encoder, load_encoder, save_encoder
+from gan.latent.directions import load_directions
+from gan.latent.encoder import load_encoder
 from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, RunError, snapshot_file
 from gan.sampling import generate, latents
 from gan.weights import load_discriminator, load_generator, weights_hash
 
 ROOT = Path(__file__).resolve().parents[2]
-CLASSIFIER = tiny_classifier()
+pytestmark = pytest.mark.timeout(300)  # two models are exported first
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,31 +39,20 @@ def quick(tmp_path_factory):
     """A tiny classifier, and fewer seeds to compare."""
     with pytest.MonkeyPatch.context() as patch:
         install(patch, tmp_path_factory.mktemp("classifiers"), celeba=CLASSIFIER)
-        patch.setattr(exporting, "SEEDS", 12)
-        patch.setattr(exporting, "SNAPSHOT_SEEDS", 3)
+        for name, number in SEEDS.items():
+            patch.setattr(exporting, name, number)
         yield
 
 
 @pytest.fixture(scope="module")
-def model(tiny_run, tmp_path_factory) -> Path:
+def model(exports) -> Path:
     """With everything that a model may have."""
-    folder = Path(shutil.copytree(tiny_run, tmp_path_factory.mktemp("models") / "tiny"))
-    torch.manual_seed(0)
-    encoder = Encoder(load_generator(folder).config).eval()
-    encoder.facts = {"generator": weights_hash(folder)}
-    save_encoder(folder, encoder)
-    effect = Effect(0.1, 0.4, 0.9, "Bald", -0.05, 128)
-    save_directions(
-        folder,
-        [Direction("Smiling", ATTRIBUTE, torch.randn(8), effect), Direction("SeFa 1", "sefa", torch.randn(8))],
-        CLASSIFIER,
-    )
-    return folder
+    return exports.tiny
 
 
 @pytest.fixture(scope="module")
-def made(model, tmp_path_factory) -> Path:
-    return export(model, tmp_path_factory.mktemp("out"))
+def made(exports) -> Path:
+    return exports.files / "tiny"
 
 
 def facts_of(folder: Path) -> dict:

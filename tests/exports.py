@@ -1,0 +1,82 @@
+"""Small models and their files for the browser, written once for all processes of a test run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from serving import make_models
+from tiny_classifiers import install, tiny_classifier
+
+from gan.config import GANConfig
+from gan.export import onnx
+from gan.export.networks import Critic
+from gan.latent.attributes import Effect
+from gan.latent.directions import ATTRIBUTE, Direction, save_directions
+from gan.latent.encoder import Encoder, save_encoder
+from gan.sampling import latents
+from gan.weights import load_discriminator, load_generator, weights_hash
+
+CLASSIFIER = tiny_classifier()
+SEEDS = {"SEEDS": 12, "SNAPSHOT_SEEDS": 3}  # that an export compares: few of them
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Only to be read.
+
+    Attributes:
+        tiny: a model folder with everything that a model may have.
+        small: another, of 20 numbers; of its networks only generator and critic are exported.
+        files: holds the files of either, in a folder of its name.
+    """
+
+    tiny: Path
+    small: Path
+    files: Path
+
+
+def exported(place: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Exports:
+    """What lies at `place`, made if nobody has made it yet."""
+    done = place / "done"
+    found = Exports(place / "models" / "runs" / "tiny", place / "models" / "weights" / "small", place / "files")
+    with FileLock(f"{place}.lock"):
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)  # of one that failed
+            make_models(place / "models", config, pictures, run)
+            _complete(found.tiny)
+            _export(found, place / "classifiers")
+            done.touch()
+    return found
+
+
+def _complete(folder: Path) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(load_generator(folder).config).eval()
+    encoder.facts = {"generator": weights_hash(folder)}
+    save_encoder(folder, encoder)
+    effect = Effect(0.1, 0.4, 0.9, "Bald", -0.05, 128)
+    smiling = Direction("Smiling", ATTRIBUTE, torch.randn(8), effect)
+    save_directions(folder, [smiling, Direction("SeFa 1", "sefa", torch.randn(8))], CLASSIFIER)
+
+
+def _export(found: Exports, classifiers: Path) -> None:
+    def drawing(folder, generator):
+        z = latents(generator.config, range(4))
+        shown = generator(z)
+        critic = onnx._critic(Critic(load_discriminator(folder)), shown)
+        return {"generator": onnx._generator(generator, z, shown), "critic": critic}
+
+    with pytest.MonkeyPatch.context() as patch:
+        classifiers.mkdir()
+        install(patch, classifiers, celeba=CLASSIFIER)
+        for name, number in SEEDS.items():
+            patch.setattr(onnx, name, number)
+        onnx.export(found.tiny, found.files)
+        patch.setattr(onnx, "_parts", drawing)
+        onnx.export(found.small, found.files)
