@@ -17,7 +17,9 @@ def tiny_classifier(exclusive=False, channels=3, size=16, seed=0):
 
 
 def install(monkeypatch, folder, **tasks):
-    """Let `load_classifier` find these classifiers instead of the shipped ones."""
+    """Let `load_classifier` find these classifiers instead of the shipped ones, and `load_judge` others like them."""
     for task, classifier in tasks.items():
         save_classifier(classifier, folder / f"{task}.safetensors", {"accuracy": 0.5})
+        judge = tiny_classifier(classifier.exclusive, classifier.channels, classifier.image_size, seed=1)
+        save_classifier(judge, folder / f"{task}-judge.safetensors", {"accuracy": 0.5})
     monkeypatch.setattr(shipped, "FOLDER", folder)

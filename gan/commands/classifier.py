@@ -20,8 +20,8 @@ from gan.data.labels import (
     read_partition,
 )
 from gan.data.sources import DataError
-from gan.metrics.classifier import FOLDER, SURE, TASKS, Classifier
-from gan.metrics.classifier_training import RECIPES, Labelled, Recipe, judge, save_classifier, train_classifier
+from gan.metrics.classifier import SURE, TASKS, Classifier, file_of
+from gan.metrics.classifier_training import JUDGES, RECIPES, Labelled, Recipe, judge, save_classifier, train_classifier
 
 ABOUT = "Train a classifier on the training split, judge it on the other."
 
@@ -30,12 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     add = parser.add_argument
     add("task", choices=TASKS)
+    add("--judge", action="store_true", help="the second one, which reports on what the first chose: of another shape")
     add("--data", nargs="+", metavar="SOURCE", help="celeba's pictures (default: celeba)")
     add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
     add("--attributes", metavar="FILE", help=f"{ATTRIBUTES_FILE} (default: beside the pictures)")
     add("--partition", metavar="FILE", help=f"{PARTITION_FILE} (default: beside the pictures)")
-    add("--out", metavar="FILE", help="what to write (default: weights/classifiers/TASK.safetensors)")
-    add("--seed", type=int, default=0)
+    add("--out", metavar="FILE", help="what to write (default: the file in weights/classifiers/)")
+    add("--seed", type=int, help="default: 0, and 1 for the judge")
     add("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"))
 
@@ -45,17 +46,18 @@ def execute(options: argparse.Namespace) -> int:
     if options.task == "mnist" and options.data not in (None, ["mnist"]):
         options.refuse("mnist is trained on mnist: leave --data out, or say where it is with --data-root")
     options.data = options.data or [options.task]
-    out = Path(options.out or FOLDER / f"{options.task}.safetensors")
-    recipe = RECIPES[options.task]
+    out = Path(options.out or file_of(options.task, judge=options.judge))
+    recipe = (JUDGES if options.judge else RECIPES)[options.task]
+    seed = int(options.judge) if options.seed is None else options.seed
     labels, training, held_out = (mnist_data if options.task == "mnist" else celeba_data)(options, recipe)
     classifier = train_classifier(
-        recipe, labels, training, seed=options.seed, device=options.device, precision=options.precision
+        recipe, labels, training, seed=seed, device=options.device, precision=options.precision
     )
     classifier = save_classifier(classifier, out, figures={})  # judged as it is read: in float16
     figures = {
         "trained_on": f"{describe_sources(options.data)}, training split ({len(training.images):,} images)",
         "held_out": f"{len(held_out.images):,} images of the {'test' if recipe.exclusive else 'validation'} split",
-        "seed": options.seed,
+        "seed": seed,
         **judge(classifier, held_out),
         "accuracy_at": {str(size): judge(classifier, held_out, size)["accuracy"] for size in recipe.reduced_sizes},
     }

@@ -21,6 +21,8 @@ from gan.metrics.results import MetricError, save_metrics
 
 log = logging.getLogger(__name__)
 
+FIRST_SEED = 500_000  # the monitor, the sliders and the recipes were chosen on the first few thousand
+
 ABOUT = (
     "Judge model folders by real pictures. Distances: lower is better; precision, recall: higher; "
     "MS-SSIM between generated pictures: lower is more varied. Compare with real against real."
@@ -35,8 +37,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
     add("--partition", metavar="FILE", help="CelebA's list_eval_partition.txt (default: beside the pictures)")
     add("--images", type=int, help=f"pictures on each side (default: {IMAGES:,}, or as many as are held out)")
-    add("--size", type=int, nargs="+", metavar="PX", help="judge at this size, or these (default: the model's own)")
-    add("--seed", type=int, default=0, help="the first seed generated; decides the real pictures too")
+    sizes = "judge at this size, or these (default: the model's, as far as the classifier sees)"
+    add("--size", type=int, nargs="+", metavar="PX", help=sizes)
+    first = "the first seed generated; decides the real pictures too (default: %(default)s: others chose the model)"
+    add("--seed", type=int, default=FIRST_SEED, help=first)
     whose = "whose features (default: auto, by what --data is, or else the models' own pictures)"
     add("--classifier", choices=("auto", *TASKS, "none"), default="auto", help=whose)
     add("--best", action="store_true", help="judge best.safetensors, the best in training, not the last")
@@ -112,8 +116,9 @@ def _measure(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
     for folder, size in wanted:
         log.info("measuring %s ...", Path(folder).name)
         result = judge.judge(folder, size=size, best=options.best, fid=options.fid)
-        if options.neighbours is not None and result["protocol"]["size"] == result["protocol"]["model_size"]:
-            result["neighbours"], sheet = judge.neighbours(folder, best=options.best)
+        protocol = result["protocol"]
+        if options.neighbours is not None and protocol["size"] >= judge.own_size(run.read_info(folder).config):
+            result["neighbours"], sheet = judge.neighbours(folder, size=size, best=options.best)
             if options.neighbours:
                 with atomic_path(Path(options.neighbours)) as path:
                     Image.fromarray(sheet.squeeze(2) if sheet.shape[2] == 1 else sheet).save(path, quality=90)

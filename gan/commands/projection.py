@@ -13,7 +13,7 @@ from gan.files import write_text
 from gan.latent.encoder import load_encoder
 from gan.latent.projection import MAX_STEPS, STEPS
 from gan.latent.projection_report import FORMAT_VERSION, IMAGES, measure
-from gan.metrics.classifier import classifier_for
+from gan.metrics.classifier import classifier_for, judge_for
 from gan.metrics.held_out import load_split, saw_held_out
 from gan.report.measured import photographs
 from gan.run import PROJECTION_FILE, read_info
@@ -42,17 +42,19 @@ def execute(options: argparse.Namespace) -> int:
         options.refuse(f"--images: expected 2 or more; --steps: 0 to {MAX_STEPS}")
     generator, fingerprint = load_hashed(options.folder)
     encoder = load_encoder(options.folder)
-    config, classifier = generator.config, classifier_for(generator.config)
+    config = generator.config
+    classifier, judge = classifier_for(config), judge_for(config)
     split = load_split(
         options.data, size=config.image_size, channels=config.channels, data_root=options.data_root,
         partition=options.partition,
     )  # fmt: skip
     real, _ = split.draw(options.images, seed=0)
-    figures, sheet = measure(generator, real, encoder, classifier, options.steps)
+    figures, sheet = measure(generator, real, encoder, classifier, judge, options.steps)
     figures = {
         "format_version": FORMAT_VERSION,
         "generator": fingerprint,
         "classifier": classifier.hash,
+        "judge": judge.hash,
         "encoder": encoder.facts,
         "data": f"{describe_sources(options.data)}, {split.words}",
         "held_out_seen_by_model": saw_held_out(read_info(options.folder), split),

@@ -5,7 +5,8 @@ the slopes of all others are projected out of its slope, as far as that is cheap
 projection, Shen et al. 2020, arXiv:1907.10786). A straight line that is right on average leaves the faces at its ends,
 so the direction is then improved through the generator and the classifier: pictures a step ahead should have the
 attribute, pictures a step back should not, and nothing else should differ (GANalyze, Goetschalckx et al. 2019,
-arXiv:1906.10112; Jahanian et al. 2020, arXiv:1907.07171). What does not pass on other faces is not shown.
+arXiv:1906.10112; Jahanian et al. 2020, arXiv:1907.07171). What does not pass on other faces, as a second classifier
+sees them, is not shown: a direction may please the one that it was found with, and nobody else.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _SIDE = 0.3  # weight of the squared change of other probabilities
 
 @dataclass(frozen=True)
 class Effect:
-    """What a slider does to faces that start in the middle, as the classifier sees them.
+    """What a slider does to faces that start in the middle, as the judge sees them.
 
     Attributes:
         low, middle, high: mean probability of its own attribute at the lower end, in the middle, at the upper end.
@@ -116,14 +117,15 @@ class _Pool:
         return rows[rows < self.fitted], rows[rows >= self.fitted]
 
 
-def find_attributes(generator: Generator, classifier: Classifier) -> list[Attribute]:
+def find_attributes(generator: Generator, classifier: Classifier, judge: Classifier) -> list[Attribute]:
     """The sliders that work on this generator, in the order of `FACES`, or of the labels for digits.
 
     A label that too few pictures start in the middle of is looked for among `_WIDER` times as many seeds.
 
     Args:
         generator: in eval mode, folded, on the CPU.
-        classifier: that knows such pictures.
+        classifier: that knows such pictures; finds.
+        judge: another one, of the same labels; measures.
     """
 
     @cache
@@ -147,7 +149,7 @@ def find_attributes(generator: Generator, classifier: Classifier) -> list[Attrib
         step *= _LENGTH * pool.z.norm(dim=1).mean() / step.norm()
         step = _improve(generator, classifier, step, own, pool.z[: pool.fitted], pool.logits[: pool.fitted], fitted)
         faces = pool.z[held_out[:_MEASURED]]
-        effect = _measure(generator, classifier, -step if reverse else step, own, reverse, faces)
+        effect = _measure(generator, judge, -step if reverse else step, judge.labels.index(label), reverse, faces)
         log.info("%s: %.2f %.2f %.2f", name, effect.low, effect.middle, effect.high)
         if effect.passes:
             found.append(Attribute(name, -step if reverse else step, effect))

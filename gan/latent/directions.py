@@ -3,8 +3,9 @@
     python -m gan directions weights/faces64
 
 finds a model's directions, writes them to its directions.safetensors and prints what each of them does. Principal
-directions need no labels: SeFa and GANSpace. Named ones (gan/latent/attributes.py) need a classifier that knows such
-pictures. A direction is the vector that value 1 of its slider adds to z; sliders go to `REACH` both ways.
+directions need no labels: SeFa and GANSpace. Named ones (gan/latent/attributes.py) need two classifiers that know such
+pictures: one finds, the other confirms. A direction is the vector that value 1 of its slider adds to z; sliders go to
+`REACH` both ways.
 
 >>> from gan import load_generator
 >>> from gan.latent.directions import load_directions
@@ -30,7 +31,7 @@ from gan import run
 from gan.blocks import Residual
 from gan.files import read_tensors, reason, save_tensors
 from gan.latent.attributes import Effect, find_attributes
-from gan.metrics.classifier import Classifier, load_classifier, task_of
+from gan.metrics.classifier import Classifier, load_classifier, load_judge, task_of
 from gan.models import Generator, fold
 from gan.sampling import generate, latents
 from gan.terminal import shell_command
@@ -121,7 +122,11 @@ def _direction(known: dict, vector: Tensor) -> Direction:
 
 
 def save_directions(
-    folder: Path, directions: Sequence[Direction], classifier: Classifier | None, weights: str | None = None
+    folder: Path,
+    directions: Sequence[Direction],
+    classifier: Classifier | None,
+    judge: Classifier | None = None,
+    weights: str | None = None,
 ) -> None:
     """Write a model's directions, vectors in float16, with what was measured and of which weights, in the metadata.
 
@@ -133,6 +138,7 @@ def save_directions(
         "format_version": FORMAT_VERSION,
         "generator": weights or weights_hash(folder),
         "classifier": classifier.hash if classifier else "",
+        "judge": judge.hash if judge else "",
         "directions": [
             {"name": d.name, "kind": d.kind, "effect": d.effect and dataclasses.asdict(d.effect)} for d in directions
         ],
@@ -141,16 +147,18 @@ def save_directions(
     save_tensors(folder / run.DIRECTIONS_FILE, {"vectors": vectors}, facts, key=_FACTS)
 
 
-def find_directions(generator: Generator, classifier: Classifier | None = None) -> list[Direction]:
-    """All directions of a generator; the same generator and classifier give the same directions.
+def find_directions(
+    generator: Generator, classifier: Classifier | None = None, judge: Classifier | None = None
+) -> list[Direction]:
+    """All directions of a generator; the same generator and classifiers give the same directions.
 
     Args:
         generator: in eval mode, on the CPU.
-        classifier: that knows such pictures; without one there are no attributes.
+        classifier, judge: as for `find_attributes`; without them there are no attributes.
     """
     named = []
-    if classifier:
-        found = find_attributes(fold(generator), classifier)
+    if classifier and judge:
+        found = find_attributes(fold(generator), classifier, judge)
         named = [Direction(a.name, ATTRIBUTE, a.step / REACH, a.effect) for a in found]
     return [*named, *sefa(generator), *ganspace(generator)]
 
@@ -229,16 +237,16 @@ def find_for_run(folder: Path) -> list[Direction]:
 
     Raises:
         gan.run.RunError: the folder cannot be used.
-        gan.metrics.classifier.ClassifierError: its classifier is missing or damaged.
+        gan.metrics.classifier.ClassifierError: one of its classifiers is missing or damaged.
     """
     folder = Path(folder)
     generator, weights = load_hashed(folder)
     task = task_of(run.read_info(folder).data.kind)
-    classifier = load_classifier(task) if task else None
+    classifier, judge = (load_classifier(task), load_judge(task)) if task else (None, None)
     if classifier and classifier.channels != generator.config.channels:  # CelebA in grey
-        classifier = None
-    directions = find_directions(generator, classifier)
-    save_directions(folder, directions, classifier, weights)
+        classifier = judge = None
+    directions = find_directions(generator, classifier, judge)
+    save_directions(folder, directions, classifier, judge, weights)
     return directions
 
 

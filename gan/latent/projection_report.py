@@ -39,8 +39,6 @@ class Descents:
 
     psnr_before: Tensor
     psnr: Tensor
-    feature_distance_before: Tensor
-    feature_distance: Tensor
     images_before: np.ndarray
     images: np.ndarray
 
@@ -62,38 +60,44 @@ def descend_all(
     return Descents(
         torch.cat([moment.psnr for moment in before]),
         torch.cat([moment.psnr for moment in after]),
-        torch.cat([moment.feature_distance for moment in before]),
-        torch.cat([moment.feature_distance for moment in after]),
         np.concatenate([to_uint8(moment.images) for moment in before]),
         np.concatenate([to_uint8(moment.images) for moment in after]),
     )
 
 
 def measure(
-    generator: Generator, real: np.ndarray, encoder: Encoder | None, classifier: Classifier, steps: int = STEPS
+    generator: Generator,
+    real: np.ndarray,
+    encoder: Encoder | None,
+    classifier: Classifier,
+    judge: Classifier,
+    steps: int = STEPS,
 ) -> tuple[dict, np.ndarray]:
     """Project held-out pictures, and as many generated ones.
 
     Args:
         generator, encoder, classifier, steps: as for `gan.latent.projection.descend`.
         real: (N, H, W, C) uint8 at the generator's size, N at least 2.
+        judge: whose features tell how near they came; another one than the steps went by.
 
     Returns:
         Figures, JSON-ready; and a sheet of the first pictures in three rows: pictures, guesses, results.
     """
     found = descend_all(generator, real, encoder, classifier, steps)
     seeds = range(_FIRST_SEED, _FIRST_SEED + len(real))
-    again = descend_all(generator, generate(generator, latents(generator.config, seeds)), encoder, classifier, steps)
-    features = features_of(classifier, real)
-    others = (features.roll(1, dims=0) - features).norm(dim=1) / features.norm(dim=1).clamp_min(1e-6)
-    better_psnr = found.psnr > found.psnr_before
-    better_features = found.feature_distance < found.feature_distance_before
+    drawn = generate(generator, latents(generator.config, seeds))
+    again = descend_all(generator, drawn, encoder, classifier, steps)
+    features = features_of(judge, real)
+    before, after = (_distances(features_of(judge, part), features) for part in (found.images_before, found.images))
+    better_psnr, better_features = found.psnr > found.psnr_before, after < before
     figures = {
         "images": len(real),
         "steps": steps,
         "photographs": _means(found)
         | {
-            "feature_distance_of_another": _mean(others),
+            "feature_distance_before": _mean(before),
+            "feature_distance": _mean(after),
+            "feature_distance_of_another": _mean(_distances(features.roll(1, dims=0), features)),
             "better_psnr": _mean(better_psnr),
             "better_features": _mean(better_features),
             "better_both": _mean(better_psnr & better_features),
@@ -117,8 +121,12 @@ def read_figures(folder: Path) -> dict | None:
 
 
 def _means(descents: Descents) -> dict[str, float]:
-    names = ("psnr_before", "psnr", "feature_distance_before", "feature_distance")
-    return {name: _mean(getattr(descents, name)) for name in names}
+    return {"psnr_before": _mean(descents.psnr_before), "psnr": _mean(descents.psnr)}
+
+
+def _distances(features: Tensor, wanted: Tensor) -> Tensor:
+    """(N, F) twice -> (N,): as `gan.latent.projection.Moment` has them."""
+    return (features - wanted).norm(dim=1) / wanted.norm(dim=1).clamp_min(1e-6)
 
 
 def _mean(values: Tensor) -> float:

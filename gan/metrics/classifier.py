@@ -1,10 +1,12 @@
 """The project's own classifiers: CelebA's 40 attributes, MNIST's ten digits; and the features that metrics compare in.
 
     python -m gan classifier celeba --data img_align_celeba.zip
-    python -m gan classifier mnist
+    python -m gan classifier mnist --judge
 
-trains one again (`gan.metrics.classifier_training`) and overwrites the shipped file in weights/classifiers/. Figures
-that are measured in a classifier's features can be compared only where its hash is the same.
+trains one again (`gan.metrics.classifier_training`) and overwrites the shipped file in weights/classifiers/. There are
+two for each kind of pictures, of different shapes and seeds: what the first one chose (the best of a training, the
+sliders, a photo's latent) is reported on by the second, the judge. Figures that are measured in a classifier's features
+can be compared only where its hash is the same.
 """
 
 from __future__ import annotations
@@ -109,9 +111,19 @@ def load_classifier(task: str) -> Classifier:
     Raises:
         ClassifierError: its file is missing or damaged, or no such task.
     """
+    return _load_once(file_of(task))
+
+
+def load_judge(task: str) -> Classifier:
+    """The second one, which chose nothing; as `load_classifier`."""
+    return _load_once(file_of(task, judge=True))
+
+
+def file_of(task: str, *, judge: bool = False) -> Path:
+    """Where a shipped classifier lies; raises `ClassifierError` for no such task."""
     if task not in TASKS:
         raise ClassifierError(f"there is no classifier for {task!r}: expected one of {', '.join(TASKS)}")
-    return _load_once(FOLDER / f"{task}.safetensors")
+    return FOLDER / f"{task}{'-judge' * judge}.safetensors"
 
 
 def task_of(kind: str) -> str | None:
@@ -121,7 +133,16 @@ def task_of(kind: str) -> str | None:
 
 def classifier_for(config: GANConfig) -> Classifier:
     """The classifier that knows pictures like a model's: digits where they are grey, else faces."""
-    return load_classifier("mnist" if config.channels == 1 else "celeba")
+    return load_classifier(_task_for(config))
+
+
+def judge_for(config: GANConfig) -> Classifier:
+    """The judge that knows pictures like a model's."""
+    return load_judge(_task_for(config))
+
+
+def _task_for(config: GANConfig) -> str:
+    return "mnist" if config.channels == 1 else "celeba"
 
 
 def read_classifier(path: str | Path) -> Classifier:

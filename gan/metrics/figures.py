@@ -29,12 +29,14 @@ class Figure:
 
 
 FRECHET = Figure("frechet_distance", "Fréchet distance", "Fréchet", "{:.3f}", "lower")
+FINEST = Figure("sliced_wasserstein_finest", "... of the finest Laplacian level", "finest", "{:.2f}", "lower")
 FIGURES = (
     FRECHET,
     Figure("kernel_distance", "Kernel distance", "kernel", "{:.4f}", "lower"),
     Figure("precision", "Precision", "precision", "{:.3f}", "higher"),
     Figure("recall", "Recall", "recall", "{:.3f}", "higher"),
     Figure("sliced_wasserstein", "Sliced Wasserstein distance x 1000", "SWD", "{:.2f}", "lower"),
+    FINEST,
     Figure("ms_ssim", "MS-SSIM between pictures", "MS-SSIM", "{:.3f}", "as real"),
     Figure("sure_share", "Classifier more than 90 % sure", "sure", "{:.1%}", "as real"),
     Figure("digit_entropy", "Entropy of the ten digits, bits", "entropy", "{:.3f}", "3.322"),

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from gan import run
+from gan.config import GANConfig
 from gan.data.images import describe_sources
 from gan.data.sources import record_of
 from gan.data_record import UNKNOWN, kind_of
 from gan.history import images_seen
 from gan.metrics import inception
-from gan.metrics.classifier import SURE, Classifier, load_classifier, task_of
+from gan.metrics.classifier import SURE, Classifier, load_judge, task_of
 from gan.metrics.distances import (
     KERNEL_SUBSET_SIZE,
     KERNEL_SUBSETS,
@@ -30,6 +31,7 @@ from gan.metrics.distances import (
     precision_recall,
 )
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
+from gan.metrics.figures import FINEST
 from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced, saw_held_out
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.results import MetricError
@@ -99,14 +101,18 @@ class Judge:
         self.task = task_of(kind_of(map(record_of, self.sources))) if classifier == "auto" else classifier
         self.classifier: Classifier | None = None
         if self.task not in (None, "none"):
-            self.classifier = copy.deepcopy(load_classifier(self.task)).to(device)
+            self.classifier = copy.deepcopy(load_judge(self.task)).to(device)
         self._real: dict[tuple[int, int], _Real] = {}
+
+    def own_size(self, config: GANConfig) -> int:
+        """Where a model is judged unless told otherwise: its own size, as far as the classifier sees pixels."""
+        return config.image_size if self.classifier is None else min(config.image_size, self.classifier.image_size)
 
     def check(self, folder: str | Path, size: int | None = None) -> run.RunInfo:
         """What a model folder says of itself; raises what `judge` would for its size or channels, without measuring."""
         info = run.read_info(folder)
         config = info.config
-        size = size or config.image_size
+        size = size or self.own_size(config)
         if not WINDOW <= size <= config.image_size:
             raise MetricError(
                 f"size {size}: {Path(folder).name} draws {config.image_size} pixels and is judged at {WINDOW} to "
@@ -124,13 +130,14 @@ class Judge:
 
         Args:
             folder: a model folder.
-            size: pixels that both sides are reduced to first; default the model's own.
+            size: pixels that both sides are reduced to first; default `own_size`. Beyond what the classifier sees
+                there are no figures in its features, only those of patches and variety.
             best: judge best.safetensors instead of model.safetensors.
             fid: measure the Inception FID too, where torchmetrics and its weights are at hand.
 
         Returns:
             JSON-ready: "model", "images_seen", "weights" (hash), "protocol", "generated" and "real" (figures of the
-            same names), "attributes" (shares) with CelebA's classifier.
+            same names), "attributes" (shares) where CelebA's classifier judges.
 
         Raises:
             MetricError: too few pictures, a size or classifier that does not fit the model.
@@ -138,7 +145,7 @@ class Judge:
         """
         info = self.check(folder, size)
         config = info.config
-        size = size or config.image_size
+        size = size or self.own_size(config)
         real = self._real_side(size, config.channels)
         n = len(real.reference)
         # Both before the work: a training may go on meanwhile.
@@ -155,7 +162,7 @@ class Judge:
             "generated": self._compare(real.reference, real.features, pictures, features),
             "real": dict(real.figures),
         }
-        if self.classifier is not None and not self.classifier.exclusive:
+        if features is not None and not self.classifier.exclusive:
             shares = [self._shares(part) for part in (features, real.features)]
             result["attributes"] = {
                 name: {"generated": a, "real": b} for name, a, b in zip(self.classifier.labels, *shares, strict=True)
@@ -164,7 +171,7 @@ class Judge:
             result["inception_fid"] = inception.measure(real.reference, pictures)
         return result
 
-    def neighbours(self, folder: str | Path, *, best: bool = False) -> tuple[dict, np.ndarray]:
+    def neighbours(self, folder: str | Path, *, size: int | None = None, best: bool = False) -> tuple[dict, np.ndarray]:
         """The nearest training pictures of `NEIGHBOUR_SEEDS` in the classifier's features: is anything memorised?
 
         Those held out are searched too, where the model was trained on them. For comparison: how near held-out pictures
@@ -179,16 +186,18 @@ class Judge:
         """
         if self.classifier is None:
             raise MetricError("nearest pictures need a classifier's features: give --classifier celeba or mnist")
-        info = run.read_info(folder)
-        real = self._real_side(info.config.image_size, info.config.channels)
+        info = self.check(folder, size)
+        size = size or self.own_size(info.config)
+        real = self._real_side(size, info.config.channels)
         split = real.split
         known = training = cached_features(self.classifier, split.training)
         if more := split.official and saw_held_out(info, split):
             known = torch.cat([training, cached_features(self.classifier, split.held_out)])
         seeds = list(NEIGHBOUR_SEEDS)
         pictures = sample(load_generator(folder, best=best, device=self.device), seed=seeds[0], n=len(seeds))
+        pictures = reduced(pictures, size)
         distances, rows = nearest(features_of(self.classifier, pictures), known)
-        held_out, _ = nearest(real.features, training[split.training_rows])
+        held_out, _ = nearest(features_of(self.classifier, real.reference), training[split.training_rows])
         facts = {
             "searched": len(known),
             "seeds": seeds,
@@ -223,13 +232,16 @@ class Judge:
         return self._real[size, channels]
 
     def _features(self, images: np.ndarray) -> Tensor | None:
-        return None if self.classifier is None else features_of(self.classifier, images)
+        """None where no classifier knows such pictures, or not at such a size."""
+        seen = self.classifier is not None and images.shape[1] <= self.classifier.image_size
+        return features_of(self.classifier, images) if seen else None
 
     def _compare(
         self, reference: np.ndarray, reference_features: Tensor | None, images: np.ndarray, features: Tensor | None
     ) -> dict:
         patches = sliced_wasserstein(reference[:PATCH_IMAGES], images[:PATCH_IMAGES], seed=self.seed)
         figures = {"sliced_wasserstein": patches.pop("mean"), "sliced_wasserstein_levels": patches}
+        figures[FINEST.key] = patches[str(images.shape[1])]  # what a smaller picture does not have
         figures["ms_ssim"] = pair_similarity(images, seed=self.seed)
         if features is None:
             return figures
@@ -259,6 +271,7 @@ class Judge:
             "size": size,
             "model_size": info.config.image_size,
             "data": describe_sources(self.sources),
+            "sources": [record_of(source).source for source in self.sources],
             "held_out": f"{split.words} ({len(split.held_out_rows):,} pictures)",
             "held_out_seen_by_model": saw_held_out(info, split),
             "real": "other pictures of the same split" if split.official else "the other half",
@@ -266,7 +279,7 @@ class Judge:
             "sliced_wasserstein": f"{min(n, PATCH_IMAGES)} pictures, x 1000",
             "ms_ssim": f"{min(n // 2, PAIRS)} pairs, {scales(size)} scales, window {WINDOW}",
         }
-        if self.classifier is not None:
+        if real.features is not None:
             facts["extractor"] = {
                 "task": self.task,
                 "hash": self.classifier.hash,

@@ -8,7 +8,7 @@ from pathlib import Path
 from gan import run
 from gan.errors import GanError
 from gan.files import MOST_JSON_BYTES, parse_json, read_inside, write_text
-from gan.metrics.figures import FIGURES
+from gan.metrics.figures import FIGURES, FRECHET
 from gan.weights import weights_hash
 
 FORMAT_VERSION = 1
@@ -38,6 +38,12 @@ def read_metrics(folder: str | Path) -> dict[str, dict]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{path} is damaged ({type(error).__name__})"
         raise MetricError(f"{reason}: delete it, and measure again with --save") from error
+
+
+def main_result(results: dict[str, dict]) -> dict | None:
+    """The one that a model is known by: of the largest size that its classifier sees; None where there is none."""
+    known = [result for result in results.values() if FRECHET.key in result["generated"]]
+    return next(iter(known or results.values()), None)
 
 
 def _result(found: dict) -> dict:

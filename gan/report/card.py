@@ -20,7 +20,7 @@ from gan.history import read_history, samples
 from gan.latent.directions import load_directions
 from gan.latent.projection_report import read_figures
 from gan.metrics.figures import FIGURES
-from gan.metrics.results import MetricError, read_metrics
+from gan.metrics.results import MetricError, main_result, read_metrics
 from gan.report import details, facts, table
 
 _HEADING = re.compile(r"^#", re.MULTILINE)
@@ -115,11 +115,11 @@ def _figures(measured: dict[str, dict], outdated: bool) -> str:
         return "## Figures\nMeasured on other weights than these: `python -m gan metrics --save` measures again."
     if not measured:
         return ""
-    first = next(iter(measured.values()))
+    results = list(measured.values())
     heads = "".join(f" at {size} px | real |" for size in measured)
     lines = [f"| |{heads} better |", "|---|" + "---:|" * (2 * len(measured)) + "---|"]
     for figure in FIGURES:
-        if figure.key in first["generated"]:
+        if any(figure.key in result["generated"] for result in results):
             cells = "".join(
                 f" {figure.text(result['generated'])} | {figure.text(result['real'])} |" for result in measured.values()
             )
@@ -127,7 +127,10 @@ def _figures(measured: dict[str, dict], outdated: bool) -> str:
     if any("inception_fid" in result for result in measured.values()):
         cells = "".join(f" {_number(result.get('inception_fid'))} | |" for result in measured.values())
         lines.append(f"| FID (Inception) |{cells} lower |")
-    return "## Figures\n" + "\n".join(lines) + "\n\n" + _protocol(first["protocol"])
+    main = main_result(measured)
+    others = [r["protocol"] for r in results if r["protocol"]["data"] != main["protocol"]["data"]]
+    texts = [_protocol(main["protocol"]), *(f"At {p['size']} px: {_protocol(p)}" for p in others)]
+    return "## Figures\n" + "\n".join(lines) + "\n\n" + " ".join(texts)
 
 
 def _number(value: float | str | None) -> str:

@@ -9,6 +9,7 @@ from gan.data_record import CELEBA
 from gan.latent import attributes
 from gan.latent.directions import load_directions
 from gan.latent.projection_report import read_figures
+from gan.metrics.results import main_result
 from gan.report import facts, measured
 
 
@@ -20,9 +21,8 @@ def text(folder: Path, results: dict[str, dict]) -> str:
     """
     info = run.read_info(folder)
     parts = []
-    if results:
-        first = next(iter(results.values()))
-        parts.append(_protocol(folder, info, results))
+    if first := main_result(results):
+        parts += _protocols(folder, info, results)
         if "digits" in first["generated"]:
             parts.append(_digits(first["generated"]["digits"]))
         if "attributes" in first:
@@ -35,8 +35,18 @@ def text(folder: Path, results: dict[str, dict]) -> str:
     return f"# Figures of {folder.name}\n\nWritten with [the card]({run.CARD_FILE}).\n\n{body}\n" if body else ""
 
 
-def _protocol(folder: Path, info: run.RunInfo, results: dict[str, dict]) -> str:
-    protocol = next(iter(results.values()))["protocol"]
+def _protocols(folder: Path, info: run.RunInfo, results: dict[str, dict]) -> list[str]:
+    """One for the sizes that were judged with the same pictures and classifier."""
+    groups: dict[tuple, list[dict]] = {}
+    for result in results.values():
+        protocol = result["protocol"]
+        groups.setdefault((protocol["data"], protocol["images"], str(protocol.get("extractor"))), []).append(protocol)
+    # the main one first
+    return [_protocol(folder, info, group) for group in sorted(groups.values(), key=lambda g: "extractor" not in g[0])]
+
+
+def _protocol(folder: Path, info: run.RunInfo, protocols: list[dict]) -> str:
+    protocol, sizes = protocols[0], [str(protocol["size"]) for protocol in protocols]
     extractor = protocol.get("extractor")
     features = ""
     if extractor:
@@ -47,14 +57,14 @@ def _protocol(folder: Path, info: run.RunInfo, results: dict[str, dict]) -> str:
             "of another classifier. "
         )
     seen = ", which this model was trained on too" if protocol["held_out_seen_by_model"] else ""
-    return f"""## Protocol
+    return f"""## Protocol at {" and ".join(sizes)} pixels
 {protocol["images"]:,} pictures, seeds {protocol["seeds"]}, truncation {protocol["truncation"]:g}, against as many of \
 {protocol["held_out"]} of {protocol["data"]}{seen}; "real": as many {facts.real_side(protocol)} against the same. \
 Crop: \
 {protocol["crop"]}. {features}Sliced Wasserstein: {protocol["sliced_wasserstein"]}. MS-SSIM: {protocol["ms_ssim"]}.
 
 ```
-python -m gan metrics {facts.quoted(folder)} --data {facts.data_words(info)} --size {" ".join(results)} \
+python -m gan metrics {facts.quoted(folder)} --data {facts.measured_words(protocol, info)} --size {" ".join(sizes)} \
 --seed {protocol["seed"]}
 ```"""
 

@@ -125,6 +125,11 @@ def data_words(info: run.RunInfo) -> str:
     return shlex.join(part.source or "SOURCE" for part in info.data.parts)
 
 
+def measured_words(protocol: dict, info: run.RunInfo) -> str:
+    """What stands after --data for the pictures of a result; older versions measured on the model's own."""
+    return shlex.join(protocol["sources"]) if "sources" in protocol else data_words(info)
+
+
 def changed(config: GANConfig) -> dict[str, object]:
     """What differs from the preset, but for how often it is measured, which changes no model."""
     preset = PRESETS.get(config.preset, config).to_dict()

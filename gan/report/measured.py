@@ -27,7 +27,7 @@ def photographs(figures: dict) -> str:
     held_out, fed_back, n = figures["photographs"], figures["fed_back"], figures["images"]
     rows = [
         ("Held-out pictures: PSNR, dB", held_out, "psnr", ".1f", ""),
-        ("... distance in the classifier's features", held_out, "feature_distance", ".2f", ""),
+        ("... distance in a classifier's features", held_out, "feature_distance", ".2f", ""),
         ("Generated pictures: PSNR, dB", fed_back, "psnr", ".1f", ""),
     ]
     lines = [
@@ -43,8 +43,10 @@ def photographs(figures: dict) -> str:
         f"| Seconds of a projection, {figures['threads']} thread{'s' * (figures['threads'] != 1)} | | "
         f"{figures['seconds']:.2f} | {WANTED_SECONDS:g} |",
     ]
+    judge = "of the second classifier, which the steps do not see" if "judge" in figures else "of the classifier"
     seen = " The model, if not its encoder, was trained on the held-out pictures too, which flatters."
     return "\n".join(lines) + (
-        f"\n\nTwo different pictures are {held_out['feature_distance_of_another']:.2f} apart in these features."
+        f"\n\nTwo different pictures are {held_out['feature_distance_of_another']:.2f} apart in these features, "
+        f"{judge}."
         f"{seen * figures.get('held_out_seen_by_model', False)}"
     )

@@ -22,8 +22,8 @@ from gan.config import GANConfig
 from gan.data_record import UNKNOWN
 from gan.files import atomic_path, read_text, write_text
 from gan.history import read_history
-from gan.metrics.figures import FIGURES, FRECHET, Figure
-from gan.metrics.results import read_metrics
+from gan.metrics.figures import FIGURES, FINEST, FRECHET, Figure
+from gan.metrics.results import main_result, read_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.presets import PRESETS
 from gan.report import facts
@@ -45,16 +45,34 @@ class _Model:
     results: dict[str, dict]  # of metrics.json, by size, as far as they are of these weights
 
     @property
-    def own(self) -> dict | None:
-        """The result at its own size."""
-        return self.results.get(str(self.info.config.image_size))
+    def main(self) -> dict | None:
+        """The result that it is known by."""
+        return main_result(self.results)
+
+    @property
+    def size(self) -> int:
+        """What that one is of, pixels."""
+        return self.main["protocol"]["size"] if self.main else self.info.config.image_size
+
+    @property
+    def full(self) -> dict | None:
+        """The result at its own size, where that is another one: of what its classifier does not see."""
+        found = self.results.get(str(self.info.config.image_size))
+        return None if found is self.main else found
 
     @property
     def extractor(self) -> str:
         """The classifier that its figures were taken with; "" for none."""
-        protocol = next(iter(self.results.values()), {}).get("protocol", {})
-        facts = protocol.get("extractor")
+        facts = self.main["protocol"].get("extractor") if self.main else None
         return f"{facts['task']} {facts['hash']}" if facts else ""
+
+    def text(self, figure: Figure) -> str:
+        """A figure as its line shows it."""
+        result = self.full if figure is FINEST and self.full else self.main
+        if not result:
+            return ""
+        size = f" at {self.info.config.image_size} px" * (result is self.full)
+        return figure.text(result["generated"]) + size + SEEN * (figure is FRECHET and _saw(result))
 
 
 def is_current(folder: Path, result: dict) -> bool:
@@ -122,36 +140,35 @@ def _read(folder: Path) -> _Model:
 
 def _table(models: Sequence[_Model], beside: Path) -> str:
     """One table: models whose figures were taken with one classifier."""
-    own = [figure for figure in FIGURES if any(m.own and figure.key in m.own["generated"] for m in models)]
+    main = [figure for figure in FIGURES if any(m.main and figure.key in m.main["generated"] for m in models)]
     # A smaller size at which several were judged makes them comparable.
     sizes = {size for m in models for size in m.results if sum(size in other.results for other in models) > 1}
-    common = sorted((s for s in sizes if any(int(s) < m.info.config.image_size for m in models)), key=int)
+    common = sorted((s for s in sizes if any(int(s) < m.size for m in models)), key=int)
     common = [size for size in common if any(FRECHET.key in m.results.get(size, {}).get("real", {}) for m in models)]
     heads = ["model", "samples, seeds 0 to 7", "parameters G / D", "images seen", "time"]
-    heads += [figure.heading for figure in own] + [f"{FRECHET.heading} at {size} px" for size in common]
+    heads += [figure.heading for figure in main] + [f"{FRECHET.heading} at {size} px" for size in common]
     lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2)]
-    for size in sorted({m.info.config.image_size for m in models if m.own}):
-        real = next(m.own["real"] for m in models if m.own and m.info.config.image_size == size)
-        cells = [f"*real pictures, {size} px*", "", "", "", ""] + [figure.text(real) for figure in own]
+    results = [result for m in models for result in (m.main, m.full) if result]
+    for size in sorted({result["protocol"]["size"] for result in results}):
+        real = next(result["real"] for result in results if result["protocol"]["size"] == size)
+        cells = [f"*real pictures, {size} px*", "", "", "", ""] + [figure.text(real) for figure in main]
         cells += [_frechet(models, at, "real") if str(size) == at else "" for at in common]
         lines.append("| " + " | ".join(cells) + " |")
     for model in models:
-        lines.append("| " + " | ".join(_cells(model, own, common, beside)) + " |")
-    protocols = [m.own["protocol"] for m in models if m.own]
-    if protocols:
-        lines += ["", _caption(protocols[0]), *_seen_note(models)]
+        lines.append("| " + " | ".join(_cells(model, main, common, beside)) + " |")
+    if protocols := [m.main["protocol"] for m in models if m.main]:
+        lines += ["", _caption(protocols[0]), *_full_note(models), *_seen_note(models)]
     return "\n".join(lines)
 
 
-def _cells(model: _Model, own: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
-    figures = model.own["generated"] if model.own else {}
+def _cells(model: _Model, main: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
     return [
         f"{_link(model, beside)} {model.info.config.image_size} px",
         _strip(model, beside),
         " / ".join(f"{count / 1e6:.2f} M" for count in _parameters(model.info.config)),
         f"{model.last['images_seen']:,}",
         f"{facts.duration(model.last['seconds'])}, {model.info.machine}",
-        *(figure.text(figures) + SEEN * (figure is FRECHET and _saw(model.own)) for figure in own),
+        *map(model.text, main),
         *(_frechet([model], size, "generated") + SEEN * _saw(model.results.get(size)) for size in common),
     ]
 
@@ -160,14 +177,14 @@ def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
     """One line for each model, for who looks for the first time; of one size the nearest to its data first."""
 
     def place(model: _Model) -> tuple[int, float]:
-        figures = model.own["generated"] if model.own else {}
+        figures = model.main["generated"] if model.main else {}
         return -model.info.config.image_size, figures.get(FRECHET.key, float("inf"))
 
     models = [model for group in groups for model in sorted(group, key=place)]
     heads = ["model", "seeds 0 to 7", "pixels", "what it is", "trained in", FRECHET.heading, "real"]
     lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|---:|---:|---:|"]
     for model in models:
-        config, own = model.info.config, model.own or {"generated": {}, "real": {}}
+        config = model.info.config
         kind = "" if model.info.data.kind == UNKNOWN else f"{model.info.data.kind}; "
         cells = [
             _link(model, beside),
@@ -175,8 +192,8 @@ def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
             f"{config.image_size}",
             f"{kind}{config.source}",
             facts.duration(model.last["seconds"]),
-            FRECHET.text(own["generated"]) + SEEN * _saw(model.own),
-            FRECHET.text(own["real"]),
+            model.text(FRECHET),
+            FRECHET.text(model.main["real"]) if model.main else "",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, *_seen_note(models)])
@@ -191,6 +208,20 @@ def _seen_note(models: Sequence[_Model]) -> list[str]:
     """The lines below a table that explain `SEEN`; [] where no model needs it."""
     seen = any(_saw(result) for model in models for result in model.results.values())
     return ["", f"{SEEN} trained also on the pictures that it is judged by, which flatters."] if seen else []
+
+
+def _full_note(models: Sequence[_Model]) -> list[str]:
+    """The lines below a table that tell of models that draw more than their classifier sees; [] where there is none."""
+    model = next((model for model in models if model.full), None)
+    if model is None:
+        return []
+    protocol = model.full["protocol"]
+    return [
+        "",
+        f"A model of more than {model.size} pixels is judged at {model.size}, reduced as the real pictures were, and "
+        f"the finest level of the sliced Wasserstein distance at its own size: {protocol['images']:,} pictures against "
+        f"{protocol['held_out']} of {protocol['data']}.",
+    ]
 
 
 def _presets() -> str:

@@ -181,7 +181,7 @@ def test_finding_is_repeatable_and_leaves_the_random_state(generator):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    first, second = find_directions(generator, Eye()), find_directions(generator, Eye())
+    first, second = (find_directions(generator, Eye(), Eye()) for _ in range(2))
     assert torch.equal(torch.rand(1), expected)
     assert [d.name for d in first] == [d.name for d in second]
     for a, b in zip(first, second, strict=True):
@@ -189,7 +189,7 @@ def test_finding_is_repeatable_and_leaves_the_random_state(generator):
 
 
 def test_attributes_do_what_they_are_named_for_and_what_cannot_be_found_is_left_out(generator):
-    named = [d for d in find_directions(generator, Eye()) if d.kind == ATTRIBUTE]
+    named = [d for d in find_directions(generator, Eye(), Eye()) if d.kind == ATTRIBUTE]
     assert [d.name for d in named] == ["Smile", "Woman to man", "Age"]
     z = latents(generator.config, range(5000, 5400))
     for direction in named:
@@ -206,6 +206,18 @@ def test_attributes_do_what_they_are_named_for_and_what_cannot_be_found_is_left_
         assert direction.effect.high == pytest.approx(float(high), abs=0.12)
         assert 0.25 < direction.effect.middle < 0.75 and direction.effect.passes
     assert {d.effect.side for d in named} <= {"Smiling", "Male", "Young"}  # the others never change
+
+
+def test_a_slider_that_only_its_finder_believes_in_is_left_out(generator, monkeypatch):
+    class Blind(Eye):  # sees no smile
+        def forward(self, images):
+            logits = super().forward(images)
+            logits[:, self.labels.index("Smiling")] = 0
+            return logits
+
+    monkeypatch.setattr(attributes, "FACES", FACES[:3])
+    names = [[a.name for a in find_attributes(generator, Eye(), judge)] for judge in (Eye(), Blind())]
+    assert names == [["Smile", "Woman to man"], ["Woman to man"]]
 
 
 @pytest.mark.parametrize("times, looked_at, found", [(1, [800], True), (8, [800, 3200], True), (60, [800], False)])
@@ -226,7 +238,7 @@ def test_a_label_that_few_pictures_are_near_is_looked_for_among_four_times_as_ma
     original = attributes._draw
     monkeypatch.setattr(attributes, "_draw", draw)
     monkeypatch.setattr(attributes, "FACES", FACES[:1])
-    assert [a.name for a in find_attributes(generator, Sure())] == ["Smile"] * found
+    assert [a.name for a in find_attributes(generator, Sure(), Sure())] == ["Smile"] * found
     assert looked == looked_at
 
 
@@ -247,7 +259,7 @@ def test_untangling_leaves_the_other_attribute_more_alone(generator, monkeypatch
 
 def test_improving_makes_the_ends_more_certain(generator, monkeypatch):
     def gap() -> float:
-        smile = find_attributes(generator, Eye())[0].effect
+        smile = find_attributes(generator, Eye(), Eye())[0].effect
         return smile.high - smile.low - abs(smile.side_change)
 
     improved = gap()
@@ -368,10 +380,11 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys):
 def test_attributes_are_looked_for_where_a_classifier_knows_the_data(run_copy, monkeypatch, parts, wanted):
     write_data(run_copy, DataRecord(tuple(parts), 44))
     asked = []
-    monkeypatch.setattr(directions, "load_classifier", lambda task: asked.append(task) or Eye())
-    monkeypatch.setattr(directions, "find_attributes", lambda generator, eye: [])
+    for load in ("load_classifier", "load_judge"):
+        monkeypatch.setattr(directions, load, lambda task: asked.append(task) or Eye())
+    monkeypatch.setattr(directions, "find_attributes", lambda generator, eye, judge: [])
     find_for_run(run_copy)
-    assert asked == [wanted] * bool(wanted)
+    assert asked == [wanted, wanted] * bool(wanted)
 
 
 def test_a_training_ends_with_directions_and_starting_over_removes_them(tmp_path, tiny_config, pictures, monkeypatch):

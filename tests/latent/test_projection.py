@@ -20,6 +20,7 @@ from gan.latent.encoder import Encoder
 from gan.latent.encoder_training import Recipe, encode_for_run
 from gan.latent.projection import descend, project
 from gan.latent.projection_report import measure
+from gan.metrics.held_out import features_of
 from gan.models import Generator
 from gan.report.measured import photographs
 from gan.sampling import generate, latents, to_uint8
@@ -185,8 +186,8 @@ def test_project_takes_a_picture_and_tells_its_way(generator, monkeypatch, tmp_p
 
 
 def test_the_figures_are_what_they_say(generator, pictures):
-    encoder, classifier = encoder_of(generator), tiny_classifier()
-    figures, sheet = measure(generator, pictures[:5], encoder, classifier, steps=8)
+    encoder, classifier, judge = encoder_of(generator), tiny_classifier(), tiny_classifier(seed=1)
+    figures, sheet = measure(generator, pictures[:5], encoder, classifier, judge, steps=8)
     assert sheet.shape == (48, 80, 3) and np.array_equal(sheet[:16, 16:32], pictures[1])
     wanted = torch.from_numpy(pictures[:5].copy()).permute(0, 3, 1, 2) / 127.5 - 1
     moments = list(descend(generator, wanted, encoder=encoder, classifier=classifier, steps=8))
@@ -194,7 +195,10 @@ def test_the_figures_are_what_they_say(generator, pictures):
     found = figures["photographs"]
     assert found["psnr_before"] == pytest.approx(before.psnr.mean().item(), abs=0.02)
     assert found["psnr"] == pytest.approx(after.psnr.mean().item(), abs=0.02)
-    both = (after.psnr > before.psnr) & (after.feature_distance < before.feature_distance)
+    features = features_of(judge, pictures[:5])
+    first, last = (features_of(judge, to_uint8(moment.images)) - features for moment in (before, after))
+    assert found["feature_distance"] == pytest.approx((last.norm(dim=1) / features.norm(dim=1)).mean().item(), abs=1e-4)
+    both = (after.psnr > before.psnr) & (last.norm(dim=1) < first.norm(dim=1))
     assert found["better_both"] == pytest.approx(both.float().mean().item())
     assert 0 < found["feature_distance_of_another"] < 10
     assert set(figures["fed_back"]) >= {"psnr_before", "psnr", "recovered_before", "recovered"}

@@ -20,7 +20,16 @@ from gan.data.images import load_images
 from gan.data.labels import read_digits
 from gan.data.sources import DataError
 from gan.metrics import classifier_training
-from gan.metrics.classifier import FOLDER, ClassifierError, classifier_for, load_classifier, read_classifier, task_of
+from gan.metrics.classifier import (
+    TASKS,
+    ClassifierError,
+    classifier_for,
+    file_of,
+    load_classifier,
+    load_judge,
+    read_classifier,
+    task_of,
+)
 from gan.metrics.classifier_training import (
     RECIPES,
     Labelled,
@@ -52,21 +61,28 @@ def bright_and_red(n, seed=0):
 # ------------------------------------------------------------------------------------------------ shipped
 
 
+@pytest.mark.parametrize("load", [load_classifier, load_judge])
 @pytest.mark.parametrize(("task", "channels", "labels"), [("celeba", 3, 40), ("mnist", 1, 10)])
-def test_the_shipped_files(task, channels, labels):
-    classifier = load_classifier(task)
+def test_the_shipped_files(task, channels, labels, load):
+    classifier = load(task)
     assert (classifier.channels, len(classifier.labels), classifier.exclusive) == (channels, labels, task == "mnist")
-    assert len(classifier.hash) == 12 and classifier is load_classifier(task)
+    assert len(classifier.hash) == 12 and classifier is load(task)
     assert not classifier.training and not any(p.requires_grad for p in classifier.parameters())
     assert classifier.figures["accuracy"] > (0.9 if task == "celeba" else 0.99)
-    path = FOLDER / f"{task}.safetensors"
-    assert path.stat().st_size < 2.5e6
+    assert file_of(task, judge=load is load_judge).stat().st_size < 2.5e6
     images = torch.zeros(2, channels, 48, 48)
     assert classifier.features(images).shape == (2, classifier.n_features)
     probabilities = classifier.probabilities(images)
     assert probabilities.shape == (2, labels) and probabilities.min() >= 0 and probabilities.max() <= 1
     if task == "mnist":
         assert torch.allclose(probabilities.sum(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_who_judges_is_another_than_who_chose(task):
+    first, judge = load_classifier(task), load_judge(task)
+    assert first.labels == judge.labels and (first.widths, first.strides) != (judge.widths, judge.strides)
+    assert first.figures["seed"] != judge.figures["seed"] and first.hash != judge.hash
 
 
 def test_which_classifier_for_which_pictures():

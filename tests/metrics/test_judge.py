@@ -33,7 +33,7 @@ from gan.metrics.judge import Judge, digit_figures
 from gan.metrics.results import MetricError, read_metrics
 from gan.weights import load_generator, packed_weights, weights_hash
 
-ALWAYS = {"sliced_wasserstein", "sliced_wasserstein_levels", "ms_ssim"}
+ALWAYS = {"sliced_wasserstein", "sliced_wasserstein_levels", "sliced_wasserstein_finest", "ms_ssim"}
 IN_FEATURES = {"frechet_distance", "kernel_distance", "kernel_distance_deviation", "precision", "recall"}
 
 
@@ -175,6 +175,27 @@ def test_judged_at_a_smaller_size(tiny_run, faces, classifiers):
     for size in (8, 32):
         with pytest.raises(MetricError, match=f"size {size}: tiny draws 16 pixels"):
             judge.judge(tiny_run, size=size)
+
+
+def test_more_pixels_than_the_classifier_sees_are_judged_by_their_patches(run_copy, faces, tmp_path, monkeypatch):
+    """Without a size by what it sees, reduced; at its own by what only that has, like the grid of a convolution."""
+    small = tiny_classifier(size=12)
+    install(monkeypatch, tmp_path / "small", celeba=small)
+    judge = Judge([str(faces)], classifier="celeba")
+    usual, full = judge.judge(run_copy), judge.judge(run_copy, size=16)
+    assert usual["protocol"]["size"] == 12 and set(usual["generated"]) == ALWAYS | IN_FEATURES
+    assert set(full["generated"]) == ALWAYS and "extractor" not in full["protocol"] and "attributes" not in full
+    for side in ("generated", "real"):
+        assert full[side]["sliced_wasserstein_finest"] == full[side]["sliced_wasserstein_levels"]["16"]
+    sharp = load_split([str(faces)], size=16, channels=3).held_out
+    grid = np.where(np.indices((16, 16)).sum(axis=0)[..., None] % 2, sharp, sharp // 2)
+    found = {}
+    for name, drawn in (("without", np.array(sharp)), ("grid", grid)):
+        monkeypatch.setattr(judging, "sample", lambda generator, seed, n, drawn=drawn: drawn[:n])
+        found[name] = judge.judge(run_copy, size=16)["generated"]["sliced_wasserstein_finest"]
+    assert found["grid"] > 1.5 * found["without"]
+    facts, sheet = judge.neighbours(run_copy, size=16)
+    assert facts["searched"] == 60 and sheet.shape == (4 * 16, 10 * 16, 3)
 
 
 def test_too_few_pictures_are_told(tiny_run):

@@ -79,6 +79,26 @@ def test_figures_real_ones_and_a_common_size(models):
     assert "celeba classifier abc, which is not FID" in text
 
 
+def test_more_pixels_than_the_classifier_sees_are_told_by_their_finest_level(models):
+    one = models / "one"
+    small, full = result(one, 12, 6.0), result(one, 16, 0.0)
+    for figures in (full["generated"], full["real"]):
+        del figures["frechet_distance"]
+    for found, finest in ((small, 1.0), (full, 9.0)):
+        found["generated"]["sliced_wasserstein_finest"] = finest
+        found["real"]["sliced_wasserstein_finest"] = finest / 2
+    del full["protocol"]["extractor"]
+    full["protocol"] |= {"data": "celeba128", "images": 442}
+    save_metrics(one, full)
+    save_metrics(one, small)
+    text = table(models)
+    row = next(line for line in text.splitlines() if line.startswith("| [one]"))
+    assert "one/README.md) 16 px" in row and row.endswith("| 6.000 | 9.00 at 16 px | 0.300 |")
+    assert "| *real pictures, 12 px* |  |  |  |  | 0.512 | 0.50 | 0.250 |" in text
+    assert "| *real pictures, 16 px* |  |  |  |  |  | 4.50 | 0.250 |" in text
+    assert "judged at 12, reduced as the real pictures were" in text and "442 pictures against" in text
+
+
 def test_figures_of_two_classifiers_are_not_in_one_table(models):
     one, two = models / "one", models / "two"
     save_metrics(one, result(one, 16, 7.0))
