@@ -13,7 +13,8 @@
     encoder.safetensors        guesses the z of a picture (`gan.latent.encoder`)
     metrics.json               figures by a fixed protocol (`gan.metrics.judge`)
     projection.json            how near photographs come (`gan.latent.projection_report`)
-    README.md, figures.md      model card of one page, and all figures in full; strip.webp: samples for the tables
+    README.md, figures.md      model card of one page, and all figures in full; strip.webp: samples for the tables;
+                               progress.webp: samples from beginning, middle and end of the training, for the card
     notes.md                   what its owner writes: the lines above its first heading stand on the card
 
 `gan.weights` reads and writes its networks, `gan.history` what is written on the way.
@@ -61,10 +62,11 @@ STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
 HISTORY_FILE, METRICS_FILE, PROJECTION_FILE = "history.csv", "metrics.json", "projection.json"
 DIRECTIONS_FILE, ENCODER_FILE = "directions.safetensors", "encoder.safetensors"
 CARD_FILE, DETAILS_FILE, STRIP_FILE = "README.md", "figures.md", "strip.webp"
+PROGRESS_FILE = "progress.webp"
 # All files of the format but `CONFIG_FILE`, which makes a folder a model's, and `NOTES_FILE`, which is its owner's.
 _OWN_FILES = (
     MODEL_FILE, BEST_FILE, CRITIC_FILE, STATE_FILE, HISTORY_FILE, METRICS_FILE, PROJECTION_FILE, DIRECTIONS_FILE,
-    ENCODER_FILE, CARD_FILE, DETAILS_FILE, STRIP_FILE,
+    ENCODER_FILE, CARD_FILE, DETAILS_FILE, STRIP_FILE, PROGRESS_FILE,
 )  # fmt: skip
 _OWN_NUMBERED = {"samples": (".webp",), "snapshots": (".safetensors",), "checkpoint": (".pt", ".json")}
 TRAINING, STOPPED, FINISHED = "training", "stopped", "finished"

@@ -22,6 +22,7 @@ from gan.latent.projection_report import read_figures
 from gan.metrics.figures import FIGURES
 from gan.metrics.results import MetricError, main_result, read_metrics
 from gan.report import details, facts, table
+from gan.report.progress import write_progress
 
 _HEADING = re.compile(r"^#", re.MULTILINE)
 _RARE, _FREQUENT = 0.5, 1.5  # drawn so many times as often as in the data: worth a sentence
@@ -72,6 +73,7 @@ def _card(folder: Path, measured: dict[str, dict], *, outdated: bool, has_detail
         f"![64 generated pictures, seeds 0 to 63](samples/{max(sheets):04d}.webp)",
         "The pictures of seeds 0 to 63 at truncation 1, none left out.",
         lead,
+        _progress(folder),
         f"""## Use
 ```python
 from gan import load_generator, sample
@@ -95,6 +97,19 @@ tags: [gan, dcgan, gan-faces]
 ---
 """
     return head + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _progress(folder: Path) -> str:
+    """The strip of how it learned; nothing where there are too few sheets."""
+    seen = write_progress(folder)
+    if seen is None:
+        return ""
+    first, middle, last = (f"{images:,}" for images in seen)
+    return (
+        f"![Seeds 0 to 7 at three moments]({run.PROGRESS_FILE})\n\n"
+        f"The same eight seeds in the beginning, in the middle and at the end of the training: after {first}, {middle} "
+        f"and {last} real pictures."
+    )
 
 
 def _notes(folder: Path) -> str:

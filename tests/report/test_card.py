@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gan import run
 from gan.__main__ import main
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord
 from gan.files import save_tensors
-from gan.history import append_history, samples
+from gan.history import append_history, read_history, samples
 from gan.metrics.results import save_metrics
 from gan.models import Discriminator, Generator, count_parameters
 from gan.presets import PRESETS
@@ -144,6 +146,27 @@ def test_training_ends_with_a_card(tiny_run):
     assert tiny_run / "samples" / sheet == max(samples(tiny_run).values())
 
 
+def test_beginning_middle_and_end_are_side_by_side(run_copy):
+    sheets = samples(run_copy)
+    seen = {row["sample"]: row["images_seen"] for row in read_history(run_copy) if row["sample"] is not None}
+    middle = min(list(seen)[1:-1], key=lambda sheet: abs(seen[sheet] - 1000))
+    grey = np.zeros((64, 128, 3), np.uint8)
+    for number, value in ((min(sheets), 0), (middle, 120), (max(sheets), 240)):
+        Image.fromarray(np.concatenate([grey[:16] + value, grey[16:]])).save(sheets[number], lossless=True)
+    write_card(run_copy)
+    strip = np.asarray(Image.open(run_copy / "progress.webp").convert("L")).astype(int)
+    assert strip.shape == (3 * 64, 8 * 64)  # the first row of each, 16 pixels four times
+    for row, value in enumerate((0, 120, 240)):
+        assert abs(strip[64 * row + 8 : 64 * row + 56] - value).max() < 16
+    text = (run_copy / "README.md").read_text(encoding="utf-8")
+    assert "(progress.webp)" in text and f"after 0, {seen[middle]:,} and 2,000 real pictures" in text
+    for number in list(sheets)[1:-1]:
+        sheets[number].unlink()
+    write_card(run_copy)
+    assert "progress.webp" not in (run_copy / "README.md").read_text(encoding="utf-8")
+    assert not (run_copy / "progress.webp").exists()
+
+
 def test_the_machine_is_the_one_that_trained(run_copy):
     """Not the one that happens to write the card."""
     config = run_copy / "config.json"
@@ -261,10 +284,10 @@ def test_what_a_person_writes_is_linked_and_its_first_lines_are_on_the_card(meas
     notes = measured_card.folder / "notes.md"
     notes.write_text("Drawn by hand.\nFree.\n\n## Sweep\nWe tried six.\n", encoding="utf-8")
     text = measured_card()
-    assert "none left out.\n\nDrawn by hand.\nFree.\n\n## Use" in text and "](notes.md)" in text
+    assert "none left out.\n\nDrawn by hand.\nFree.\n\n![Seeds" in text and "](notes.md)" in text
     assert "Sweep" not in text and "We tried six" not in text
     notes.write_text("## Sweep\nWe tried six.\n", encoding="utf-8")
-    assert "none left out.\n\n## Use" in measured_card() and "](notes.md)" in measured_card()
+    assert "none left out.\n\n![Seeds" in measured_card() and "](notes.md)" in measured_card()
     notes.write_text("Drawn by hand.\n", encoding="utf-8")
     assert "Drawn by hand." in measured_card() and "](notes.md)" not in measured_card()
 

@@ -30,7 +30,7 @@ def test_a_run_leaves_a_whole_model_folder(tiny_run):
     names = {path.name for path in tiny_run.iterdir()}
     assert names == {
         "config.json", "model.safetensors", "discriminator.safetensors", "history.csv", "samples", "snapshots",
-        "checkpoint", "state.json", "README.md",
+        "checkpoint", "state.json", "README.md", "progress.webp",
     }  # fmt: skip
     rows = read_history(tiny_run)
     assert (rows[0]["images_seen"], rows[0]["sample"], rows[0]["loss_g"]) == (0, 0, None)  # before training
