@@ -197,20 +197,6 @@ PRESETS: dict[str, GANConfig] = {
     )
 }
 
-# What people call the recipe of a preset.
-TITLES = {
-    "faces64": "GAN Faces",
-    "faces128": "GAN Faces",
-    "dcgan64": "DCGAN",
-    "cfcv-celeba28": "GAN_FACES",
-    "andreipop-celeba32": "Generate faces with GAN",
-    "smooth-mnist28": "Face Generation With GANs, smooth labels",
-    "smooth-celeba28": "Face Generation With GANs, smooth labels",
-    "dlnd-mnist28": "Face-Generator-GANs",
-    "dlnd-celeba28": "Face-Generator-GANs",
-    "nadim-celeba32": "Face Generation With Deep Convolutional GANs",
-}
-
 # What a preset is trained on where nothing else is asked for; celeba where it is not listed.
 PRESET_DATA = {"smooth-mnist28": "mnist", "dlnd-mnist28": "mnist"}
 

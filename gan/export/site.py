@@ -31,8 +31,8 @@ from gan.export.onnx import FILE, export
 from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
-from gan.presets import PRESETS
 from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, local_folder, read_info
+from gan.titles import place_of, rank, title_of
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def build(out: Path, models: Sequence[str | Path], *, space: bool = False) -> Pa
         files += _inside(out, _write_replay(folder, out / "replay" / name))
     terms = _terms([read_info(folder) for folder in folders.values()])
     web, modules = _write_web(out)
-    write_text(out / "index.html", _page(web, list(folders), terms))
+    write_text(out / "index.html", _page(web, folders, terms))
     shell = ["index.html", *modules]
     _write_keeper(out, shell, files)
     if space:
@@ -132,12 +132,8 @@ def _ordered(models: Sequence[str | Path]) -> dict[str, Path]:
             raise SiteError(f"two of the models are called {name}: rename one of the folders")
         found[name] = folder
 
-    def rank(name: str) -> tuple:
-        config = read_info(found[name]).config
-        return config.preset == next(iter(PRESETS)), config.channels, config.image_size
-
-    first = max(found, key=rank)
-    return {name: found[name] for name in sorted(found, key=lambda name: name != first)}
+    first = max(found, key=lambda name: rank(read_info(found[name]).config))
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != first, place_of(name)))}
 
 
 def _write_replay(folder: Path, out: Path) -> Path:
@@ -208,9 +204,10 @@ def _font_files() -> list[tuple[str, int, Path]]:
     return [font for font in found if font[2].exists()]
 
 
-def _page(web: str, models: list[str], terms: str) -> str:
+def _page(web: str, models: dict[str, Path], terms: str) -> str:
     offsets = '<div class="block offset" hidden></div>' * _SLIDERS
-    site = json.dumps({"models": models}).replace("<", "\\u003c")
+    titles = {name: title_of(name, read_info(folder).config) for name, folder in models.items()}
+    site = json.dumps({"models": list(models), "titles": titles}).replace("<", "\\u003c")
     parts = {
         "web": web,
         "preload": "\n".join(f'<link rel="modulepreload" href="{web}{name}">' for name in _needed(_PAGE, _WORKER)),

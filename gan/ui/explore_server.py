@@ -17,10 +17,9 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from gan.config import GANConfig
-from gan.presets import PRESETS
 from gan.run import RunError
 from gan.sampling import MAX_SEED
+from gan.titles import rank
 from gan.ui.drawing import draw, draw_seeds, picture_uri, png, thumbnail_uri
 from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
@@ -174,7 +173,7 @@ class ExploreServer:
         if not usable:
             raise RunError(NO_MODEL)
         shipped = [entry for entry in usable if entry.folder.parent == usable[0].folder.parent]
-        best = max(shipped, key=lambda entry: _rank(entry.info.config))
+        best = max(shipped, key=lambda entry: rank(entry.info.config))
         return Face(best.name)
 
     def _current(self, asked: dict) -> Face:
@@ -250,11 +249,6 @@ def _own(face: Face) -> dict:
 
 def _failed(error: Exception) -> dict:
     return {"notice": str(error), "stamp": time.time_ns()}
-
-
-def _rank(config: GANConfig) -> tuple:
-    """The higher, the sooner a visitor should see it."""
-    return config.preset == next(iter(PRESETS)), config.channels, config.image_size
 
 
 def _parameters(query: object) -> dict[str, str]:

@@ -35,8 +35,9 @@ from gan.run import (
     snapshot_file,
 )
 from gan.sampling import latents
+from gan.titles import place_of, title_of
 from gan.ui.places import breathe, locked, price
-from gan.ui.values import short
+from gan.ui.values import short, without_place
 from gan.weights import load_discriminator, load_generator, read_weights
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,8 @@ class Entry:
     @property
     def label(self) -> str:
         """What a choice shows."""
-        return self.name + (" · unusable" if self.problem else " · training" if self.in_training else "")
+        called = title_of(self.name, self.info and self.info.config)
+        return called + (" · unusable" if self.problem else " · training" if self.in_training else "")
 
 
 class Library:
@@ -98,7 +100,7 @@ class Library:
         self._encoders: dict[Path, tuple[tuple, Encoder | RunError]] = {}
 
     def entries(self) -> list[Entry]:
-        """All models, in the order of the roots, then by name; unchanged files are not read again.
+        """All models, root by root, in the order of `gan.titles`; unchanged files are not read again.
 
         While one thread looks, at a slow disk perhaps, the others get what was found before.
         """
@@ -209,7 +211,7 @@ class Library:
             try:
                 known = key, load_encoder(folder)
             except RunError as error:
-                known = key, RunError(_without_place(str(error), folder))
+                known = key, RunError(without_place(str(error), folder))
             self._encoders[folder] = known
             while len(self._encoders) > _MOST_ENCODERS:
                 self._encoders.pop(next(iter(self._encoders)), None)
@@ -221,7 +223,7 @@ class Library:
         stamp = (_stamp(folder / CONFIG_FILE), _stamp(folder / MODEL_FILE))
         if folder not in self._checked or self._checked[folder][0] != stamp:
             info, problem = _examine(folder)
-            self._checked[folder] = (stamp, info, problem and _without_place(problem, folder))
+            self._checked[folder] = (stamp, info, problem and without_place(problem, folder))
         return self._checked[folder][1:]
 
     def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
@@ -241,7 +243,7 @@ class Library:
             try:
                 network = load()
             except RunError as error:
-                self._refused[path] = key, _without_place(str(error), folder)
+                self._refused[path] = key, without_place(str(error), folder)
                 raise RunError(self._refused[path][1]) from error
             with self._lock:
                 for old in [k for k in self._loaded if k[0] == path]:
@@ -262,9 +264,10 @@ def _model_folders(root: Path) -> list[Path]:
     if any(os.path.isfile(root / mark) for mark in _MARKS):
         return [root]
     try:
-        folders = sorted(path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith("."))
+        there = [path for path in root.iterdir() if os.path.isdir(path) and not path.name.startswith(".")]
     except OSError:  # not there, or not ours to read
         return []
+    folders = sorted(there, key=lambda path: place_of(path.name))
     return [folder for folder in folders if any(os.path.lexists(folder / mark) for mark in _MARKS)]
 
 
@@ -308,11 +311,6 @@ def _sound(network: nn.Module, drawn: torch.Tensor, path: Path) -> nn.Module:
     if not drawn.isfinite().all():
         raise RunError(f"{path} cannot be used: its numbers overflow when it draws or judges; train again")
     return network
-
-
-def _without_place(sentence: str, folder: Path) -> str:
-    """Without where the models lie on this machine, which is no visitor's business."""
-    return sentence.replace(f"{folder.parent}{os.sep}", "")
 
 
 def _in_training(folder: Path) -> bool:

@@ -103,13 +103,17 @@ class MorphServer:
             {"choices": of the model, "message": {"model", "start": a state to begin with, "problem"}}.
         """
         explored, model = model_of(asked.get("explored")), asked.get("chosen")
-        names = [entry.name for entry in self._library.entries() if not entry.problem]
+        usable = [entry for entry in self._library.entries() if not entry.problem]
+        names = [entry.name for entry in usable]
         if model not in names:
             model = explored if explored in names else next(iter(names), None)
         message = {"model": model or "", "start": asked["explored"] if model and explored == model else ""}
         if not names:
             message["problem"] = NO_MODEL.replace("`", "")
-        return {"choices": [{"choices": names, "value": model}], "message": message}
+        return {
+            "choices": [{"choices": [(entry.label, entry.name) for entry in usable], "value": model}],
+            "message": message,
+        }
 
     def morph_faces(self, asked: dict) -> dict:
         """Faces to put into a morph.

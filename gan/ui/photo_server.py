@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from gan.config import GANConfig
 from gan.data.photo import MAX_BYTES, PhotoError, fitted, open_photo
 from gan.latent.encoder import Encoder
 from gan.latent.projection import STEPS, Errors, Moment, descend, errors
@@ -25,7 +24,7 @@ from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import to_uint8
 from gan.ui.drawing import data_uri, picture_milliseconds, picture_uri
-from gan.ui.library import NO_MODEL, Library
+from gan.ui.library import NO_MODEL, Entry, Library
 from gan.ui.places import at_turns, breathe, price
 from gan.ui.state import Face, model_of
 from gan.ui.values import encode_latent
@@ -80,12 +79,15 @@ class PhotoServer:
         usable = self._usable()
         explored, model = model_of(asked.get("explored")), asked.get("chosen")
         if model not in list(usable):
-            coloured = [name for name, config in usable.items() if config.channels == 3]
+            coloured = [name for name, entry in usable.items() if entry.info.config.channels == 3]
             model = explored if explored in coloured else next(iter(coloured or usable), None)
         message = self.about({"model": model})
         if not usable:
             message["problem"] = NO_MODEL.replace("`", "")
-        return {"choices": [{"choices": list(usable), "value": model}], "message": message}
+        return {
+            "choices": [{"choices": [(entry.label, name) for name, entry in usable.items()], "value": model}],
+            "message": message,
+        }
 
     def about(self, asked: dict) -> dict:
         """What the viewer has to know of a model.
@@ -100,7 +102,7 @@ class PhotoServer:
         usable, model = self._usable(), asked.get("model")
         if model not in list(usable):
             return {"about": {"model": ""}, "problem": ""}
-        config = usable[model]
+        config = usable[model].info.config
         return {"about": {"model": model, "size": config.image_size, "faces": config.channels == 3}, "problem": ""}
 
     def photo_open(self, asked: dict) -> dict:
@@ -172,8 +174,8 @@ class PhotoServer:
         breathe()
         return _Search(model, target, generator, encoder, classifier_for(generator.config))
 
-    def _usable(self) -> dict[str, GANConfig]:
-        return {entry.name: entry.info.config for entry in self._library.entries() if not entry.problem}
+    def _usable(self) -> dict[str, Entry]:
+        return {entry.name: entry for entry in self._library.entries() if not entry.problem}
 
 
 def _telling(search: _Search, moment: Moment, history: list[Errors]) -> dict:

@@ -26,7 +26,8 @@ from gan.data_record import KINDS, UNKNOWN, is_built_in
 from gan.errors import GanError
 from gan.files import atomic_path
 from gan.history import read_history
-from gan.presets import PRESET_DATA, PRESETS, TITLES
+from gan.presets import PRESET_DATA, PRESETS
+from gan.titles import title_of
 from gan.ui import temporary
 from gan.ui.drawing import data_uri, to_image
 from gan.ui.library import Library
@@ -80,7 +81,7 @@ class TrainServer:
         presets = [
             {
                 "name": name,
-                "title": f"{TITLES[name]}, {config.image_size} px{', digits' * (PRESET_DATA.get(name) == 'mnist')}",
+                "title": title_of(name, config),
                 "source": config.source,
                 "data": record_of(PRESET_DATA[name]).name if name in PRESET_DATA else next(iter(self._sources)),
                 "values": {field: getattr(config, field) for field in FIELDS},
@@ -154,7 +155,7 @@ class TrainServer:
         arguments += [f"--max-minutes={number('minutes', asked.get('minutes'), *MINUTES):g}", "--save-minutes=1"]
         stem = f"{asked['preset']}-{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')[:30] or 'pictures'}"
         name = self._trainings.begin(
-            stem, arguments, about=f"{TITLES[config.preset]}, {config.image_size} px, on {words}",
+            stem, arguments, about=f"{title_of(config.preset, config)}, on {words}",
             uploads=[upload] if upload else [], detached=asked.get("detached") is True,
         )  # fmt: skip
         return {"name": name} | self.train_look(asked)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -110,3 +112,8 @@ def short(value: object) -> str:
     except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
         text = f"of type {type(value).__name__}"
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def without_place(sentence: str, folder: Path) -> str:
+    """A sentence without where the models lie on this machine, which is no visitor's business."""
+    return sentence.replace(f"{folder.parent}{os.sep}", "")

@@ -105,7 +105,7 @@ def test_what_cannot_be_is_said_in_a_sentence(tiny_run, tmp_path, monkeypatch, c
 def test_our_recipe_s_largest_model_comes_first(tiny_run, tmp_path):
     weights = site.WEB.parents[1] / "weights"
     names = list(site._ordered([weights / name for name in ("dcgan64", "nadim-celeba32", "faces64", "dlnd-mnist28")]))
-    assert names == ["faces64", "dcgan64", "nadim-celeba32", "dlnd-mnist28"]
+    assert names == ["faces64", "nadim-celeba32", "dcgan64", "dlnd-mnist28"]
 
 
 def test_both_editions_give_the_tabs_the_same_limits():

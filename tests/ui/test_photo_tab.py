@@ -146,7 +146,7 @@ def test_the_tab_opens_with_explores_model_where_it_draws_in_colour(library, tin
         return *answer["choices"], answer["message"]
 
     choice, message = opened(Face("tiny").to_json())
-    assert choice == {"choices": ["plain", "tiny"], "value": "tiny"}
+    assert choice == {"choices": [("plain", "plain"), ("tiny", "tiny")], "value": "tiny"}
     assert message == {"about": {"model": "tiny", "size": 16, "faces": True}, "problem": ""}
     assert opened(Face("tiny").to_json(), [])[0]["value"] == "tiny"
     assert opened(Face("tiny").to_json(), "plain")[0]["value"] == "plain"

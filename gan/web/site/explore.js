@@ -9,6 +9,7 @@ import { given } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
+import { named } from "./named.js";
 
 const OF_STAGE = ["face", "picture", "score", "milliseconds", "about", "note", "notice"];
 const find = (id) => document.getElementById(id);
@@ -74,10 +75,7 @@ export function mountExplore(models) {
 
   function show(shown) {
     if (shown.models)
-      model.set(
-        shown.models.map((name) => ({ name, label: name })),
-        shown.model,
-      );
+      model.set(named(shown.models), shown.model);
     if (!shown.notice) {
       seed.set(shown.seed, { max: lastSeed(shown.seed) });
       truncation.set(shown.truncation);

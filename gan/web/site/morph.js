@@ -4,6 +4,7 @@ import { component } from "./component.js";
 import { dropdown } from "./controls.js";
 import { pictureEquation } from "./equation.js";
 import { makeFilm } from "./film.js";
+import { named } from "./named.js";
 import { canWebm } from "./webm.js";
 
 // models: their names; explored: gives Explore's face as JSON, "" for none.
@@ -45,5 +46,3 @@ export async function mountMorph(models, explored) {
   });
   mount(viewer.mounted);
 }
-
-const named = (models) => models.map((name) => ({ name, label: name }));

@@ -3,6 +3,7 @@ import { drawn } from "../engine/choosing.js";
 import { mount } from "../photo/photo.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
+import { named } from "./named.js";
 
 const UNREADABLE = "This browser cannot read such a picture: expected a file like JPEG, PNG or WebP.";
 
@@ -26,10 +27,7 @@ export function mountPhoto(models, explored) {
       async opened({ chosen }) {
         const face = explored();
         const model = models.includes(chosen) ? chosen : face ? JSON.parse(face).model : models[0];
-        choice.set(
-          models.map((name) => ({ name, label: name })),
-          model,
-        );
+        choice.set(named(models), model);
         viewer.set(await about(model));
       },
     },

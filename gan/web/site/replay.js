@@ -2,6 +2,7 @@
 import { mount } from "../replay/replay.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
+import { named } from "./named.js";
 import { base64 } from "./png.js";
 
 const FILES = { csv: ["history.csv", "text/csv"], png: ["curves.png", "image/png"] };
@@ -9,7 +10,6 @@ const FILES = { csv: ["history.csv", "text/csv"], png: ["curves.png", "image/png
 // models: their names; explored: gives Explore's face as JSON, "" for none.
 export function mountReplay(models, explored) {
   const of = (id) => document.getElementById(id);
-  const named = models.map((name) => ({ name, label: name }));
   const chosen = () => viewer.set({ run: run.value, second: second.value });
   const run = dropdown(of("replay-run"), "Run", chosen);
   const second = dropdown(of("replay-second"), "Compare with", chosen);
@@ -19,8 +19,8 @@ export function mountReplay(models, explored) {
       opened(shown) {
         const face = explored();
         const first = models.includes(shown.run) ? shown.run : face ? JSON.parse(face).model : models[0];
-        run.set(named, first);
-        second.set([{ name: "", label: "no other run" }, ...named], shown.second ?? "");
+        run.set(named(models), first);
+        second.set([{ name: "", label: "no other run" }, ...named(models)], shown.second ?? "");
         chosen();
       },
       face: (asked) => viewer.set({ strip: { run: asked.run, problem: "The first face is not there yet." } }),
