@@ -74,8 +74,7 @@ export function mountExplore(models) {
   }
 
   function show(shown) {
-    if (shown.models)
-      model.set(named(shown.models), shown.model);
+    if (shown.models) model.set(named(shown.models), shown.model);
     if (!shown.notice) {
       seed.set(shown.seed, { max: lastSeed(shown.seed) });
       truncation.set(shown.truncation);
