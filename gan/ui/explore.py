@@ -13,7 +13,7 @@ import gradio as gr
 
 from gan.sampling import MAX_SEED
 from gan.ui.browser_files import BASE, is_on
-from gan.ui.explore_server import RANDOM_SEEDS, ExploreServer
+from gan.ui.explore_server import ExploreServer
 from gan.ui.explore_sliders import SLIDERS
 from gan.ui.library import Library
 from gan.ui.state import MAX_OFFSET, MAX_TRUNCATION
@@ -51,11 +51,12 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 gr.Button("Reset", elem_id="reset")
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
             _html("tools", template=True, server_functions=[function(server.download)])
+            moved = _html("moved", "reveal", template=True)
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
                 seed = gr.Slider(
-                    0, RANDOM_SEEDS - 1, 0, step=1, precision=0, label="Seed", info="Another face for each",
+                    0, MAX_SEED, 0, step=1, precision=0, label="Seed", info="Another face for each",
                     elem_id="seed", buttons=[], min_width=160, interactive=True,
                 )  # fmt: skip
                 truncation = gr.Slider(
@@ -91,10 +92,14 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     def turn_sliders(face: str, basis: str | None, page: str | None = None) -> list:
         return _slider_values(server.sliders({"face": face, "basis": basis, "page": page}))[1:]
 
+    def reveal(face: str, event: gr.EventData) -> list:
+        return _slider_values(server.sliders({"face": face, "key": detail(event, "key")}))
+
     look = [face, basis, span, pixels]
     shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
     basis.input(turn_sliders, [face, basis], [span, *sliders], **TOLERANT)
     span.input(turn_sliders, [face, basis, span], [span, *sliders], **TOLERANT)
+    moved.reveal(reveal, face, [basis, span, *sliders], **TOLERANT)
     maker.make(_showing(server.make, "name", "has", "lacks"), look, shown, **TOLERANT)
     maker.remove(_showing(server.remove, "name"), look, shown, **TOLERANT)
     model.focus(list_models, None, model, **FAST)
@@ -133,10 +138,7 @@ def _values(shown: dict) -> list:
     face = shown.get("face", gr.skip())
     if "notice" in shown:
         return [face, model, *[gr.skip()] * (5 + SLIDERS), _of_stage(shown)]
-    # A link may name a seed beyond the slider's usual end.
-    maximum = RANDOM_SEEDS - 1 if shown["seed"] < RANDOM_SEEDS else MAX_SEED
-    seed = gr.update(value=shown["seed"], maximum=maximum)
-    return [face, model, seed, shown["truncation"], *_slider_values(shown), shown["own"], _of_stage(shown)]
+    return [face, model, shown["seed"], shown["truncation"], *_slider_values(shown), shown["own"], _of_stage(shown)]
 
 
 def _of_stage(shown: dict) -> dict:

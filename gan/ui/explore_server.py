@@ -29,7 +29,6 @@ from gan.ui.values import FaceError, clean_name, first_seed, short
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
 DOWNLOAD_SIZE = 512  # pixels, at least
-RANDOM_SEEDS = 1_000_000  # in reach of the random button and of the seed's slider: short enough to read out
 
 
 class ExploreServer:
@@ -127,7 +126,7 @@ class ExploreServer:
         return [(entry.label, entry.name) for entry in self.library.entries()]
 
     def sliders(self, asked: dict) -> dict:
-        """Other sliders of the same face.
+        """Other sliders of the same face; those among which the one with a "key" is, where one is given.
 
         Returns:
             "bases" and "pages" there are, the "basis" and "page" shown, and of each of its "sliders" the "key",
@@ -197,7 +196,7 @@ class ExploreServer:
     def _sliders(self, face: Face, asked: dict) -> dict:
         directions = self.library.directions(face.model).values()
         available = bases(face, self.library.entry(face.model).info.config.z_dim, directions)
-        basis, page = choose(available, face, asked.get("basis"), asked.get("page"))
+        basis, page = choose(available, face, asked.get("basis"), asked.get("page"), asked.get("key"))
         return {
             "bases": list(available),
             "basis": basis,

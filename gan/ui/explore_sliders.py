@@ -57,8 +57,16 @@ def bases(face: Face, z_dim: int, directions: Iterable[Direction]) -> dict[str, 
     return {basis: pages for basis, pages in found.items() if pages}
 
 
-def choose(available: dict[str, Pages], face: Face, basis: object = None, page: object = None) -> tuple[str, str]:
-    """The basis and page to show: those wanted if there are any, else those of a moved slider, else the first."""
+def choose(
+    available: dict[str, Pages], face: Face, basis: object = None, page: object = None, key: object = None
+) -> tuple[str, str]:
+    """The basis and page to show: those of a slider's key, else those wanted if there are any, else those of a moved
+    slider, else the first.
+    """
+    for name, pages in available.items():
+        for label, sliders in pages.items():
+            if any(slider.key == key for slider in sliders):
+                return name, label
     if not isinstance(basis, str) or basis not in available:
         basis = _first({name: itertools.chain(*pages.values()) for name, pages in available.items()}, face)
     if not isinstance(page, str) or page not in available[basis]:

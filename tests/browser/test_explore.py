@@ -205,7 +205,7 @@ def test_a_face_of_the_grid_is_taken_over(page, site):
     before = move(page, "z 3", 2)
     page.click("#grid [data-seed='9']")
     wait_for_other(page, before)
-    assert shown_state(page) == "model=small&seed=9&truncation=1"
+    assert shown_state(page) == "model=small&seed=9&truncation=1&z=3:2"  # sliders stay where they are
     expect(page.locator("#grid [data-seed='9']")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label(f"number input for {SEED}")).to_have_value("9")
     page.get_by_label("Faces after these").click()

@@ -61,6 +61,8 @@ def test_undo_and_redo_go_a_gesture_at_a_time(page):
 
 
 def test_back_goes_to_the_face_and_the_tab_before(page):
+    page.click("#reset")
+    shows(page, "small&seed=3&truncation=1")
     page.click("#grid [data-seed='9']")
     page.wait_for_function("location.search.includes('seed=9')")
     move(page, "z 1", "PageUp")

@@ -106,9 +106,8 @@ def test_another_model_keeps_what_fits(tab):
 def test_components_are_given_what_was_answered(tab):
     shown = tab.restore({"state": Face("runs/tiny", 2**32 - 1, 0.5, {3: 1}).to_json(), "basis": "z"})
     face, model, seed, truncation, basis, page, *sliders, own, stage = explore._values(shown)
-    assert (face, truncation, own) == (shown["face"], 0.5, shown["own"])
+    assert (face, seed, truncation, own) == (shown["face"], 2**32 - 1, 0.5, shown["own"])
     assert model["value"] == "runs/tiny" and model["choices"] == shown["models"]
-    assert (seed["value"], seed["maximum"]) == (2**32 - 1, 2**32 - 1)
     assert (basis["value"], page["value"], page["visible"]) == ("z", "0–7", False)
     assert [(s["elem_id"], s["label"], s["value"]) for s in sliders[2:4]] == [
         ("slider-z:2", "z 2", 0), ("slider-z:3", "z 3", 1)

@@ -7,11 +7,10 @@ import { same } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { RANDOM_SEEDS } from "./controls.js";
 
-const UNCHANGED = { offsets: {}, directions: {} };
-const ofSeed = (face, seed) => ({ ...face, ...UNCHANGED, seed, latent: "" });
+const ofSeed = (face, seed) => ({ ...face, seed, latent: "" }); // sliders stay where they are
 const MADE = {
   random: (face) => ofSeed(face, Math.floor(Math.random() * RANDOM_SEEDS)),
-  reset: (face) => ({ ...face, ...UNCHANGED, truncation: 1 }),
+  reset: (face) => ({ ...face, offsets: {}, directions: {}, truncation: 1 }),
 };
 
 // now(): {face, isDrawn}, the face null while there is none; put(face): shows it, whose model and own directions are

@@ -1,6 +1,6 @@
 // Explore's controls, as Gradio puts them on the page: which of them moves what.
-import { MAX_SEED } from "../shared/reading.js";
 import { given } from "../shared/state.js";
+import { listen, tell } from "../shared/telling.js";
 
 export const RANDOM_SEEDS = 1_000_000; // in reach of the random button and of the seed's slider: short enough to read out
 const SLIDER = "slider-"; // before a slider's key, in its id
@@ -14,16 +14,18 @@ export function keyOf(input) {
 
 const keyIn = (id) => decodeURIComponent(id.slice(SLIDER.length));
 
-// The seed's slider reaches as far as its face: a link may name any.
-export const lastSeed = (seed) => (seed < RANDOM_SEEDS ? RANDOM_SEEDS - 1 : MAX_SEED);
-
 // What Gradio's components are to show of a face as JSON: seed, truncation, and each slider that is there.
 export function standing(state) {
   const face = JSON.parse(state);
-  const seed = { __type__: "update", value: face.seed, maximum: lastSeed(face.seed) };
   const sliders = [...document.querySelectorAll(SLIDERS)].map(({ id }) => given(face, keyIn(id)));
-  return [seed, face.truncation, ...sliders];
+  return [face.seed, face.truncation, ...sliders];
 }
+
+// The control that moves what a key names; undefined where it is not among those that are there.
+export const controlOf = (key) =>
+  key === "truncation"
+    ? document.getElementById(key)
+    : [...document.querySelectorAll(SLIDERS)].find((control) => keyOf(control) === key);
 
 // What it says; null while it is no number (yet).
 export function numberOf(input) {
@@ -43,7 +45,13 @@ export function watchControls(moved, drawn) {
     if (event.target === pixels() || keyOf(event.target)) moved(event.target);
   });
   document.addEventListener("focusout", ({ target }) => {
-    if (target.type === "number" && keyOf(target)) setTimeout(() => correct(target, drawn(keyOf(target)))); // after Gradio
+    if (target.type !== "number" || !keyOf(target)) return;
+    const typed = target.value;
+    setTimeout(() => correct(target, typed, drawn(keyOf(target)))); // after Gradio
+  });
+  listen("stage-filled", () => {
+    const range = document.querySelector("#seed input[type=range]");
+    if (range) range.max = RANDOM_SEEDS - 1; // the box beside it takes any
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#truncation [data-testid=reset-button]")) return;
@@ -52,10 +60,17 @@ export function watchControls(moved, drawn) {
   });
 }
 
-function correct(field, value) {
-  if (value === null || (field.value !== "" && Number(field.value) === value)) return;
-  field.value = value;
-  field.dispatchEvent(new Event("input", { bubbles: true }));
+// typed: what the field said when it was left.
+function correct(field, typed, value) {
+  if (value === null) return;
+  if (field.value === "" || Number(field.value) !== value) {
+    field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  if (typed !== "" && Number(typed) === value) return;
+  const kind = keyOf(field) === "seed" ? "a whole number" : "a number";
+  const is = `${typed === "" ? "The box was empty" : `${typed} cannot be drawn`}: it is ${value} now.`;
+  tell("corrected", `${is} Expected ${kind} from ${field.min} to ${field.max}.`);
 }
 
 const pixels = () => document.querySelector("#pixels input");

@@ -108,7 +108,7 @@ async function gridOf(engine, { model, truncation, start }) {
 function content({ start, last, size, pictures }) {
   const end = start + pictures.length;
   return html`<div class="grid-head"><div><h2>More faces</h2>
-    <p>Seeds ${start} to ${end - 1}, unchanged. Choose one and go on from there.</p></div>
+    <p>Seeds ${start} to ${end - 1}, unchanged. Choose one and go on from there: your sliders stay.</p></div>
     <div class="turn">${turn(Math.max(0, start - pictures.length), "before", "←", start === 0)}
     ${turn(Math.min(last, end), "after", "→", start >= last)}</div></div>
     <div class="faces">${pictures.map((picture, i) => cell(start + i, picture, size))}</div>`;

@@ -13,6 +13,7 @@ export function mount({ element, server }) {
   const chooser = element.querySelector("input[type=file]");
   let query = ""; // of the face that is shown; "" while there is none
   let problem = ""; // why the picture does not follow, "" where it does
+  let arriving = ""; // what is said of the next face
 
   function say(text, address = "") {
     said.textContent = text;
@@ -22,7 +23,8 @@ export function mount({ element, server }) {
 
   async function restore(file) {
     const state = file && (await stateOf(file));
-    say(state ? `Restored from ${file.name}` : "This file carries no face: expected a PNG that was saved here.");
+    arriving = state ? `Restored from ${file.name}` : "";
+    say(arriving || "This file carries no face: expected a PNG that was saved here.");
     if (state) tell("face-wanted", state);
   }
 
@@ -67,6 +69,13 @@ export function mount({ element, server }) {
   listen("face-shown", (shown) => {
     query = shown.query;
   });
+  // What is said is true of the face that was there.
+  listen("face-moved", () => {
+    if (said.textContent === problem && !arriving) return;
+    say(arriving);
+    arriving = "";
+  });
+  listen("corrected", (sentence) => say(sentence));
   listen("face-problem", (sentence) => {
     if (sentence || said.textContent === problem) say(sentence);
     problem = sentence;

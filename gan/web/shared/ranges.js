@@ -37,7 +37,7 @@ function step(event) {
   event.preventDefault();
   const place = number ?? range;
   const wanted = Number(number?.value || range.value) + share * Number(range.step || 1);
-  const value = Math.min(Math.max(wanted, Number(range.min)), Number(range.max));
+  const value = Math.min(Math.max(wanted, Number(place.min)), Number(place.max));
   place.value = Math.round(value * DECIMALS) / DECIMALS;
   place.dispatchEvent(new Event("input", { bubbles: true }));
 }

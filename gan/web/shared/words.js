@@ -4,13 +4,14 @@ import { origin } from "./state.js";
 const MOST = 6; // moved sliders that are named
 const OWN = /^~/; // begins the key of one of the visitor's own directions
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
+export const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
 
-// Name and value of each slider that is not at 0.
-const moved = (face) => [
-  ...Object.entries(face.directions).map(([key, value]) => [key.replace(OWN, ""), value]),
-  ...Object.entries(face.offsets).map(([key, value]) => [`z ${key}`, value]),
+// Each slider that is not at 0: its key, as a link has it, its name and its value.
+export const moved = (face) => [
+  ...Object.entries(face.directions).map(([key, value]) => ({ key: `move:${key}`, name: key.replace(OWN, ""), value })),
+  ...Object.entries(face.offsets).map(([key, value]) => ({ key: `z:${key}`, name: `z ${key}`, value })),
 ];
+const values = (face) => new Map(moved(face).map(({ name, value }) => [name, value]));
 
 function listed(parts) {
   const left = parts.length - MOST;
@@ -19,7 +20,7 @@ function listed(parts) {
 
 // The whole face.
 export function describe(face) {
-  const parts = moved(face).map(([name, value]) => `${name} ${signed(value)}`);
+  const parts = moved(face).map(({ name, value }) => `${name} ${signed(value)}`);
   if (face.truncation !== 1) parts.unshift(`truncation ${face.truncation}`);
   return `Picture that ${face.model} draws for ${origin(face)}${parts.length ? `: ${listed(parts)}` : ""}`;
 }
@@ -27,7 +28,7 @@ export function describe(face) {
 // What another face has that is new: "Smile +2"; "" for nothing. Of another model or seed it is the whole face.
 export function news(before, face) {
   if (before.model !== face.model || before.seed !== face.seed || before.latent !== face.latent) return describe(face);
-  const [was, is] = [new Map(moved(before)), new Map(moved(face))];
+  const [was, is] = [values(before), values(face)];
   const names = [...new Set([...is.keys(), ...was.keys()])].filter((name) => was.get(name) !== is.get(name));
   if (names.length > 1 && !is.size) return "All sliders at 0";
   const parts = names.map((name) => `${name} ${signed(is.get(name) ?? 0)}`);

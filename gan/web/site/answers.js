@@ -105,7 +105,7 @@ function refuse(error) {
 
 function slidersOf(face, facts, asked) {
   const available = bases(face, facts);
-  const [basis, page] = choose(available, face, asked.basis, asked.page);
+  const [basis, page] = choose(available, face, asked.basis, asked.page, asked.key);
   const sliders = available[basis][page].map((one) => ({ ...one, value: standOf(one.key, face) }));
   return { bases: Object.keys(available), basis, pages: Object.keys(available[basis]), page, sliders };
 }

@@ -33,7 +33,7 @@ export function slider(element, { label, info = "", min, max, step, value, back 
     range.value = number.value;
     colour();
   });
-  number.addEventListener("change", () => put(Math.min(Math.max(number.value, range.min), range.max))); // it is left
+  number.addEventListener("change", () => put(Math.min(Math.max(number.value, number.min), number.max))); // it is left
   element.querySelector(".reset-button")?.addEventListener("click", () => put(back));
   name(label);
   put(value);
@@ -42,7 +42,6 @@ export function slider(element, { label, info = "", min, max, step, value, back 
       return Number(number.value);
     },
     set(given, changes = {}) {
-      if (changes.max) number.max = range.max = changes.max;
       if (changes.label) name(changes.label);
       put(given);
     },

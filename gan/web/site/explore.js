@@ -1,10 +1,12 @@
 // Explore in the static edition: its modules and controls, wired as gan/ui/explore.py does it for Gradio.
 import { buildAnswers } from "./answers.js";
-import { isSmooth, keyOf, lastSeed, RANDOM_SEEDS } from "../explore/controls.js";
+import { isSmooth, keyOf } from "../explore/controls.js";
 import * as grid from "../explore/grid.js";
 import * as maker from "../explore/maker.js";
+import * as moved from "../explore/moved.js";
 import * as stage from "../explore/stage.js";
 import * as tools from "../explore/tools.js";
+import { MAX_SEED } from "../shared/reading.js";
 import { given } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { component } from "./component.js";
@@ -27,7 +29,7 @@ export function mountExplore(models) {
     label: "Seed",
     info: "Another face for each",
     min: 0,
-    max: RANDOM_SEEDS - 1,
+    max: MAX_SEED,
     step: 1,
     value: 0,
   });
@@ -50,6 +52,7 @@ export function mountExplore(models) {
   const parts = {
     stage: component(find("stage"), { on: { restore: (sent) => change("restore", sent), put } }),
     tools: component(find("tools"), { server: { download: answers.download } }),
+    moved: component(find("moved"), { on: { reveal: (sent) => turnSliders(sent) } }),
     maker: component(find("maker"), {
       on: { make: (sent) => change("make", sent), remove: (sent) => change("remove", sent) },
     }),
@@ -76,7 +79,7 @@ export function mountExplore(models) {
   function show(shown) {
     if (shown.models) model.set(named(shown.models), shown.model);
     if (!shown.notice) {
-      seed.set(shown.seed, { max: lastSeed(shown.seed) });
+      seed.set(shown.seed);
       truncation.set(shown.truncation);
       showSliders(shown);
       parts.maker.set(shown.own);
@@ -100,7 +103,7 @@ export function mountExplore(models) {
   // The controls follow the face, whose model and own directions are the same.
   function put() {
     const shown = JSON.parse(face);
-    seed.set(shown.seed, { max: lastSeed(shown.seed) });
+    seed.set(shown.seed);
     truncation.set(shown.truncation);
     for (const { element, slider: move } of moves)
       if (!element.hidden) move.set(given(shown, keyOf(element.querySelector("input"))));
@@ -110,6 +113,7 @@ export function mountExplore(models) {
 
   stage.mount(parts.stage.mounted);
   tools.mount(parts.tools.mounted);
+  moved.mount(parts.moved.mounted);
   maker.mount(parts.maker.mounted);
   grid.mount(parts.grid.mounted);
 

@@ -26,8 +26,11 @@ export function bases(face, { z_dim, directions }) {
   return Object.fromEntries(Object.entries(found).filter(([, its]) => Object.keys(its).length));
 }
 
-// Those wanted if there are any, else those of a moved slider, else the first.
-export function choose(available, face, basis, page) {
+// Those of a slider's key, else those wanted if there are any, else those of a moved slider, else the first.
+export function choose(available, face, basis, page, wanted) {
+  for (const [name, its] of Object.entries(available))
+    for (const [label, sliders] of Object.entries(its))
+      if (sliders.some(({ key }) => key === wanted)) return [name, label];
   const chosen = available[basis]
     ? basis
     : first(
