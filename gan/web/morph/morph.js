@@ -205,9 +205,9 @@ export function mount({ element, trigger, props, server, watch }) {
       return trigger("opened", { chosen: state.model });
     }
     told.textContent = "";
+    if (JSON.stringify(state.terms) !== JSON.stringify(sum.state.terms)) sum.put(state);
     faces.set(state.shown);
     change();
-    if (JSON.stringify(state.terms) !== JSON.stringify(sum.state.terms)) sum.put(state);
   }
 
   for (const button of all(".ways button")) {
