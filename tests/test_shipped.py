@@ -24,13 +24,13 @@ FOLDERS = sorted(
     for folder in WEIGHTS.iterdir()
     if run.is_run(folder) and any(f"{folder.name}-".startswith(f"{preset}-") for preset in PRESETS)
 )
-MAX_BYTES = 105e6
+MAX_BYTES = 112e6
 # What a run writes on its way, and how long it lasts: another number makes no other recipe.
 BOOKKEEPING = dict(epochs=1, log_interval=1, sample_growth=2.0, snapshot_growth=2.0, metric_interval=0)
 # Of a model that was trained in two parts, the second from the weights of the first.
 SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0.25)}
 
-UNTRAINED = {"faces128"}  # presets whose long training is still to come
+STOPPED = {"faces128": 182_400}  # pictures after which a training was ended, before its epochs were over
 
 each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
@@ -51,8 +51,7 @@ def copied(tmp_path):
 
 def test_every_preset_is_shipped():
     shipped = {folder.name for folder in FOLDERS}
-    assert shipped >= set(PRESETS) - UNTRAINED
-    assert not shipped & UNTRAINED
+    assert shipped >= set(PRESETS)
 
 
 def test_all_of_it_stays_small():
@@ -74,7 +73,7 @@ def test_a_model_is_the_last_row_of_its_history(folder):
     info, last = run.read_info(folder), read_history(folder)[-1]
     per_epoch = info.data.images // info.config.batch_size * info.config.batch_size
     before = info.start.images_seen if info.start else 0
-    assert last["images_seen"] == before + info.config.epochs * per_epoch
+    assert last["images_seen"] == STOPPED.get(folder.name, before + info.config.epochs * per_epoch)
     assert (folder / "samples" / f"{int(last['sample']):04}.webp").is_file()
 
 

@@ -191,20 +191,44 @@ def test_a_direction_of_a_hostile_name_is_listed_as_text_and_removed_by_it(run):
 
 
 def test_the_grid_offers_faces_and_ends_at_the_last_seed(run):
-    shown = """(m, drawn) => {
-        const main = document.querySelector("main"), triggered = [];
-        m.mount({element: main, trigger: (...event) => triggered.push(event), props: {value: drawn}, watch() {}});
-        for (const button of main.querySelectorAll("button:not(.marks button)")) button.click();
-        return [triggered, main.querySelector("p").textContent, main.querySelectorAll(".marks button").length,
+    shown = """async (m, face) => {
+        const { listen, tell } = await import("/shared/telling.js");
+        const main = document.querySelector("main"), asked = [], picked = [];
+        const grid = async (wanted) => {
+            asked.push(wanted.start);
+            return {start: wanted.start, last: 2 ** 32 - 24, size: 16, pictures: Array(24).fill("data:,")};
+        };
+        const settled = () => new Promise((resume) => setTimeout(resume, 50));
+        tell("face-moved", JSON.stringify(face)); // whoever listens later is told the last
+        m.mount({element: main, server: {grid}});
+        listen("face-picked", (seed) => picked.push(seed));
+        picked.length = 0;
+        await settled();
+        const words = main.querySelector("p").textContent, marks = main.querySelectorAll(".marks button").length;
+        main.querySelector("[data-seed='1']").click();
+        main.querySelector("[aria-label='Faces after these']").click();
+        await settled();
+        const disabled = [...main.querySelectorAll(":disabled")].map((button) => button.getAttribute("aria-label"));
+        return [asked, picked, words, marks, disabled];
+    }"""
+    face = {"model": "m", "seed": 5, "truncation": 1}
+    asked, picked, words, marks, disabled = run("explore/grid.js", shown, face)
+    assert (asked, picked, marks, disabled) == ([0, 24], [1], 48, [])
+    assert words.startswith("Seeds 0 to 23, unchanged.")
+
+
+@pytest.mark.parametrize(("seed", "start", "off"), [(5, 0, "before"), (2**32 - 1, 2**32 - 24, "after")])
+def test_at_its_ends_the_grid_cannot_be_turned_further(run, seed, start, off):
+    shown = """async (m, seed) => {
+        const { tell } = await import("/shared/telling.js"), main = document.querySelector("main");
+        const grid = async ({start}) => ({start, last: 2 ** 32 - 24, size: 16, pictures: Array(24).fill("data:,")});
+        tell("face-moved", JSON.stringify({model: "m", seed, truncation: 1})); // whoever listens later is told the last
+        m.mount({element: main, server: {grid}});
+        await new Promise((resume) => setTimeout(resume, 50));
+        return [main.querySelector("[data-seed]").dataset.seed,
             [...main.querySelectorAll(":disabled")].map((button) => button.getAttribute("aria-label"))];
     }"""
-    drawn = {"start": 0, "last": 100, "size": 16, "pictures": ["data:,"] * 2}
-    triggered, words, marks, disabled = run("explore/grid.js", shown, drawn)
-    assert triggered == [["turn", {"start": 2}], ["pick", {"seed": 0}], ["pick", {"seed": 1}]]
-    assert words.startswith("Seeds 0 to 1, unchanged.") and marks == 4
-    assert disabled == ["Faces before these"]
-    triggered, _, _, disabled = run("explore/grid.js", shown, drawn | {"start": 100})
-    assert triggered[0] == ["turn", {"start": 98}] and disabled == ["Faces after these"]
+    assert run("explore/grid.js", shown, seed) == [str(start), [f"Faces {off} these"]]
 
 
 # ---- between the parts of the page ----------------------------------------------------------------------------------
