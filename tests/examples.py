@@ -114,6 +114,7 @@ EVENTS: dict[str, Callable[[Model], tuple[list, object]]] = {
     "maker.remove": lambda m: ([m.face, *LOOK], {"name": "Hat"}),
     "model.focus": lambda m: ([], None),
     "model.input": lambda m: ([m.face, *LOOK, m.name], None),
+    "moved.reveal": lambda m: ([m.face], {"key": next(iter(m.directions), "z:3")}),
     "stage.restore": lambda m: ([m.face, *LOOK], {"state": m.own}),
     "morph-viewer.opened": lambda m: ([m.face], {"chosen": m.name}),
     "morph-viewer.explored": lambda m: ([m.face], None),

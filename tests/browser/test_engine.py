@@ -100,10 +100,10 @@ def test_faces_are_chosen_without_the_server(page, drawing):
     z3 = page.get_by_label("range slider for z 3", exact=True)
     page.get_by_label("Faces after these").click()
     page.locator("#grid [data-seed='30']").click()
-    shows(page, "model=small&seed=30&truncation=1")
+    shows(page, "model=small&seed=30&truncation=1&z=3:2")  # sliders stay
     expect(page.locator("#grid [data-seed='30']")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("number input for Seed")).to_have_value("30")
-    expect(z3).to_have_value("0")
+    expect(z3).to_have_value("2")
     move(page, "z 3", 1, "model=small&seed=30&truncation=1&z=3:1")
     first = page.locator("#grid [data-seed='24'] img")
     before = first.get_attribute("src")
@@ -125,9 +125,9 @@ def test_faces_are_chosen_without_the_server(page, drawing):
     [worker] = page.workers
     worker.evaluate("self.close()")
     page.locator("#grid [data-seed='26']").click()
-    shows(page, "model=small&seed=26&truncation=0.55")
+    shows(page, "model=small&seed=26&truncation=0.55&z=3:1")
     expect(page.locator("#stage .picture img")).to_be_visible()
-    expect(z3).to_have_value("0")
+    expect(z3).to_have_value("1")
 
 
 def test_the_switch_is_a_key_away_and_remembered(page, drawing):
