@@ -8,19 +8,24 @@ let current = { query: "", face: null };
 let timer;
 
 export function keepAddress(query, face) {
+  const isFirst = !current.face;
   current = { query, face };
   clearTimeout(timer);
-  timer = setTimeout(() => {
-    const now = new URLSearchParams(location.search);
-    const next = new URLSearchParams(query);
-    const isAnother = now.has("model") && PLACE.some((key) => now.get(key) !== next.get(key));
-    const others = [...now].filter(([key]) => !OURS.includes(key));
-    const rest = new URLSearchParams(others).toString();
-    const address = `${location.pathname}?${query}${rest && `&${rest}`}${location.hash}`;
-    const state = { ...history.state, face: JSON.stringify(face) };
-    if (isAnother) history.pushState(state, "", address);
-    else history.replaceState(state, "", address);
-  }, PAUSE);
+  if (isFirst) write(); // or who is quick would have no face to go back to
+  else timer = setTimeout(write, PAUSE);
+}
+
+function write() {
+  const { query, face } = current;
+  const now = new URLSearchParams(location.search);
+  const next = new URLSearchParams(query);
+  const isAnother = now.has("model") && PLACE.some((key) => now.get(key) !== next.get(key));
+  const others = [...now].filter(([key]) => !OURS.includes(key));
+  const rest = new URLSearchParams(others).toString();
+  const address = `${location.pathname}?${query}${rest && `&${rest}`}${location.hash}`;
+  const state = { ...history.state, face: JSON.stringify(face) };
+  if (isAnother) history.pushState(state, "", address);
+  else history.replaceState(state, "", address);
 }
 
 window.addEventListener("popstate", ({ state }) => {
