@@ -11,7 +11,8 @@ export function keepAddress(query, face) {
   const isFirst = !current.face;
   current = { query, face };
   clearTimeout(timer);
-  if (isFirst) write(); // or who is quick would have no face to go back to
+  if (isFirst)
+    write(); // or who is quick would have no face to go back to
   else timer = setTimeout(write, PAUSE);
 }
 
