@@ -81,7 +81,6 @@ def train_encoder(
         encoder = Encoder(config)
     if start:
         encoder.load_state_dict(start.state_dict())
-        recipe = replace(recipe, learning_rate=recipe.learning_rate * _STARTED_RATE)
     encoder = encoder.to(torch_device, memory_format=torch.channels_last).train()
     teacher = fold(generator).to(torch_device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
@@ -188,6 +187,8 @@ def encode_for_run(folder: Path, recipe: Recipe, start_from: Path | None = None,
     start = load_encoder(start_from) if start_from else None
     if start and shapes_of(Encoder, start.config) != shapes_of(Encoder, generator.config):
         raise EncoderError(f"{start_from} has an encoder of another shape than {folder} needs: begin with another one")
+    if start:
+        recipe = replace(recipe, learning_rate=recipe.learning_rate * _STARTED_RATE)
     encoder = train_encoder(generator, recipe, start=start, **options)
     if not encoder.facts["images_seen"]:
         raise EncoderError(f"stopped before the first batch: {folder / ENCODER_FILE} is left as it was")

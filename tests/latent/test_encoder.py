@@ -173,7 +173,9 @@ def test_a_grown_models_encoder_may_begin_with_the_one_below(run_copy, tmp_path,
     begun = encode_for_run(grown, Recipe(images=64), run_copy, device="cpu", precision="fp32", progress=False)
     anew = learn(load_generator(grown), Recipe(images=64))
     assert judge_encoder(begun, load_generator(grown))["psnr"] > judge_encoder(anew, load_generator(grown))["psnr"] + 1
-    assert load_encoder(grown).facts["start_from"] == run_copy.name
+    facts = load_encoder(grown).facts
+    assert facts["start_from"] == run_copy.name
+    assert facts["recipe"]["learning_rate"] == Recipe().learning_rate / 4  # as it was trained
     (other := tmp_path / "other").mkdir()
     run.write_config(other, small.config.replace(z_dim=6), run.read_info(run_copy).data, "cpu", None)
     save_weights(other / run.MODEL_FILE, Generator(small.config.replace(z_dim=6)))
