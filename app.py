@@ -31,7 +31,7 @@ from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, 
 import gradio as gr
 import torch
 
-from gan.ui import api, explore, limits, morph, photo, replay, train, zero
+from gan.ui import api, explore, limits, models, morph, photo, replay, train, zero
 from gan.ui.arguments import Page
 from gan.ui.browser_files import BrowserFiles
 from gan.ui.drawing import serve_on_one_thread
@@ -69,6 +69,8 @@ def build(
                 photo.build(library, face)
             with gr.Tab("Replay", id="replay"):
                 replay.build(library, face)
+            with gr.Tab("Models", id="models"):
+                models.build(library)
             if trainings is not None:
                 with gr.Tab("Train", id="train"):
                     train.build(library, trainings, sources, data_root)

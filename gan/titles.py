@@ -23,6 +23,16 @@ TITLES = {
     "smooth-mnist28": f"{_SMOOTH}, digits",
     "dlnd-mnist28": f"{_EXERCISE}, digits",
 }
+# By chapter of the Models tab: what was asked for, who asked first, what came of it.
+STORY = {
+    "Five student projects, rebuilt layer for layer": (
+        "cfcv-celeba28", "andreipop-celeba32", "smooth-mnist28", "smooth-celeba28", "smooth-celeba28-20",
+        "dlnd-mnist28", "dlnd-celeba28", "nadim-celeba32",
+    ),
+    "The paper that they all follow": ("dcgan64",),
+    "A recipe of our own": ("faces64", "faces128"),
+}  # fmt: skip
+CHAPTERS = (*STORY, "Other models here")
 _OURS = ("faces128", "faces64")  # presets of our own recipe
 
 
@@ -40,6 +50,18 @@ def place_of(name: str) -> tuple[int, str]:
     """Sorts models into the order of a choice: those of `TITLES`, then the others by name."""
     known = list(TITLES)
     return (known.index(name) if name in known else len(known)), name
+
+
+def chapter_of(name: str) -> tuple[int, int, str]:
+    """Sorts models into the order of the story; those that are in none of its chapters come last, by name.
+
+    Returns:
+        The number of its chapter in `CHAPTERS`, its place in there, and its name.
+    """
+    for chapter, names in enumerate(STORY.values()):
+        if name in names:
+            return chapter, names.index(name), name
+    return len(STORY), 0, name
 
 
 def rank(config: GANConfig) -> tuple:

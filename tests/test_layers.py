@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "films": {CORE, "data"},
     "latent": {CORE, "data", "metrics"},
     "report": {CORE, "metrics", "latent"},
-    "export": {CORE, "data", "metrics", "latent", "films"},
+    "export": {CORE, "data", "metrics", "latent", "films", "report"},
     "commands": {CORE, "data", "metrics", "latent", "report", "export"},
     "web": set(),
     "ui": {CORE, "data", "metrics", "latent", "films", "report", "export"},

@@ -6,6 +6,7 @@
     runtime.json, runtime/ what runs the networks (gan.export.runtime)
     models/NAME/           as gan.export.onnx writes them
     replay/NAME/           run.json, history.csv, curves.png and the sheets of a run
+    cards/                 models.json, what the Models tab shows, and pages/NAME.json, the card of each
 
 All addresses are relative: the folder may lie anywhere on a host.
 """
@@ -31,8 +32,9 @@ from gan.export.onnx import FILE, export
 from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
+from gan.report.overview import read_page, row
 from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, local_folder, read_info
-from gan.titles import place_of, rank, title_of
+from gan.titles import chapter_of, place_of, rank, title_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ _PAGE, _WORKER = "site/page.js", "engine/worker.js"
 # Of Gradio's page alone; and what lies elsewhere.
 _NOT_HERE = ("shared/connection.js", "explore/face.js", "train/", "site/sw.js")
 _FIRST = ("generator", "critic")  # networks that draw what Explore shows
-_OURS = ("web", "runtime", "models", "replay")  # folders, in which what is not of this site is removed
+_OURS = ("web", "runtime", "models", "replay", "cards")  # folders, in which what is not of this site is removed
 _FONTS = (("IBM Plex Sans", 400, "Regular"), ("IBM Plex Sans", 700, "Bold"), ("IBM Plex Mono", 400, "Regular"))
 _MOST_SHEET = 16 * 2**20  # bytes
 _SPACE = """---
@@ -102,6 +104,7 @@ def build(out: Path, models: Sequence[str | Path], *, space: bool = False) -> Pa
         log.info("%s: its networks", name)
         files += _inside(out, export(folder, out / "models"))
         files += _inside(out, _write_replay(folder, out / "replay" / name))
+    files += [path.relative_to(out).as_posix() for path in _write_cards(folders, out / "cards")]
     terms = _terms([read_info(folder) for folder in folders.values()])
     web, modules = _write_web(out)
     write_text(out / "index.html", _page(web, folders, terms))
@@ -162,6 +165,17 @@ def _write_replay(folder: Path, out: Path) -> Path:
     return out
 
 
+def _write_cards(models: dict[str, Path], out: Path) -> list[Path]:
+    """What the Models tab shows, as gan/ui/models_server.py answers; returns the files."""
+    rows, written = [], []
+    for name in sorted(models, key=chapter_of):
+        info = read_info(models[name])
+        rows.append(row(name, title_of(name, info.config), models[name], info))
+        pages = {page: read_page(models[name], page) for page in rows[-1]["pages"]}
+        written.append(_write(out / "pages" / f"{name}.json", json.dumps(pages).encode()))
+    return [*written, _write(out / "models.json", json.dumps({"models": rows}).encode())]
+
+
 def _write_web(out: Path) -> tuple[str, list[str]]:
     """Modules and styles; returns their folder's address, which names what they contain, and their addresses."""
     contents = {
@@ -188,7 +202,7 @@ def _styles() -> str:
     )
     tabs = (
         f"#{tab}-viewer {{\n{_text('shared/viewers.css')}{_text(f'{tab}/{tab}.css')}}}"
-        for tab in ("morph", "photo", "replay")
+        for tab in ("morph", "photo", "replay", "models")
     )
     return "\n".join([*faces, _text("site/theme.css"), _text("site/site.css"), _text("page.css"), *tabs])
 
@@ -216,7 +230,7 @@ def _page(web: str, models: dict[str, Path], terms: str) -> str:
         "offsets": offsets,
         "terms": f'<p class="terms">{html.escape(terms)}</p>' if terms else "",
         **{name: _text(f"explore/{name}.html") for name in ("stage", "tools", "moved", "shape", "maker")},
-        **{name: _text(f"{name}/{name}.html") for name in ("morph", "photo", "replay")},
+        **{name: _text(f"{name}/{name}.html") for name in ("morph", "photo", "replay", "models")},
     }
     return string.Template(_text("site/index.html")).substitute(parts)
 

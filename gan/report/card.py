@@ -63,8 +63,7 @@ def _card(folder: Path, measured: dict[str, dict], *, outdated: bool, has_detail
     sheets = samples(folder)
     if not sheets:
         raise run.RunError(f"{folder} has no sample sheet to show on a card: train it first")
-    notes = _notes(folder)
-    lead = _HEADING.split(notes, maxsplit=1)[0].strip()
+    notes, lead = _notes(folder), lead_of(folder)
     made = "\n".join(f"| {name} | {value} |" for name, value in facts.rows(folder, info, last))
     commands = ", then ".join(f"`{line}`" for line in facts.commands(folder, info, last))
     parts = [
@@ -97,6 +96,15 @@ tags: [gan, dcgan, gan-faces]
 ---
 """
     return head + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def lead_of(folder: Path) -> str:
+    """What a person wrote above the first heading of notes.md, as Markdown: what was promised, and what came out.
+
+    Raises:
+        gan.run.RunError: notes that cannot be read.
+    """
+    return _HEADING.split(_notes(folder), maxsplit=1)[0].strip()
 
 
 def _progress(folder: Path) -> str:

@@ -38,11 +38,20 @@ STRIP_HEIGHT = 64  # pixels; smaller pictures are enlarged by a whole factor
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
+    """A model folder as a table shows it.
+
+    Attributes:
+        folder: where it lies.
+        info: of its config.json.
+        last: the last row of its history, with "seconds" and "images_seen".
+        results: of metrics.json, by size, as far as they are of these weights.
+    """
+
     folder: Path
     info: run.RunInfo
-    last: dict  # row of the history
-    results: dict[str, dict]  # of metrics.json, by size, as far as they are of these weights
+    last: dict
+    results: dict[str, dict]
 
     @property
     def main(self) -> dict | None:
@@ -72,7 +81,7 @@ class _Model:
         if not result:
             return ""
         size = f" at {self.info.config.image_size} px" * (result is self.full)
-        return figure.text(result["generated"]) + size + SEEN * (figure is FRECHET and _saw(result))
+        return figure.text(result["generated"]) + size + SEEN * (figure is FRECHET and saw(result))
 
 
 def is_current(folder: Path, result: dict) -> bool:
@@ -114,19 +123,24 @@ def write_tables(file: Path, models: Path) -> None:
     write_text(file, text)
 
 
-def _grouped(models: Path) -> list[list[_Model]]:
+def _grouped(models: Path) -> list[list[Model]]:
     """The models of a folder, those together whose figures were taken with one classifier; largest pictures first."""
-    found = [_read(folder) for folder in sorted(models.iterdir()) if run.is_run(folder)] if models.is_dir() else []
+    found = [read(folder) for folder in sorted(models.iterdir()) if run.is_run(folder)] if models.is_dir() else []
     if not found:
         raise run.RunError(f"{models} holds no model folder: give the folder of models with --models")
-    groups: dict[str, list[_Model]] = {}
+    groups: dict[str, list[Model]] = {}
     for model in sorted(found, key=lambda m: (-m.info.config.image_size, m.folder.name)):
         _write_strip(model.folder)
         groups.setdefault(model.extractor, []).append(model)
     return [groups[name] for name in sorted(groups, key=lambda name: (not name, name))]
 
 
-def _read(folder: Path) -> _Model:
+def read(folder: Path) -> Model:
+    """What there is to show of a model folder.
+
+    Raises:
+        gan.run.RunError, gan.metrics.results.MetricError: no history, or a damaged folder or metrics.json.
+    """
     history = read_history(folder)
     if not history:
         raise run.RunError(f"{folder} has no history.csv: restore it, or train again")
@@ -135,10 +149,10 @@ def _read(folder: Path) -> _Model:
     if len(current) < len(measured) or not measured:
         log.warning("%s: no figures of its present weights; python -m gan metrics %s --save", folder.name, folder)
     last = {"seconds": 0.0} | {column: value for column, value in history[-1].items() if value is not None}
-    return _Model(folder, run.read_info(folder), last, current)
+    return Model(folder, run.read_info(folder), last, current)
 
 
-def _table(models: Sequence[_Model], beside: Path) -> str:
+def _table(models: Sequence[Model], beside: Path) -> str:
     """One table: models whose figures were taken with one classifier."""
     main = [figure for figure in FIGURES if any(m.main and figure.key in m.main["generated"] for m in models)]
     # A smaller size at which several were judged makes them comparable.
@@ -161,22 +175,22 @@ def _table(models: Sequence[_Model], beside: Path) -> str:
     return "\n".join(lines)
 
 
-def _cells(model: _Model, main: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
+def _cells(model: Model, main: Sequence[Figure], common: Sequence[str], beside: Path) -> list[str]:
     return [
         f"{_link(model, beside)} {model.info.config.image_size} px",
         _strip(model, beside),
-        " / ".join(f"{count / 1e6:.2f} M" for count in _parameters(model.info.config)),
+        " / ".join(f"{count / 1e6:.2f} M" for count in parameters(model.info.config)),
         f"{model.last['images_seen']:,}",
         f"{facts.duration(model.last['seconds'])}, {model.info.machine}",
         *map(model.text, main),
-        *(_frechet([model], size, "generated") + SEEN * _saw(model.results.get(size)) for size in common),
+        *(_frechet([model], size, "generated") + SEEN * saw(model.results.get(size)) for size in common),
     ]
 
 
-def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
+def _overview(groups: Sequence[Sequence[Model]], beside: Path) -> str:
     """One line for each model, for who looks for the first time; of one size the nearest to its data first."""
 
-    def place(model: _Model) -> tuple[int, float]:
+    def place(model: Model) -> tuple[int, float]:
         figures = model.main["generated"] if model.main else {}
         return -model.info.config.image_size, figures.get(FRECHET.key, float("inf"))
 
@@ -199,18 +213,18 @@ def _overview(groups: Sequence[Sequence[_Model]], beside: Path) -> str:
     return "\n".join([*lines, *_seen_note(models)])
 
 
-def _saw(result: dict | None) -> bool:
+def saw(result: dict | None) -> bool:
     """Whether a model was trained on the pictures that a result judges it by."""
     return result is not None and result["protocol"].get("held_out_seen_by_model", False)
 
 
-def _seen_note(models: Sequence[_Model]) -> list[str]:
+def _seen_note(models: Sequence[Model]) -> list[str]:
     """The lines below a table that explain `SEEN`; [] where no model needs it."""
-    seen = any(_saw(result) for model in models for result in model.results.values())
+    seen = any(saw(result) for model in models for result in model.results.values())
     return ["", f"{SEEN} trained also on the pictures that it is judged by, which flatters."] if seen else []
 
 
-def _full_note(models: Sequence[_Model]) -> list[str]:
+def _full_note(models: Sequence[Model]) -> list[str]:
     """The lines below a table that tell of models that draw more than their classifier sees; [] where there is none."""
     model = next((model for model in models if model.full), None)
     if model is None:
@@ -227,32 +241,32 @@ def _full_note(models: Sequence[_Model]) -> list[str]:
 def _presets() -> str:
     lines = ["| preset | pictures | generator | critic | epochs | source |", "|---|---|---:|---:|---:|---|"]
     for name, config in PRESETS.items():
-        generator, critic = _parameters(config)
+        generator, critic = parameters(config)
         size = f"{config.image_size}x{config.image_size}x{config.channels}"
         lines.append(f"| `{name}` | {size} | {generator:,} | {critic:,} | {config.epochs} | {config.source} |")
     return "\n".join(lines)
 
 
-def _parameters(config: GANConfig) -> tuple[int, int]:
+def parameters(config: GANConfig) -> tuple[int, int]:
     """Of the generator and its critic, neither of which is made."""
     with torch.device("meta"):
         return count_parameters(Generator(config)), count_parameters(Discriminator(config))
 
 
-def _link(model: _Model, beside: Path) -> str:
+def _link(model: Model, beside: Path) -> str:
     return f"[{model.folder.name}]({_path(model, beside)}/{run.CARD_FILE})"
 
 
-def _strip(model: _Model, beside: Path) -> str:
+def _strip(model: Model, beside: Path) -> str:
     source = f"{_path(model, beside)}/{run.STRIP_FILE}"
     return f'<img src="{source}" alt="eight pictures of {model.folder.name}" height="{STRIP_HEIGHT // 2}">'
 
 
-def _path(model: _Model, beside: Path) -> str:
+def _path(model: Model, beside: Path) -> str:
     return Path(os.path.relpath(model.folder, beside)).as_posix()
 
 
-def _frechet(models: Sequence[_Model], size: str, side: str) -> str:
+def _frechet(models: Sequence[Model], size: str, side: str) -> str:
     values = (FRECHET.text(m.results[size][side]) for m in models if size in m.results)
     return next(filter(None, values), "")
 

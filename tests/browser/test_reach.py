@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 WIDTHS = (320, 360, 390, 600, 768, 834, 960, 1024, 1280, 1920)
 LEAST_TRACK = 140  # pixels
-TABS = ("Explore", "Morph", "Photo", "Replay")
+TABS = ("Explore", "Morph", "Photo", "Replay", "Models")
 AXE = "axe-core@4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -102,6 +102,9 @@ def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
             page.get_by_role("tab", name=tab.strip()).click()
             if tab.strip() == "Morph":
                 page.wait_for_selector(".morph .faces li")
+            if tab.strip() == "Models":
+                page.locator("#models-viewer summary").first.click()
+                page.wait_for_selector("#models-viewer .card h4")
             for width in (1280, 390, 320):
                 page.set_viewport_size({"width": width, "height": 844})
                 page.wait_for_timeout(250)  # colours have moved on to what they will be

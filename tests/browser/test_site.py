@@ -1,4 +1,4 @@
-"""The static edition on a plain static server, at a path of its own: what a visitor does in all four tabs."""
+"""The static edition on a plain static server, at a path of its own: what a visitor does in all five tabs."""
 
 from __future__ import annotations
 
@@ -246,7 +246,13 @@ def test_it_works_without_a_network_once_it_says_so(page, static):
         visit(page, static, "?model=tiny&seed=4")
         slide(page, "Truncation", 0.7)
         shown(page, "truncation === 0.7")
-        page.get_by_role("tab", name="Replay").click()
+        page.get_by_role("tab", name="Models").click()
+        pair = page.locator("#models-viewer .pair canvas")
+        expect(pair.last).to_have_attribute("aria-label", "Seed 0, drawn by tiny")  # of the first and the last
+        expect(pair.first).to_have_attribute("aria-label", "Seed 0, drawn by small")
+        page.locator("#models-viewer li[data-model='tiny'] summary").first.click()
+        expect(page.locator("#models-viewer .card img").first).to_have_js_property("complete", True)
+        page.locator("#models-viewer li[data-model='tiny'] [data-replay]").click()
         expect(page.locator(".sheet .when").first).to_contain_text("images")
     finally:
         page.context.set_offline(False)

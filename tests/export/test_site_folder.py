@@ -66,6 +66,10 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     assert json.loads(re.search(r'id="site">(.*?)</script>', page)[1])["models"] == ["tiny"]
     run = json.loads((out / "replay" / "tiny" / "run.json").read_text(encoding="utf-8"))
     assert [f"{number:04}.webp" for number, *_ in run["sheets"]] == [path.name for path in samples(tiny_run).values()]
+    [row] = json.loads((out / "cards" / "models.json").read_text(encoding="utf-8"))["models"]
+    assert row["name"] == row["title"] == "tiny" and row["pages"] == ["README.md"]
+    card = json.loads((out / "cards" / "pages" / "tiny.json").read_text(encoding="utf-8"))["README.md"]
+    assert card["text"].startswith("# tiny\n") and "progress.webp" in card["pictures"]
     assert (out / "replay" / "tiny" / "history.csv").read_bytes() == (tiny_run / "history.csv").read_bytes()
 
 

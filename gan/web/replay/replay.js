@@ -125,7 +125,16 @@ export function mount({ element, trigger, props, server, watch }) {
 
   // ---- life ---------------------------------------------------------------------------------------------------------
 
-  const open = () => trigger("opened", { run: before?.run ?? first.name, second: before?.second ?? second.name });
+  let wanted = null; // the run that another tab wishes to be shown next
+  function open() {
+    if (wanted) before = null;
+    const { run = first.name, second: other = second.name } = wanted ?? before ?? {};
+    wanted = null;
+    trigger("opened", { run, second: other });
+  }
+  listen("run-wanted", (run) => {
+    wanted = { run, second: "" };
+  });
   listen("face-moved", (state) => {
     face = state;
   });

@@ -2,6 +2,11 @@
 // directions, own}. Nothing here changes a face; what moves something gives a new one.
 const DECIMALS = 1000; // what is kept of a value, so that a link restores exactly what was shown
 
+// What a model draws of a seed by itself.
+export const plainFace = (model, seed) => {
+  return { model, seed, truncation: 1, offsets: {}, latent: "", directions: {}, own: [] };
+};
+
 // A face with another value of what a key names, in the words of a link: "seed", "truncation", "z:3" the fourth number
 // of z, "move:Smile" a direction, "move:~Hat" one of the visitor's own.
 export function change(face, key, value) {

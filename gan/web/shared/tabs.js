@@ -30,6 +30,16 @@ function reopen(wanted) {
 // Goes on with a face, a state as JSON, in Explore.
 export function toExplore(face) {
   tell("face-wanted", face);
-  find(FIRST).click();
+  go(FIRST);
+}
+
+// Shows in Replay how a model learned.
+export function toReplay(run) {
+  tell("run-wanted", run);
+  go("Replay");
+}
+
+function go(name) {
+  find(name).click();
   window.scrollTo(0, 0);
 }

@@ -21,7 +21,13 @@ mountPage();
 keepOffline();
 // The other tabs come after the first face.
 const explored = () => face;
-const [morph, photo, replay] = await Promise.all([import("./morph.js"), import("./photo.js"), import("./replay.js")]);
+const [morph, photo, replay, models] = await Promise.all([
+  import("./morph.js"),
+  import("./photo.js"),
+  import("./replay.js"),
+  import("./models.js"),
+]);
 morph.mountMorph(site.models, explored);
 photo.mountPhoto(site.models, explored);
 replay.mountReplay(site.models, explored);
+models.mountModels();

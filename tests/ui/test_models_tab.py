@@ -1,0 +1,30 @@
+"""The Models tab's answers: what is there, read again when it changes."""
+
+from __future__ import annotations
+
+import pytest
+from serving import make_models
+
+from gan.run import RunError
+from gan.ui import models_server
+from gan.ui.models_server import ModelsServer
+
+
+def test_rows_follow_the_folders_and_are_read_once(tmp_path, tiny_config, pictures, tiny_run, monkeypatch):
+    library = make_models(tmp_path, tiny_config, pictures, tiny_run)
+    server, read = ModelsServer(library), []
+    real = models_server.row
+    monkeypatch.setattr(models_server, "row", lambda name, *rest: read.append(name) or real(name, *rest))
+    rows = server.models_list({})["models"]
+    assert [(row["name"], row["title"]) for row in rows] == [("runs/tiny", "runs/tiny"), ("small", "small")]
+    assert {row["chapter"] for row in rows} == {"Other models here"}  # the broken one is not among them
+    notes = tmp_path / "runs" / "tiny" / "notes.md"
+    notes.write_text("Came out well.", encoding="utf-8")
+    assert server.models_list({})["models"][0]["lead"] == "Came out well."
+    assert server.models_list({})["models"] and read == ["runs/tiny", "small", "runs/tiny"]
+
+    assert server.models_page({"name": "runs/tiny", "page": "notes.md"}) == {"text": "Came out well.", "pictures": {}}
+    assert "progress.webp" in server.models_page({"name": "runs/tiny", "page": "README.md"})["pictures"]
+    for asked in ({}, {"name": "nobody", "page": "README.md"}, {"name": "small", "page": "../tiny/notes.md"}):
+        with pytest.raises(RunError):
+            server.models_page(asked)
