@@ -18,7 +18,7 @@ from gan.data_record import BUILT_IN, DataRecord
 from gan.training.loop import train
 from gan.ui.library import Library
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
