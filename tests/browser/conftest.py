@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -45,17 +46,39 @@ def context(browser):
         yield fresh
 
 
-@pytest.fixture
-def page(context):
-    """A tab whose console must stay without errors."""
+@contextlib.contextmanager
+def _opened(context) -> Iterator[tuple[object, list[str]]]:
+    """A tab, and what its console says is wrong."""
     tab = context.new_page()
     problems = []
     tab.on("console", lambda message: message.type == "error" and problems.append(message.text))
     tab.on("pageerror", lambda error: problems.append(str(error)))
     tab.set_default_timeout(20_000)
-    yield tab
+    yield tab, problems
     tab.close()
+
+
+@pytest.fixture
+def page(context):
+    """A tab whose console must stay without errors."""
+    with _opened(context) as (tab, problems):
+        yield tab
     assert not problems, problems
+
+
+@pytest.fixture(scope="module")
+def _kept(context):
+    with _opened(context) as kept:
+        yield kept
+
+
+@pytest.fixture
+def same(_kept):
+    """`page` for tests that put right themselves what others of their file have left: opening one takes seconds."""
+    tab, problems = _kept
+    yield tab
+    found, problems[:] = list(problems), []
+    assert not found, found
 
 
 @pytest.fixture(scope="session")
