@@ -90,6 +90,7 @@ ENDPOINTS: dict[str, Callable[[Model], dict]] = {
 # name -> questions, as the browser's scripts ask them
 SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
     "draw": lambda m: [{"face": m.face, "pixels": False}, {"face": m.own, "pixels": True}],
+    "see": lambda m: [{"face": m.face}],
     "grid": lambda m: [{"model": m.name, "truncation": 0.8, "start": 24}],
     "download": lambda m: [{"query": Face.from_json(m.face).to_query(), "smooth": True}],
     "morph_faces": lambda m: [{"model": m.name, "faces": [m.face, m.own]}],
@@ -102,6 +103,8 @@ SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
     "replay_run": lambda m: [{"name": m.name}],
     "replay_sheets": lambda m: [{"name": m.name, "sheets": [0, 1]}],
     "replay_download": lambda m: [{"runs": [m.name], "kind": kind} for kind in ("csv", "png", "webp")],
+    "models_list": lambda m: [{"all": True}],  # which it does not look at
+    "models_page": lambda m: [{"name": m.name, "page": "README.md"}],
 }
 
 # "elem_id.event" of what fires it, or the function's name where that has no elem_id -> (components' values, its data)

@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from gan.latent.directions import equal_strength
+from gan.metrics.classifier import Classifier, load_classifier, task_of
 from gan.models import Generator
 from gan.run import RunError
 from gan.sampling import generate, latents, truncation_of
@@ -30,6 +31,7 @@ from gan.ui.places import breathe, locked, price
 from gan.ui.state import Face, OwnDirection
 
 METADATA_KEY = "gan-faces"  # of the PNG text chunk that holds Face.to_json()
+_SEEN_MILLISECONDS = 5.0  # that a classifier takes for a picture, about
 _BATCH = 4  # pictures at a time, between which sliders and other visitors are let by
 _MOST_OWN = 500  # directions of visitors remembered per model; those in use are soon found again
 _own_steps: weakref.WeakKeyDictionary[Generator, dict[OwnDirection, Tensor]] = weakref.WeakKeyDictionary()
@@ -126,20 +128,51 @@ def draw(library: Library, face: Face) -> Frame:
         discriminator = library.discriminator(face.model)
     except RunError:
         discriminator = None
-    z = latent(library, face)
-    measure_truncation(generator, torch.tensor([face.truncation]))
-    price(picture_milliseconds(generator))
+    z = _ready(library, generator, face)
     started = time.perf_counter()
     pixels = generate(generator, z, truncation=face.truncation)[0]
     score = None
     if discriminator is not None:
-        # The critic judges what is shown: the picture after rounding to 8 bits.
-        picture = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
         with torch.inference_mode():
-            picture = picture.to(next(discriminator.parameters()).dtype)
+            picture = _judged(pixels).to(next(discriminator.parameters()).dtype)
             score = torch.sigmoid(discriminator(picture)).item()
             score = score if math.isfinite(score) else None
     return Frame(pixels, score, (time.perf_counter() - started) * 1000)
+
+
+def see(library: Library, face: Face) -> tuple[Classifier, np.ndarray] | None:
+    """What the classifier sees in a face: itself, and (K,) probabilities of its labels.
+
+    Returns:
+        None where the model's pictures are of no kind that a classifier knows.
+
+    Raises:
+        gan.metrics.classifier.ClassifierError: its file is missing or damaged; and like `draw`.
+    """
+    info = library.entry(face.model).info
+    task = task_of(info.data.kind)
+    classifier = task and load_classifier(task)
+    if not classifier or classifier.channels != info.config.channels:
+        return None
+    generator = library.generator(face.model)
+    z = _ready(library, generator, face)
+    price(_SEEN_MILLISECONDS)
+    with torch.inference_mode():
+        picture = _judged(generate(generator, z, truncation=face.truncation)[0])
+        return classifier, classifier.probabilities(picture)[0].numpy()
+
+
+def _ready(library: Library, generator: Generator, face: Face) -> Tensor:
+    """z of a face, when all that its picture needs was measured and is priced."""
+    z = latent(library, face)
+    measure_truncation(generator, torch.tensor([face.truncation]))
+    price(picture_milliseconds(generator))
+    return z
+
+
+def _judged(pixels: np.ndarray) -> Tensor:
+    """(H, W, C) uint8 -> (1, C, H, W) in [-1, 1]: what is shown is judged, the picture after rounding to 8 bits."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def measure_truncation(generator: Generator, psi: Tensor) -> None:

@@ -26,7 +26,7 @@ FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api
 # What a radio shows may name a choice that another answer, still under way, has taken from it. Gradio would refuse
 # that; the server falls back on the first one.
 TOLERANT = FAST | dict(preprocess=False)
-_OF_STAGE = ("face", "picture", "score", "milliseconds", "about", "note", "notice", "stamp")
+_OF_STAGE = ("face", "picture", "score", "milliseconds", "about", "note", "notice", "stamp", "title")
 
 
 def build(library: Library, page: gr.Blocks) -> gr.HTML:
@@ -50,6 +50,7 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                 gr.Button("Random face", variant="primary", elem_id="random")
                 gr.Button("Reset", elem_id="reset")
                 pixels = gr.Checkbox(label="Pixels", elem_id="pixels", container=False, min_width=80)
+            _html("seen", template=True, server_functions=[function(server.see)])
             _html("tools", template=True, server_functions=[function(server.download)])
             moved = _html("moved", "reveal", template=True)
         with gr.Column(elem_id="controls"):

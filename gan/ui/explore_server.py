@@ -17,10 +17,11 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
+from gan.metrics.classifier import ClassifierError, task_of
 from gan.run import RunError
 from gan.sampling import MAX_SEED
-from gan.titles import rank
-from gan.ui.drawing import draw, draw_seeds, picture_uri, png, thumbnail_uri
+from gan.titles import rank, title_of
+from gan.ui.drawing import draw, draw_seeds, picture_uri, png, see, thumbnail_uri
 from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.state import MAX_OWN, MAX_TEXT, MAX_TRUNCATION, Face, OwnDirection
@@ -48,12 +49,31 @@ class ExploreServer:
 
         Returns:
             "picture" (a data URI), "score" (0 to 1, None without a critic), "milliseconds", and "about" its model:
-            "size" in pixels, "numbers" in z and their "distribution", "training" or not.
+            "size" in pixels, "numbers" in z and their "distribution", "training" or not, and whether a classifier knows
+            such pictures ("seen").
         """
         try:
             return self._drawn(Face.from_json(asked.get("face")), asked)
         except (FaceError, RunError) as error:
             return {"notice": str(error)}
+
+    def see(self, asked: dict) -> dict:
+        """What the classifier of such pictures sees in that of "face".
+
+        Returns:
+            "labels" and the "probabilities" of each, and whether they are "exclusive", as digits are; {} where nothing
+            can be seen, or no classifier knows such pictures.
+        """
+        try:
+            face = Face.from_json(asked.get("face"))
+            found = see(self.library, face)
+        except (FaceError, RunError, ClassifierError):
+            return {}
+        if found is None:
+            return {}
+        classifier, probabilities = found
+        shares = [round(share, 4) for share in probabilities.tolist()]
+        return {"labels": list(classifier.labels), "probabilities": shares, "exclusive": classifier.exclusive}
 
     def download(self, asked: dict) -> dict:
         """A PNG to keep of the "query", as `Face.to_query` writes it; "smooth": enlarged without visible pixels.
@@ -190,6 +210,7 @@ class ExploreServer:
                 "numbers": config.z_dim,
                 "training": entry.in_training,
                 "distribution": config.z_distribution,
+                "seen": task_of(entry.info.data.kind) is not None,
             },
         }
 
@@ -212,9 +233,9 @@ class ExploreServer:
         """All that the tab shows of the face that `make` gives.
 
         Returns:
-            "face" as JSON, its "model" and all "models", "seed", "truncation", what `sliders` and `draw` return, a
-            "note" beside the picture, and "own": the visitor's directions. Where the model cannot be used, "notice"
-            and of the rest "face", "model" and "models", if the face is known.
+            "face" as JSON, its "model", the "title" of that, and all "models", "seed", "truncation", what `sliders` and
+            `draw` return, a "note" beside the picture, and "own": the visitor's directions. Where the model cannot be
+            used, "notice" and of the rest "face", "model" and "models", if the face is known.
         """
         try:
             face = make()
@@ -222,10 +243,11 @@ class ExploreServer:
             return _failed(error)
         named = {"model": face.model, "models": self.models()}
         try:
-            face = face.fitted(self.library.entry(face.model).info.config, self.library.directions(face.model))
+            config = self.library.entry(face.model).info.config
+            face = face.fitted(config, self.library.directions(face.model))
             return (
                 {"face": face.to_json(), "seed": face.seed, "truncation": face.truncation, "note": note}
-                | {"own": _own(face), "stamp": time.time_ns()}
+                | {"own": _own(face), "stamp": time.time_ns(), "title": title_of(face.model, config)}
                 | named
                 | self._sliders(face, asked)
                 | self._drawn(face, asked)

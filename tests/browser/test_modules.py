@@ -8,11 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gan.latent.attributes import FACES as FACES_SLIDERS
+from gan.metrics.classifier import load_classifier
 from gan.ui.state import Face, FaceError, OwnDirection
 from gan.ui.values import encode_latent
 from gan.ui.web import text
 
 HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>'&amp;`${1}`"
+SEEN = "explore/words.js"
 STATE, HTML, WORDS = "shared/state.js", "shared/html.js", "shared/words.js"
 LATENT = encode_latent(torch.ones(20))
 FACES = (
@@ -67,7 +70,7 @@ def test_an_origin_is_told_in_words(run):
 def test_a_face_and_what_is_new_in_it_are_told_in_words(run):
     told = lambda *faces: run(WORDS, "(m, faces) => m.news(...faces)", list(map(javascript, faces)))  # noqa: E731
     face = Face("small", 5, 0.5, {3: -1}, directions={"Smile": 2, "~Hat": 0.5})
-    words = "Picture that small draws for seed 5: truncation 0.5, Smile +2, Hat +0.5, z 3 −1"
+    words = "Picture drawn by small from seed 5: truncation 0.5, Smile +2, Hat +0.5, z 3 −1"
     assert run(WORDS, "(m, face) => m.describe(face)", javascript(face)) == words
     assert told(Face("other", 5), face) == told(Face("small", 4), face) == words
     assert told(face, replace(face, directions={"Smile": 2.5})) == "Smile +2.5, Hat 0"
@@ -75,6 +78,64 @@ def test_a_face_and_what_is_new_in_it_are_told_in_words(run):
     assert told(face, Face("small", 5, 0.5)) == "All sliders at 0"
     many = told(face, replace(face, offsets=dict.fromkeys(range(10), 1)))
     assert many == "z 0 +1, z 1 +1, z 2 +1, z 3 +1, z 4 +1, z 5 +1 and 4 more"
+
+
+def seen(**shares: float) -> dict:
+    """What a classifier of attributes tells: a young woman without a beard, but for these."""
+    told = dict.fromkeys(load_classifier("celeba").labels, 0.0) | {"No_Beard": 1.0, "Young": 1.0} | shares
+    return {"labels": list(told), "probabilities": list(told.values()), "exclusive": False}
+
+
+def digit(**shares: float) -> dict:
+    told = dict.fromkeys("0123456789", 0.0) | {name[1:]: share for name, share in shares.items()}
+    return {"labels": list(told), "probabilities": list(told.values()), "exclusive": True}
+
+
+@pytest.mark.parametrize(
+    "what, words",
+    [
+        (seen(Smiling=0.9, Eyeglasses=0.6, Brown_Hair=0.8, Black_Hair=0.7),
+         "a smiling woman with glasses and brown hair: Woman 100 %, Young 100 %, Smile 90 %, Brown hair 80 %"),
+        (seen(Male=0.96, Young=0.1, No_Beard=0.2, Wearing_Hat=0.7, Gray_Hair=0.6),
+         "an older man with a beard, a hat and gray hair: Man 96 %, Older 90 %, Beard 80 %, Hat 70 %"),
+        (seen(Male=0.51, Young=0.4, Bald=0.9, Blond_Hair=0.55),
+         "a bald person: Bald 90 %, Older 60 %, Blond hair 55 %, Man 51 %"),
+        (digit(_8=0.95, _3=0.05), "an 8: 95 % an 8, 5 % a 3"),
+        (digit(_7=0.6, _1=0.4), "perhaps a 7, or a 1: 60 % a 7, 40 % a 1"),
+        (digit(_7=1.0), "a 7: 100 % a 7"),
+    ],
+)  # fmt: skip
+def test_what_a_classifier_sees_is_told_in_words(run, what, words):
+    assert run(SEEN, "(m, seen) => m.sees(seen)", what).replace("\xa0", " ") == f"The classifier sees {words}."
+    assert run(SEEN, "(m, seen) => m.inWords(seen)", what) == words.partition(":")[0]
+
+
+def test_what_a_slider_moved_besides_its_own_is_told(run):
+    def told(before: Face, now: Face, was: dict, is_: dict) -> str:
+        script = "(m, [one, other, was, is]) => m.sideEffects(m.changed(one, other), was, is)"
+        return run(SEEN, script, [javascript(before), javascript(now), was, is_]).replace("\xa0", " ")
+
+    plain, smiling = Face("small"), Face("small", directions={"Smile": 1})
+    was, is_ = seen(High_Cheekbones=0.21, No_Beard=0.9), seen(Smiling=1, High_Cheekbones=0.63, No_Beard=0.6, Blurry=1)
+    assert told(plain, smiling, was, is_) == "Smile +1 also moved High cheekbones 21 → 63 %, Beard 10 → 40 %."
+    assert told(smiling, plain, is_, was) == "Smile −1 also moved High cheekbones 63 → 21 %, Beard 40 → 10 %."
+    assert told(plain, smiling, was, was) == "Smile +1 moved nothing else that it knows."
+    principal = replace(smiling, directions={"SeFa 1": -0.5})
+    assert told(plain, principal, was, seen()).startswith("SeFa 1 −0.5 moved High cheekbones 21 → 0 %")
+    both = replace(smiling, truncation=0.5)
+    assert told(plain, both, seen(), is_).startswith("These sliders also moved High cheekbones 0 → 63 %")
+    digits = Face("small", directions={"Digit 3": 1.5})
+    assert told(plain, digits, digit(_8=1.0), digit(_3=1.0)) == "Digit 3 +1.5 also moved digit 8 100 → 0 %."
+    other = "(m, [one, other]) => m.changed(one, other)"
+    assert run(SEEN, other, [javascript(plain), javascript(Face("small", 1))]) is None
+
+
+def test_the_sliders_own_labels_are_pythons(run):
+    told = run(SEEN, "(m) => m.TOLD")
+    assert set(told) <= set(load_classifier("celeba").labels)
+    assert {(one["slider"], label, one.get("flip", False)) for label, one in told.items() if "slider" in one} == {
+        (name, label, reverse and label != "Young") for name, label, reverse in FACES_SLIDERS
+    }
 
 
 ODD = [
@@ -140,7 +201,7 @@ def test_the_picture_of_a_hostile_model_holds_nothing_but_text(run):
     }"""
     pictures, alt, note, facts = run("explore/picture.js", shown, [javascript(face), drawn, HOSTILE])
     assert (pictures, note) == (1, HOSTILE)
-    assert alt == f"Picture that {HOSTILE} draws for seed 3: z 1 +1"
+    assert alt == f"Picture drawn by {HOSTILE} from seed 3: z 1 +1"
     assert "25 % sure" in facts and "16 × 16 pixels from 20 numbers 1.2 ms a frame" in facts
 
 

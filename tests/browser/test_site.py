@@ -15,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from exports import CLASSIFIER
 from photos import packed
 from PIL import Image
 from playwright.sync_api import expect
 
+from gan import load_generator, sample
 from gan.data.drawn import draw_faces
 from gan.export import site as exporting
 from gan.export.runtime import RuntimeMissing, obtained
@@ -47,9 +50,7 @@ def static(exports, tmp_path_factory) -> Iterator[Static]:
         pytest.skip(str(error))
     host = tmp_path_factory.mktemp("host")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            exporting, "export", lambda model, out: shutil.copytree(exports.files / model.name, out / model.name)
-        )
+        patch.setattr(exporting, "export", lambda model, out: _of_faces(exports.files / model.name, out / model.name))
         folder = exporting.build(host / "some" / "faces", [exports.small, exports.tiny])
     asked: list[str] = []
 
@@ -62,6 +63,15 @@ def static(exports, tmp_path_factory) -> Iterator[Static]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Static(f"http://127.0.0.1:{server.server_port}/some/faces/", folder, asked)
         server.shutdown()
+
+
+def _of_faces(files: Path, out: Path) -> Path:
+    """A model's files, whose pictures are said to be faces: then a classifier knows them."""
+    shutil.copytree(files, out)
+    facts = json.loads((out / "model.json").read_text(encoding="utf-8"))
+    facts["data"]["kind"] = "faces"
+    (out / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    return out
 
 
 @pytest.fixture
@@ -236,7 +246,7 @@ def test_morph_photo_and_replay_need_no_server(page, static):
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
 
 
-def test_it_works_without_a_network_once_it_says_so(page, static):
+def test_it_works_without_a_network_once_it_says_so(page, static, exports):
     visit(page, static, "?model=small")
     expect(page.locator("#offline")).to_contain_text("this page and small")
     page.locator("#keep").click()
@@ -246,6 +256,14 @@ def test_it_works_without_a_network_once_it_says_so(page, static):
         visit(page, static, "?model=tiny&seed=4")
         slide(page, "Truncation", 0.7)
         shown(page, "truncation === 0.7")
+        expect(page.locator("#seen .sees")).to_have_text(re.compile("^The classifier sees a "))
+        expect(page.locator("#stage canvas")).to_have_attribute(
+            "aria-label", re.compile(r"^A .*person.*, drawn by tiny")
+        )
+        picture = sample(load_generator(exports.tiny), 4, 1, 0.7)
+        wanted = CLASSIFIER.probabilities(torch.from_numpy(picture).permute(0, 3, 1, 2) / 127.5 - 1)[0]
+        told = re.findall(r"(\d+)\s%", page.inner_text("#seen .sees"))
+        assert len(told) == sum(wanted > 0.5) and max(map(int, told)) == pytest.approx(100 * wanted.max().item(), abs=1)
         page.get_by_role("tab", name="Models").click()
         pair = page.locator("#models-viewer .pair canvas")
         expect(pair.last).to_have_attribute("aria-label", "Seed 0, drawn by tiny")  # of the first and the last

@@ -12,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from serving import make_models
+from tiny_classifiers import install, tiny_classifier
 
 from gan import load_generator, sample
+from gan.metrics.classifier import _load_once, load_classifier
 from gan.ui import explore
 from gan.ui.drawing import draw, draw_seeds, enlarge, png, to_image
 from gan.ui.explore_server import GRID_FACES, ExploreServer
@@ -77,9 +79,34 @@ def test_drawing_gives_what_the_package_draws_and_what_is_known_of_the_model(tab
     picture = picture_of(answer["picture"]).astype(int)
     plain, expected = (sample(load_generator(library.entry("small").folder), 7, 1, psi)[0] for psi in (1, 0.25))
     assert np.abs(picture - expected).max() <= 1 < np.abs(plain.astype(int) - expected).max()
-    assert answer["about"] == {"size": 16, "numbers": 20, "training": False, "distribution": "normal"}
+    assert answer["about"] == {"size": 16, "numbers": 20, "training": False, "distribution": "normal", "seen": False}
     assert 0 <= answer["score"] <= 1 and answer["milliseconds"] > 0
     json.dumps(answer, allow_nan=False)
+
+
+def test_what_is_seen_is_what_the_classifier_of_such_pictures_says(tmp_path, library, monkeypatch):
+    classifier, digits = tiny_classifier(), tiny_classifier(exclusive=True, channels=1)
+    classifier.head.weight *= 100  # an untrained one tells hardly any difference
+    install(monkeypatch, tmp_path, celeba=classifier, mnist=digits)
+    for name, kind in (("small", "faces"), ("tiny", "digits")):
+        shutil.copytree(library.roots[name != "small"] / name, tmp_path / "models" / name)
+        path = tmp_path / "models" / name / "config.json"
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["data"]["parts"] = [{**content["data"]["parts"][0], "kind": kind}]
+        path.write_text(json.dumps(content), encoding="utf-8")
+    server = ExploreServer(Library([tmp_path / "models"]))
+    face = Face("small", 7, 0)
+    picture = torch.from_numpy(draw(server.library, face).pixels).permute(2, 0, 1)[None]
+    wanted = load_classifier("celeba").probabilities(picture.float() / 127.5 - 1)[0]
+    seen = server.see({"face": face.to_json()})
+    assert seen["labels"] == ["Bald", "Smiling", "Wearing_Hat"] and seen["exclusive"] is False
+    assert seen["probabilities"] == pytest.approx(wanted.tolist(), abs=1e-4)
+    assert drawn(server, Face("small"))["about"]["seen"] is True
+    for face in (Face("tiny").to_json(), Face("nobody").to_json(), "{", None):  # in colour, and no digits
+        assert server.see({"face": face}) == {}
+    (tmp_path / "celeba.safetensors").unlink()
+    _load_once.cache_clear()
+    assert server.see({"face": Face("small").to_json()}) == {}
 
 
 def test_smooth_and_pixels_show_the_same_picture_enlarged_differently(tab):

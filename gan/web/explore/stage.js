@@ -7,6 +7,7 @@ import { follow } from "../shared/following.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { change, same, given } from "../shared/state.js";
 import { tell } from "../shared/telling.js";
+import { entitle } from "../shared/words.js";
 import { keepAddress } from "./address.js";
 import { watchWishes } from "./another.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
@@ -70,7 +71,7 @@ export function mount({ element, trigger, server, ...component }) {
     }
     const { query, seed } = showFace(element, face, drawn, smooth, note);
     showDrawer();
-    tell("face-shown", { query, seed });
+    tell("face-shown", { query, seed, about });
     keepAddress(query, face);
     prepare(face.model);
   }
@@ -95,6 +96,7 @@ export function mount({ element, trigger, server, ...component }) {
 
   follow(component, (shown) => {
     face = shown.face ? JSON.parse(shown.face) : null;
+    if (face && shown.title) entitle(face.model, shown.title);
     sent += 1;
     const wanted = face && before;
     if (face) before = null;

@@ -3,6 +3,7 @@ import { origin } from "./state.js";
 
 const MOST = 6; // moved sliders that are named
 const OWN = /^~/; // begins the key of one of the visitor's own directions
+const titles = new Map(); // of models
 
 export const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
 
@@ -18,11 +19,16 @@ function listed(parts) {
   return parts.slice(0, MOST).join(", ") + (left > 0 ? ` and ${left} more` : "");
 }
 
-// The whole face.
-export function describe(face) {
+// What people call a model, from now on.
+export const entitle = (model, title) => titles.set(model, title);
+
+// The whole face; what: is to be seen in it, where that is known.
+export function describe(face, what = "") {
   const parts = moved(face).map(({ name, value }) => `${name} ${signed(value)}`);
   if (face.truncation !== 1) parts.unshift(`truncation ${face.truncation}`);
-  return `Picture that ${face.model} draws for ${origin(face)}${parts.length ? `: ${listed(parts)}` : ""}`;
+  const title = titles.get(face.model) ?? face.model;
+  const base = `${what ? `${what},` : "picture"} drawn by ${title}${title.includes(",") ? "," : ""} from ${origin(face)}`;
+  return `${base[0].toUpperCase()}${base.slice(1)}${parts.length ? `: ${listed(parts)}` : ""}`;
 }
 
 // What another face has that is new: "Smile +2"; "" for nothing. Of another model or seed it is the whole face.

@@ -4,6 +4,7 @@ import { isSmooth, keyOf } from "../explore/controls.js";
 import * as grid from "../explore/grid.js";
 import * as maker from "../explore/maker.js";
 import * as moved from "../explore/moved.js";
+import * as seen from "../explore/seen.js";
 import * as stage from "../explore/stage.js";
 import * as tools from "../explore/tools.js";
 import { MAX_SEED } from "../shared/reading.js";
@@ -13,7 +14,7 @@ import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
 import { named } from "./named.js";
 
-const OF_STAGE = ["face", "picture", "score", "milliseconds", "about", "note", "notice"];
+const OF_STAGE = ["face", "picture", "score", "milliseconds", "about", "note", "notice", "title"];
 const find = (id) => document.getElementById(id);
 
 // models: their names.
@@ -51,6 +52,7 @@ export function mountExplore(models) {
 
   const parts = {
     stage: component(find("stage"), { on: { restore: (sent) => change("restore", sent), put } }),
+    seen: component(find("seen")),
     tools: component(find("tools"), { server: { download: answers.download } }),
     moved: component(find("moved"), { on: { reveal: (sent) => turnSliders(sent) } }),
     maker: component(find("maker"), {
@@ -84,6 +86,7 @@ export function mountExplore(models) {
       showSliders(shown);
       parts.maker.set(shown.own);
     }
+    if (shown.model) shown.title = named([shown.model])[0].label;
     const known = OF_STAGE.filter((name) => name in shown).map((name) => [name, shown[name]]);
     parts.stage.set(Object.fromEntries(known));
   }
@@ -112,6 +115,7 @@ export function mountExplore(models) {
   const turnSliders = async (wanted) => showSliders(await answers.sliders({ face, ...wanted }));
 
   stage.mount(parts.stage.mounted);
+  seen.mount(parts.seen.mounted);
   tools.mount(parts.tools.mounted);
   moved.mount(parts.moved.mounted);
   maker.mount(parts.maker.mounted);
