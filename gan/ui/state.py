@@ -24,6 +24,8 @@ from gan.ui.values import (
     number,
     parse_float,
     parse_int,
+    parse_moves,
+    parse_pairs,
     short,
     whole,
 )
@@ -36,7 +38,7 @@ MAX_OWN = 4  # directions that a visitor made
 MAX_MARKED = 32  # faces in each of the two lists that make one
 OWN_MARK = "~"  # before the name of an own direction, so that it is never taken for one of the model's
 MAX_TEXT = 40_000  # characters of JSON: all dimensions moved take half of it
-_PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own")  # of a link
+_PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own", "pad")  # of a link
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Face:
             a name is one of the model's directions or the key of an own one, values are -`MAX_DIRECTION` to
             `MAX_DIRECTION`.
         own: the `OwnDirection`s that there are, moved or not; at most `MAX_OWN`, no two of one key and model.
+        pad: the two sliders, "truncation", "z:3" or "move:Smile", that the pad moves across and up; () if it is closed.
 
     Raises:
         FaceError: a value of the wrong kind or out of range.
@@ -100,6 +103,7 @@ class Face:
     latent: str = ""
     directions: tuple[tuple[str, float], ...] = ()
     own: tuple[OwnDirection, ...] = ()
+    pad: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", _model(self.model))
@@ -109,6 +113,7 @@ class Face:
         object.__setattr__(self, "latent", encode_latent(decode_latent(self.latent)) if self.latent != "" else "")
         object.__setattr__(self, "directions", _directions(self.directions))
         object.__setattr__(self, "own", _own(self.own))
+        object.__setattr__(self, "pad", _pad(self.pad))
 
     @property
     def changes(self) -> int:
@@ -162,11 +167,13 @@ class Face:
     def fitted(self, config: GANConfig, names: Iterable[str] = ()) -> Face:
         """Without what a model of this config and these directions does not have; own directions are kept."""
         known = {*names, *(direction.key for direction in self.own if direction.model == self.model)}
+        sliders = {"truncation", *(f"move:{name}" for name in known), *(f"z:{i}" for i in range(config.z_dim))}
         return replace(
             self,
             offsets=tuple(pair for pair in self.offsets if pair[0] < config.z_dim),
             latent=self.latent if self.latent and len(decode_latent(self.latent)) == config.z_dim else "",
             directions=tuple(pair for pair in self.directions if pair[0] in known),
+            pad=self.pad if sliders.issuperset(self.pad) else (),
         )
 
     def to_query(self) -> str:
@@ -180,6 +187,8 @@ class Face:
             values["z"] = ",".join(f"{dimension}:{value:g}" for dimension, value in self.offsets)
         if self.own:
             values["own"] = ",".join(_own_text(direction, self.model) for direction in self.own)
+        if self.pad:
+            values["pad"] = ",".join(self.pad)
         return urllib.parse.urlencode(values, safe="/:,~")
 
     @classmethod
@@ -199,10 +208,11 @@ class Face:
             model,
             parse_int("seed", values["seed"]) if "seed" in values else default.seed,
             parse_float("truncation", values["truncation"]) if "truncation" in values else default.truncation,
-            _parse_pairs(values["z"]) if values.get("z") else (),
+            parse_pairs(values["z"][:MAX_TEXT]) if values.get("z") else (),
             values.get("latent", ""),
-            _parse_moves(values["move"]) if values.get("move") else (),
+            parse_moves(values["move"][:MAX_TEXT]) if values.get("move") else (),
             _parse_own(values["own"], model) if values.get("own") else (),
+            values["pad"].split(",") if values.get("pad") else (),
         )
 
     def to_json(self) -> str:
@@ -216,6 +226,7 @@ class Face:
                 "latent": self.latent,
                 "directions": dict(self.directions),
                 "own": [vars(direction) for direction in self.own],
+                "pad": self.pad,
             }
         )
 
@@ -234,6 +245,7 @@ class Face:
                 values.get("latent", ""),
                 values.get("directions", {}),
                 tuple(OwnDirection(**direction) for direction in values.get("own", ())),
+                values.get("pad", ()),
             )
         except FaceError:
             raise
@@ -290,6 +302,20 @@ def _parse_own(text: str, model: str) -> tuple[OwnDirection, ...]:
     return tuple(own)
 
 
+def _pad(given: object) -> tuple[str, ...]:
+    keys = tuple(given) if isinstance(given, (list, tuple)) else (None,)
+    if keys and not (len(keys) == 2 and keys[0] != keys[1] and all(map(_is_slider, keys))):
+        raise FaceError(f"pad {short(given)}: expected two sliders, like move:Smile and z:3")
+    return keys
+
+
+def _is_slider(key: object) -> bool:
+    kind, _, name = key.partition(":") if isinstance(key, str) else ("", "", "")
+    if kind == "z":
+        return name.isascii() and name.isdigit() and name == str(int(name[:5])) and int(name) < MAX_DIMENSIONS
+    return key == "truncation" or (kind == "move" and _is_name(name))
+
+
 def _directions(given: Mapping[str, float] | Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
     try:
         pairs = dict(given)
@@ -299,7 +325,7 @@ def _directions(given: Mapping[str, float] | Iterable[tuple[str, float]]) -> tup
         raise FaceError(f"{len(pairs)} directions: expected at most {MAX_MOVED}")
     kept = {}
     for name, value in pairs.items():
-        if not isinstance(name, str) or name.removeprefix(OWN_MARK) != clean_name(name):
+        if not isinstance(name, str) or not _is_name(name):
             raise FaceError(f"direction {short(name)}: expected its name")
         kept[name] = number(f"direction {name}:", value, -MAX_DIRECTION, MAX_DIRECTION)
     return tuple(sorted((name, value) for name, value in kept.items() if value))
@@ -320,21 +346,5 @@ def _offsets(given: Mapping[int | str, float] | Iterable[tuple[int, float]]) -> 
     return tuple(sorted((dimension, value) for dimension, value in kept.items() if value))
 
 
-def _parse_pairs(text: str) -> list[tuple[int, float]]:
-    pairs = []
-    for part in text[:MAX_TEXT].split(","):
-        dimension, colon, value = part.partition(":")
-        if not colon:
-            raise FaceError(f"z={short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
-        pairs.append((parse_int("dimension", dimension), parse_float("offset", value)))
-    return pairs
-
-
-def _parse_moves(text: str) -> dict[str, float]:
-    moves = {}
-    for part in text[:MAX_TEXT].split(","):
-        name, colon, value = part.partition(":")
-        if not colon:
-            raise FaceError(f"move={short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
-        moves[name] = parse_float("direction", value)
-    return moves
+def _is_name(text: str) -> bool:
+    return any(c.isalnum() for c in text) and text.removeprefix(OWN_MARK) == clean_name(text)

@@ -105,6 +105,28 @@ def parse_float(name: str, text: str) -> float:
         raise FaceError(f"{name} {short(text)}: expected a number") from None
 
 
+def parse_pairs(text: str) -> list[tuple[int, float]]:
+    """'3:0.5,17:-1.25' of a link: dimensions and what is added to them; raises `FaceError`."""
+    pairs = []
+    for part in text.split(","):
+        dimension, colon, value = part.partition(":")
+        if not colon:
+            raise FaceError(f"z={short(text)}: expected dimension:value pairs with commas, like 3:0.5,17:-1.25")
+        pairs.append((parse_int("dimension", dimension), parse_float("offset", value)))
+    return pairs
+
+
+def parse_moves(text: str) -> dict[str, float]:
+    """'Smile:1.5,Hat:-2' of a link: directions and how far each is moved; raises `FaceError`."""
+    moves = {}
+    for part in text.split(","):
+        name, colon, value = part.partition(":")
+        if not colon:
+            raise FaceError(f"move={short(text)}: expected name:value pairs with commas, like Smile:1.5,Hat:-2")
+        moves[name] = parse_float("direction", value)
+    return moves
+
+
 def short(value: object) -> str:
     """Of what a stranger sent, as much as a sentence can show."""
     try:
