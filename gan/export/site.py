@@ -229,7 +229,9 @@ def _page(web: str, models: dict[str, Path], terms: str) -> str:
         "header": _text("shared/header.html"),
         "offsets": offsets,
         "terms": f'<p class="terms">{html.escape(terms)}</p>' if terms else "",
-        **{name: _text(f"explore/{name}.html") for name in ("stage", "seen", "tools", "moved", "shape", "maker")},
+        **{
+            name: _text(f"explore/{name}.html") for name in ("stage", "seen", "tools", "moved", "shape", "maker", "pad")
+        },
         **{name: _text(f"{name}/{name}.html") for name in ("morph", "photo", "replay", "models")},
     }
     return string.Template(_text("site/index.html")).substitute(parts)

@@ -78,6 +78,7 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
                         )
                         for i in range(SLIDERS)
                     ]  # fmt: skip
+            _html("pad", template=True, server_functions=[function(server.pad)])
     _html("grid", server_functions=[function(server.grid)])
     face = gr.HTML("", html_template="", js_on_load=module("explore/face.js"), visible="hidden")
 

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import numpy as np
+import torch
 
 from gan.metrics.classifier import ClassifierError, task_of
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.titles import rank, title_of
-from gan.ui.drawing import draw, draw_seeds, picture_uri, png, see, thumbnail_uri
+from gan.ui.drawing import draw, draw_many, draw_seeds, latent, picture_uri, png, see, thumbnail_uri
 from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
+from gan.ui.pad import plane
 from gan.ui.state import MAX_OWN, MAX_TEXT, MAX_TRUNCATION, Face, OwnDirection
 from gan.ui.values import FaceError, clean_name, first_seed, short
 
@@ -172,6 +175,35 @@ class ExploreServer:
             return {}
         pictures = [thumbnail_uri(pixels) for pixels in images]
         return {"start": start, "last": GRID_LAST, "size": images.shape[1], "pictures": pictures}
+
+    def pad(self, asked: dict) -> dict:
+        """What lies behind the pad of a "face" that has it open.
+
+        Returns:
+            "sliders": of each basis, the "key" and "label" of all that the pad can have beside the truncation; and
+            "pictures" (data URIs) of `plane`, of "size" pixels; {} where it has none, or cannot be drawn.
+        """
+        try:
+            face = Face.from_json(asked.get("face"))
+            config, directions = self.library.entry(face.model).info.config, self.library.directions(face.model)
+            face = face.fitted(config, directions)
+            if not face.pad:
+                return {}
+            faces = plane(face)
+            z = torch.cat([latent(self.library, one) for one in faces])
+            psi = torch.tensor([one.truncation for one in faces])
+            images = draw_many(self.library.generator(face.model), z, psi)
+        except (FaceError, RunError):
+            return {}
+        available = bases(face, config.z_dim, directions.values())
+        return {
+            "sliders": {
+                basis: [vars(slider) for slider in itertools.chain(*pages.values())]
+                for basis, pages in available.items()
+            },
+            "size": config.image_size,
+            "pictures": [thumbnail_uri(pixels) for pixels in images],
+        }
 
     def warm_up(self) -> None:
         """Load and draw what the first visitor will see; does nothing where there is no model."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from gan.latent.attributes import FACES as FACES_SLIDERS
 from gan.metrics.classifier import load_classifier
+from gan.ui.pad import plane
 from gan.ui.state import Face, FaceError, OwnDirection
 from gan.ui.values import encode_latent
 from gan.ui.web import text
@@ -22,7 +24,8 @@ FACES = (
     Face("small"),
     Face("runs/mine", 2**32 - 1, 0.05, {17: -1.25, 3: 0.5, 100: 3}),
     Face("ü + &=#?%~'!*()\"<b>", 7, 1.5, {}, "", {"Œil fermé": 2, "Open mouth": -0.001, "A (b)/c'-": 1}),
-    Face("small", latent=LATENT, directions={"~Hat": 1, "Hat": -2}),
+    Face("small", latent=LATENT, directions={"~Hat": 1, "Hat": -2}, pad=("move:~Hat", "truncation")),
+    Face("small", 7, 0.7, {3: 1.2}, directions={"Zé (b)/c'-": 3}, pad=("z:3", "move:Zé (b)/c'-")),
     Face("small", own=(OwnDirection("Hat (b)", "small", (1, 30), (2,)), OwnDirection("Ü", "a:b,c/%d e", (0,), (5, 6)))),
 )
 
@@ -59,6 +62,14 @@ def test_a_moved_slider_changes_what_its_key_names(run, key, value, expected):
     assert Face.from_json(json.dumps(changed)) == expected and kept == before
     assert run(STATE, "(m, [one, other]) => m.same(one, other)", [changed, javascript(expected)])
     assert not run(STATE, "(m, [one, other]) => m.same(one, other)", [changed, before])
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if face.pad], ids=lambda face: ",".join(face.pad))
+def test_the_faces_of_a_pads_plane_are_those_that_python_draws(run, face):
+    faces = run("explore/plane.js", "(m, face) => m.planeOf(face)", javascript(face))
+    assert [Face.from_json(json.dumps(one)) for one in faces] == plane(face)
+    places = run("explore/plane.js", "(m, faces) => faces.map(m.placeOf)", faces)
+    assert np.allclose(places, [[x / 4, 1 - y / 4] for y in range(5) for x in range(5)])
 
 
 def test_an_origin_is_told_in_words(run):
@@ -149,6 +160,11 @@ ODD = [
         {"latent": "A" * 4100}, {"directions": {"": 1}}, {"directions": {"~": 1}}, {"directions": {"<b>": 1}},
         {"directions": {" Hat": 1}}, {"directions": {"Zé (b)/c'-": 3, "~Hat": -3, "Ä": 0}}, {"directions": {"H": 3.01}},
         {"directions": {f"d{number}": 1 for number in range(65)}}, {"own": 5}, {"own": [1]}, {"own": [{"name": "H"}]},
+        *({"pad": pad} for pad in (
+            5, "z:1", None, {}, ["z:1"], ["z:1", "z:1"], ["z:1", "z:2", "z:3"], ["z:01", "z:2"], ["z:1024", "z:2"],
+            ["z:", "z:2"], ["z:1", 2], ["seed", "z:1"], ["move:", "z:1"], ["move:~", "z:1"], ["move:H<", "z:1"],
+            ["move:-", "z:1"], ["z:٣", "z:1"], ["truncation", "move:~é"],
+        )),
         *({"own": own} for own in (
             [{"name": " H<a>t ", "model": "small", "has": [3, 1, 3], "lacks": [2]}],
             [{"name": "Hat", "model": "small", "has": [1], "lacks": [1]}],

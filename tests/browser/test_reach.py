@@ -96,8 +96,9 @@ def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
     found = []
     with browser.new_context(color_scheme=theme) as context:
         page = context.new_page()
-        page.goto(f"{site.url}/?__theme={theme}")
+        page.goto(f"{site.url}/?__theme={theme}&pad=truncation,z:3")
         page.wait_for_selector("#grid .cell")
+        page.wait_for_selector("#pad .thumbnails img")
         page.evaluate(axe)
         for tab in page.locator("#tabs [role=tab]").all_text_contents():
             page.get_by_role("tab", name=tab.strip()).click()

@@ -164,6 +164,18 @@ def test_explore_draws_all_that_its_controls_say(page, static):
     page.locator("#maker [data-remove]").click()
     shown(page, "!own.length && !Object.keys(directions).length")
 
+    page.locator("#pad .toggle").click()
+    expect(page.locator("#pad .thumbnails img")).to_have_count(25)
+    page.get_by_label("Across", exact=True).select_option("truncation")
+    page.get_by_label("Up", exact=True).select_option("z:17")
+    page.locator("#pad .plane").press("PageUp")
+    shown(page, "offsets[17] === 0.5")
+    page.wait_for_function("() => location.search.endsWith('&pad=truncation,z:17')")
+    page.goto(page.url)
+    expect(page.locator("#pad .stands")).to_have_text("Truncation 1 · z 17 +0.5")
+    expect(page.locator("#pad .thumbnails img")).to_have_count(25)
+    page.locator("#pad .toggle").click()
+
     page.locator("#random").click()
     shown(page, "seed !== 9")
     page.get_by_label("Model", exact=True).locator("visible=true").select_option("tiny")

@@ -214,6 +214,25 @@ def test_a_grid_that_makes_no_sense_is_none(tab, asked):
     assert grid(tab, **asked) == {}
 
 
+def test_behind_the_pad_lie_the_faces_of_its_plane_and_what_else_it_can_have(tab, library):
+    face = Face("small", 5, 0.5, {3: 1, 4: 2}, pad=("truncation", "z:3"))
+    answer = tab.pad({"face": face.to_json()})
+    assert (answer["size"], len(answer["pictures"])) == (16, 25)
+    for place, truncation, offset in ((0, 0, 3), (4, 1.5, 3), (12, 0.75, 0), (21, 0.375, -3)):
+        expected = draw(library, Face("small", 5, truncation, {3: offset, 4: 2})).pixels
+        assert np.abs(picture_of(answer["pictures"][place]).astype(int) - expected).mean() < 6  # it is a JPEG
+    assert list(answer["sliders"]) == ["z", "Yours"] and not answer["sliders"]["Yours"]
+    assert answer["sliders"]["z"][19] == {"key": "z:19", "label": "z 19"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [Face("small").to_json(), Face("small", pad=("z:3", "z:20")).to_json(), Face("x", pad=("z:3", "z:4")).to_json(), 7],
+)
+def test_without_a_pad_nothing_lies_behind_it(tab, text):
+    assert tab.pad({"face": text}) == {}
+
+
 def test_the_critics_score_is_the_discriminators_opinion_of_what_is_shown(tab, library):
     frame = draw(library, Face("small", 7))
     picture = torch.from_numpy(frame.pixels).permute(2, 0, 1)[None].float() / 127.5 - 1

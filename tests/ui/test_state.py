@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -32,7 +33,8 @@ FACES = [
         offsets=dict.fromkeys(range(MAX_DIMENSIONS), -1.755),
     ),
     Face("runs/a b&c=d?e#f/é", 2**32 - 1, 0.0, {0: -3, 1023: 3}),
-    Face("m", 7, 1.234, {3: 0.001, 17: -1.25}),
+    Face("m", 7, 1.234, {3: 0.001, 17: -1.25}, pad=("truncation", "z:1023")),
+    Face("m", pad=("move:~été (b)/c'-", "move:SeFa 12")),
     Face("m", 1, 1.5, {i: (i % 61 - 30) / 10 or 0.1 for i in range(MAX_DIMENSIONS)}),
 ]
 
@@ -111,6 +113,9 @@ def test_fitted_keeps_directions_that_the_model_has_and_all_own_ones(tiny_config
     own = (OwnDirection("A", "m", (1,), (2,)), OwnDirection("B", "other", (1,), (2,)))
     face = Face("m", directions={"Smile": 1, "Hat": 1, "~A": 1, "~B": 1}, own=own)
     assert face.fitted(tiny_config, ["Hat"]) == Face("m", directions={"Hat": 1, "~A": 1}, own=own)
+    for pad, kept in ((("move:Hat", "z:7"), True), (("move:~A", "truncation"), True), (("z:0", "move:~B"), False),
+                      (("z:0", "move:Smile"), False), (("z:0", "z:8"), False)):  # fmt: skip
+        assert replace(face, pad=pad).fitted(tiny_config, ["Hat"]).pad == (pad if kept else ())
 
 
 @pytest.mark.parametrize(
@@ -189,6 +194,14 @@ def test_fitted_drops_what_another_model_has_no_dimension_for(tiny_config):
         (dict(directions=5), "directions: expected names and values"),
         (dict(own=[OwnDirection(str(i), "m", (1,), (2,)) for i in range(5)]), "5 own directions: expected at most 4"),
         (dict(own=[OwnDirection("a", "m", (1,), (i,)) for i in (2, 3)]), "two own directions of one name"),
+        (dict(pad=("z:1",)), "pad .*: expected two sliders, like move:Smile and z:3"),
+        (dict(pad=("z:1", "z:1")), "expected two sliders"),
+        (dict(pad=("z:01", "z:2")), "expected two sliders"),
+        (dict(pad=("z:1024", "z:2")), "expected two sliders"),
+        (dict(pad=("seed", "z:2")), "expected two sliders"),
+        (dict(pad=("move:<b>", "z:2")), "expected two sliders"),
+        (dict(pad=("truncation", 2)), "expected two sliders"),
+        (dict(pad="z"), "expected two sliders"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):
@@ -214,6 +227,7 @@ def test_values_out_of_range_are_refused(values, message):
         ({"own": "Hat:3:x"}, "seed 'x'"),
         ({"own": "Hat:3:"}, "seed ''"),
         ({"latent": "()"}, "latent"),
+        ({"pad": "z:1,z:2,z:3"}, "expected two sliders"),
     ],
 )
 def test_links_that_make_no_sense_are_refused(query, message):

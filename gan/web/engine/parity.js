@@ -1,7 +1,7 @@
 // Whether a browser computes what the server does: a processor or a runtime may have faults of its own.
 import { latents } from "../latent/seeds.js";
 
-const FACE = { seed: 1, truncation: 1, offsets: {}, latent: "", directions: {}, own: [] };
+const FACE = { seed: 1, truncation: 1, offsets: {}, latent: "", directions: {}, own: [], pad: [] };
 const MOST = 2; // grey levels between two colours of a pixel
 
 // local: engine of local.js; server: of server.js. Whether both draw the same picture of one seed.

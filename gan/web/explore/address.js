@@ -1,7 +1,7 @@
 // The page's address follows the face, and the browser's Back goes to the face before.
 import { tell } from "../shared/telling.js";
 
-const OURS = ["model", "seed", "truncation", "latent", "move", "z", "own"]; // of the address
+const OURS = ["model", "seed", "truncation", "latent", "move", "z", "own", "pad"]; // of the address
 const PLACE = ["model", "seed", "latent"]; // another one is another step for Back; moved sliders are none
 const PAUSE = 400; // milliseconds: browsers allow only some 100 changes of the address in 30 seconds
 let current = { query: "", face: null };

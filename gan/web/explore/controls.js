@@ -27,6 +27,10 @@ export const controlOf = (key) =>
     ? document.getElementById(key)
     : [...document.querySelectorAll(SLIDERS)].find((control) => keyOf(control) === key);
 
+// What the sliders move that are in view.
+export const keysInView = () =>
+  [...document.querySelectorAll(SLIDERS)].filter((control) => control.checkVisibility()).map(keyOf);
+
 // What it says; null while it is no number (yet).
 export function numberOf(input) {
   if (input.value === "") return null;

@@ -4,6 +4,7 @@
 import { drawn } from "../engine/choosing.js";
 import { latents } from "../latent/seeds.js";
 import { ask as askServer } from "../shared/asking.js";
+import { isHeld, onRelease } from "../shared/holding.js";
 import { fill, html } from "../shared/html.js";
 import { MAX_SEED } from "../shared/reading.js";
 import { listen, tell } from "../shared/telling.js";
@@ -21,7 +22,6 @@ export function mount({ element, server }) {
   let wanted = null; // {model, truncation, start}: what it shows, or will
   let isAsked = false;
   let isThere = true;
-  let isHeld = false; // a control, by a pointer
   let timer;
 
   // One question at a time; of what is wanted meanwhile only the last is asked.
@@ -50,7 +50,8 @@ export function mount({ element, server }) {
     clearTimeout(timer);
     if (!wanted) return ask(Math.min(Math.floor(face.seed / FACES) * FACES, LAST));
     if (face.model !== wanted.model) return ask(wanted.start);
-    if (face.truncation !== wanted.truncation || !isThere) timer = setTimeout(() => isHeld || ask(wanted.start), REST);
+    if (face.truncation !== wanted.truncation || !isThere)
+      timer = setTimeout(() => isHeld() || ask(wanted.start), REST);
   }
 
   function mark() {
@@ -87,15 +88,7 @@ export function mount({ element, server }) {
     face = JSON.parse(state);
     renew();
   });
-  for (const [event, held] of [
-    ["pointerdown", true],
-    ["pointerup", false],
-    ["pointercancel", false],
-  ])
-    document.addEventListener(event, () => {
-      isHeld = held;
-      if (face && !held) renew();
-    });
+  onRelease(() => face && renew());
 }
 
 async function gridOf(engine, { model, truncation, start }) {

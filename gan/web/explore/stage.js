@@ -6,7 +6,7 @@ import { serverEngine } from "../engine/server.js";
 import { follow } from "../shared/following.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { change, same, given } from "../shared/state.js";
-import { tell } from "../shared/telling.js";
+import { listen, tell } from "../shared/telling.js";
 import { entitle } from "../shared/words.js";
 import { keepAddress } from "./address.js";
 import { watchWishes } from "./another.js";
@@ -84,6 +84,10 @@ export function mount({ element, trigger, server, ...component }) {
     steer(key ? change(face, key, value) : face);
   }
   watchControls(take, (key) => face && given(face, key));
+  listen("face-steered", ({ face: other, isDone }) => {
+    steer(other);
+    if (isDone) trigger("put"); // of the controls
+  });
   watchWandering(element, () => face && about && { face, about }, steer);
   watchWishes(
     () => ({ face, isDrawn: Boolean(about) }),

@@ -29,21 +29,26 @@ export function latentOf(face, model) {
 
 // The face of a latent vector, as a state.
 export const faceOf = (model, z) => {
-  return { model, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [] };
+  return { model, seed: 0, truncation: 1, offsets: {}, latent: encodeLatent(z), directions: {}, own: [], pad: [] };
 };
 
 // Where a latent vector is drawn as it is.
 export const plain = (z) => ({ z, psi: 1 });
 
-// Without what a model does not have; own directions are kept.
+// Without what a model does not have; own directions are kept, and the pad only with both of its sliders.
 export function fitted(face, { z_dim, vectors }) {
   const mine = face.own.filter(({ model }) => model === face.model).map(({ name }) => OWN + name);
   const only = (values, isKnown) => Object.fromEntries(Object.entries(values).filter(([name]) => isKnown(name)));
+  const hasDimension = (dimension) => Number(dimension) < z_dim;
+  const hasDirection = (name) => vectors.has(name) || mine.includes(name);
+  const has = (key) =>
+    key === "truncation" || (key.startsWith("z:") ? hasDimension : hasDirection)(key.slice(key.indexOf(":") + 1));
   return {
     ...face,
-    offsets: only(face.offsets, (dimension) => Number(dimension) < z_dim),
+    offsets: only(face.offsets, hasDimension),
     latent: face.latent && decodeLatent(face.latent).length === z_dim ? face.latent : "",
-    directions: only(face.directions, (name) => vectors.has(name) || mine.includes(name)),
+    directions: only(face.directions, hasDirection),
+    pad: face.pad.every(has) ? face.pad : [],
   };
 }
 

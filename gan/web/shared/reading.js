@@ -30,11 +30,11 @@ export function readFace(text) {
   return checkedFace(values);
 }
 
-// A face of values of any kind: {model, seed, truncation}, and offsets, latent, directions, own where there are some.
+// A face of values of any kind: {model, seed, truncation}, and where there are some offsets, latent, directions, own, pad.
 export function checkedFace(values) {
   if (!isObject(values) || !["model", "seed", "truncation"].every((key) => key in values))
     throw new FaceError("no state of this page: expected model, seed and truncation");
-  const { model, seed, truncation, offsets = {}, latent = "", directions = {}, own = [] } = values;
+  const { model, seed, truncation, offsets = {}, latent = "", directions = {}, own = [], pad = [] } = values;
   return {
     model: checkedModel(model),
     seed: whole("seed", seed, 0, MAX_SEED),
@@ -43,6 +43,7 @@ export function checkedFace(values) {
     latent: latent === "" ? "" : checkedLatent(latent),
     directions: checkedDirections(directions),
     own: checkedOwn(own),
+    pad: checkedPad(pad),
   };
 }
 
@@ -74,8 +75,7 @@ function checkedLatent(text) {
 function checkedDirections(directions) {
   if (!isObject(directions)) throw new FaceError('directions: expected names and values, like {"Smile": 1.5}');
   const pairs = Object.entries(directions).map(([name, value]) => {
-    if (cleanName(name) !== (name.startsWith(OWN) ? name.slice(OWN.length) : name))
-      throw new FaceError(`direction ${short(name)}: expected its name`);
+    if (!isName(name)) throw new FaceError(`direction ${short(name)}: expected its name`);
     return [name, number(`direction ${name}:`, value, -MAX_DIRECTION, MAX_DIRECTION)];
   });
   if (pairs.length > MAX_MOVED) throw new FaceError(`${pairs.length} directions: expected at most ${MAX_MOVED}`);
@@ -90,6 +90,19 @@ function checkedOwn(own) {
   if (new Set(found.map(({ model, name }) => JSON.stringify([model, name]))).size < found.length)
     throw new FaceError("two own directions of one name: give the new one another name");
   return found;
+}
+
+function checkedPad(pad) {
+  const isPair = Array.isArray(pad) && pad.length === 2 && pad[0] !== pad[1] && pad.every(isSlider);
+  if (!isPair && !(Array.isArray(pad) && !pad.length))
+    throw new FaceError(`pad ${short(pad)}: expected two sliders, like move:Smile and z:3`);
+  return pad;
+}
+
+function isSlider(key) {
+  if (typeof key !== "string") return false;
+  if (key.startsWith("z:")) return /^z:(0|[1-9]\d{0,4})$/.test(key) && Number(key.slice(2)) < MAX_DIMENSIONS;
+  return key === "truncation" || (key.startsWith("move:") && isName(key.slice("move:".length)));
 }
 
 // One that a visitor made: {name, model, has, lacks}, seeds in order.
@@ -111,6 +124,12 @@ function seeds(what, given) {
   if (!Array.isArray(given) || !given.length || given.length > MAX_MARKED)
     throw new FaceError(`${what}: expected 1 to ${MAX_MARKED} seeds`);
   return [...new Set(given.map((seed) => whole("seed", seed, 0, MAX_SEED)))].sort((one, other) => one - other);
+}
+
+// Whether a text is what a direction is called, with the mark of an own one.
+function isName(text) {
+  const bare = text.startsWith(OWN) ? text.slice(OWN.length) : text;
+  return /[\p{L}\p{N}]/u.test(bare) && cleanName(bare) === bare;
 }
 
 // What of a text can name a direction.

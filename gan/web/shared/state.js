@@ -1,5 +1,5 @@
 // The state of the page: one face, as Python's Face.to_json writes it: {model, seed, truncation, offsets, latent,
-// directions, own}. Nothing here changes a face; what moves something gives a new one.
+// directions, own, pad}. Nothing here changes a face; what moves something gives a new one.
 const DECIMALS = 1000; // what is kept of a value, so that a link restores exactly what was shown
 
 // What a model draws of a seed by itself.
@@ -42,6 +42,7 @@ export function toQuery(face) {
     move: moves(face.directions, byName),
     z: moves(face.offsets, byNumber),
     own: face.own.map((direction) => ownText(direction, face.model)).join(","),
+    pad: face.pad.join(","),
   };
   const given = Object.entries(values).filter(([, value]) => value !== "");
   return given.map(([key, value]) => `${key}=${quoted(value)}`).join("&");

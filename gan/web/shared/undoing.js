@@ -32,10 +32,11 @@ export function buildUndoing(element, { same, put }) {
     show();
   }
 
-  document.addEventListener("pointerdown", () => {
+  const begin = () => {
     settle(); // another gesture begins
     isHeld = true;
-  });
+  };
+  document.addEventListener("pointerdown", begin, true); // before who moves something by it
   document.addEventListener("focusin", settle); // and here, by a key
   for (const end of ["pointerup", "pointercancel"])
     document.addEventListener(end, ({ isTrusted }) => {

@@ -7,11 +7,21 @@ const titles = new Map(); // of models
 
 export const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value)}`;
 
-// Each slider that is not at 0: its key, as a link has it, its name and its value.
-export const moved = (face) => [
-  ...Object.entries(face.directions).map(([key, value]) => ({ key: `move:${key}`, name: key.replace(OWN, ""), value })),
-  ...Object.entries(face.offsets).map(([key, value]) => ({ key: `z:${key}`, name: `z ${key}`, value })),
-];
+// What a slider is called, by its key, as a link has it.
+export function nameOf(key) {
+  if (key === "truncation") return "Truncation";
+  return key.startsWith("z:") ? `z ${key.slice(2)}` : key.slice("move:".length).replace(OWN, "");
+}
+
+// Where a slider stands: "Smile +1.5".
+export const stand = (key, value) => `${nameOf(key)} ${key === "truncation" ? value : signed(value)}`;
+
+// Each slider that is not at 0: its key, its name and its value.
+export const moved = (face) =>
+  [
+    ...Object.entries(face.directions).map(([name, value]) => ({ key: `move:${name}`, value })),
+    ...Object.entries(face.offsets).map(([dimension, value]) => ({ key: `z:${dimension}`, value })),
+  ].map(({ key, value }) => ({ key, name: nameOf(key), value }));
 const values = (face) => new Map(moved(face).map(({ name, value }) => [name, value]));
 
 function listed(parts) {

@@ -4,11 +4,11 @@ import { FaceError, fitted } from "../latent/face.js";
 import { pngOf } from "./png.js";
 import { readLink } from "./links.js";
 import { checkedDirection, checkedFace, cleanName, readFace } from "../shared/reading.js";
-import { bases, choose, OWN, standOf } from "./sliders.js";
+import { bases, choose, OWN, standOf } from "../explore/sliders.js";
 
 const DOWNLOAD_SIZE = 512; // pixels, at least
 const MOST_OWN = 4;
-const BEGIN = { seed: 0, truncation: 1, offsets: {}, latent: "", directions: {}, own: [] };
+const BEGIN = { seed: 0, truncation: 1, offsets: {}, latent: "", directions: {}, own: [], pad: [] };
 
 // models: their names, at least one; the first is the one to begin with.
 export function buildAnswers(models) {

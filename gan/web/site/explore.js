@@ -4,6 +4,7 @@ import { isSmooth, keyOf } from "../explore/controls.js";
 import * as grid from "../explore/grid.js";
 import * as maker from "../explore/maker.js";
 import * as moved from "../explore/moved.js";
+import * as pad from "../explore/pad.js";
 import * as seen from "../explore/seen.js";
 import * as stage from "../explore/stage.js";
 import * as tools from "../explore/tools.js";
@@ -58,7 +59,9 @@ export function mountExplore(models) {
     maker: component(find("maker"), {
       on: { make: (sent) => change("make", sent), remove: (sent) => change("remove", sent) },
     }),
-    grid: component(find("grid"), { server: { grid: () => ({}) } }), // where the browser does not draw it, nobody does
+    // Where the browser does not draw them, nobody does.
+    grid: component(find("grid"), { server: { grid: () => ({}) } }),
+    pad: component(find("pad"), { server: { pad: () => ({}) } }),
   };
 
   const look = () => ({ face, basis: basis.value, page: span.value, pixels: !isSmooth() });
@@ -120,6 +123,7 @@ export function mountExplore(models) {
   moved.mount(parts.moved.mounted);
   maker.mount(parts.maker.mounted);
   grid.mount(parts.grid.mounted);
+  pad.mount(parts.pad.mounted);
 
   async function open() {
     const query = Object.fromEntries(new URLSearchParams(location.search));

@@ -2,7 +2,7 @@
 import { FaceError } from "../latent/face.js";
 import { checkedFace } from "../shared/reading.js";
 
-export const PARAMETERS = ["model", "seed", "truncation", "latent", "move", "z", "own"];
+export const PARAMETERS = ["model", "seed", "truncation", "latent", "move", "z", "own", "pad"];
 const MOST = 40_000; // characters of one
 
 // values: the link's parameters by name; what it does not give comes from `otherwise`, but for changes, of which there
@@ -18,6 +18,7 @@ export function readLink(values, otherwise) {
     latent: values.latent ?? "",
     directions: pairs(values.move, (name) => name, "direction", "name:value", "Smile:1.5,Hat:-2"),
     own: own(values.own, model),
+    pad: values.pad ? values.pad.split(",") : [],
   });
 }
 
