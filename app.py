@@ -23,6 +23,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gan.machine import keep_what_is_here
 from gan.run import RunError
 from gan.terminal import steady_output
 from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
@@ -184,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with contextlib.suppress(RunError):  # there is no model yet
         page.browser.prepare(explorer.default_face().model)
     later(import_the_rest)
+    later(keep_what_is_here)
     page.block_thread()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import shlex
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 import psutil
 import pytest
@@ -20,7 +22,7 @@ from tqdm import tqdm
 import gan.__main__ as gan
 import train
 from gan.errors import out_of_memory
-from gan.machine import give_memory_back, is_alive, this_process
+from gan.machine import give_memory_back, is_alive, keep_what_is_here, this_process
 from gan.terminal import Stopped, shell_command, steady_output, stop_signals, stoppable
 
 
@@ -177,3 +179,26 @@ def test_freed_memory_is_given_back():
     before = psutil.Process().memory_info().rss
     give_memory_back()
     assert before - psutil.Process().memory_info().rss > 50e6
+
+
+class Circle:
+    def __init__(self) -> None:
+        self.self = self
+
+
+def test_what_only_its_own_circle_holds_is_freed_and_what_was_there_before_is_not_looked_at_again():
+    gc.disable()
+    try:
+        before, after = Circle(), None
+        keep_what_is_here()
+        looked_at = len(gc.get_objects())
+        after = Circle()
+        kept, freed = weakref.ref(before), weakref.ref(after)
+        del before, after
+        give_memory_back()
+        assert looked_at < 10_000 and kept() and not freed()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    gc.collect()
+    assert not kept()
