@@ -39,6 +39,7 @@ from gan.ui.drawing import serve_on_one_thread
 from gan.ui.explore_server import ExploreServer
 from gan.ui.library import Library
 from gan.ui.places import later
+from gan.ui.still import Still
 from gan.ui.tab import guard
 from gan.ui.theme import theme
 from gan.ui.training_process import PROGRAM
@@ -79,6 +80,7 @@ def build(
     guard(page)
     limits.queue(page)
     page.browser = BrowserFiles(library)
+    page.still = Still(library)
     return page
 
 
@@ -94,10 +96,11 @@ def launch(page: gr.Blocks, **options: object) -> str:
         favicon_path=WEB / "favicon.svg",
         footer_links=["api", "settings"],
         run_history=False,  # it would keep every frame of every drag in the visitor's browser
-        **limits.options(route(), *page.browser.routes()),
+        **limits.options(route(), *page.browser.routes(), still=page.still),
         mcp_server=importlib.util.find_spec("mcp") is not None,
         **options,
     )
+    later(page.still.draw)
     return address
 
 

@@ -49,7 +49,7 @@ FACTS = {
 _SLIDERS = 16  # on the page at a time
 _PAGE, _WORKER = "site/page.js", "engine/worker.js"
 # Of Gradio's page alone; and what lies elsewhere.
-_NOT_HERE = ("shared/connection.js", "explore/face.js", "train/", "site/sw.js")
+_NOT_HERE = ("shared/connection.js", "explore/face.js", "still/", "train/", "site/sw.js")
 _FIRST = ("generator", "critic")  # networks that draw what Explore shows
 _OURS = ("web", "runtime", "models", "replay", "cards")  # folders, in which what is not of this site is removed
 _FONTS = (("IBM Plex Sans", 400, "Regular"), ("IBM Plex Sans", 700, "Bold"), ("IBM Plex Mono", 400, "Regular"))

@@ -28,6 +28,7 @@ from gan.ui.bodies import LARGE, Body, Checked, busy, pass_over, too_large
 from gan.ui.gate import Gate
 from gan.ui.places import Visitor
 from gan.ui.sessions import SESSIONS, Hearing, Presence, files_in, kept_small
+from gan.ui.still import BeginningWith, Still
 
 EVENTS = 256  # of Gradio's queue at a time; most of them wait for a place of ours
 
@@ -52,15 +53,16 @@ _BEGINNINGS = (f"{_API}/call/", f"{_API}/queue/join")  # of work that goes on af
 _CALLER = "gan.caller"  # in the scope of a request
 
 
-def options(*routes: Route) -> dict:
+def options(*routes: Route, still: Still) -> dict:
     """Of `gr.Blocks.launch`.
 
     Args:
         routes: beside Gradio's, before which they come.
+        still: that the page's HTML begins with.
     """
     return dict(
         app_kwargs={
-            "middleware": [Middleware(_Limits)],
+            "middleware": [Middleware(_Limits, still=still)],
             "routes": list(routes),
             "lifespan": kept_small,
             "exception_handlers": {RequestValidationError: _not_understood, ClientDisconnect: _left},
@@ -109,9 +111,10 @@ class _Caller:
 class _Limits:
     """ASGI middleware: sizes of requests, parts of Gradio that are off, and who listens."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, still: Still) -> None:
         self._app = app
         self._compressed = GZipMiddleware(app, **_COMPRESSED)  # Gradio compresses its own files, and not the page
+        self._page = GZipMiddleware(BeginningWith(still, app), **_COMPRESSED)
         self._presence = Presence()
         self._gate = Gate()
         self._pages = asyncio.Semaphore(_PAGES_AT_ONCE)
@@ -141,6 +144,8 @@ class _Limits:
                 answer, receive = await self._bounded(stack, scope, path, receive)
             else:
                 answer = self._compressed if path in _PAGES or path.startswith(_OURS) else self._app
+                if path == "/":
+                    answer = self._page
                 if path in _PAGES:
                     await stack.enter_async_context(self._pages)
                 if key := _heard(scope, path):

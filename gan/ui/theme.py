@@ -18,6 +18,14 @@ PAPER = colors.Color(
 )  # fmt: skip
 
 
+class _Optional(fonts.LocalFont):
+    """Used where it is at hand at once: nothing moves when it comes, and it holds up nothing on a slow line."""
+
+    def stylesheet(self) -> dict:
+        found = super().stylesheet()
+        return found | {"css": found["css"].replace("src:", "font-display: optional;\n    src:")}
+
+
 def theme() -> Base:
     """The page's theme, light and dark; its fonts come with Gradio (the files there that hold Latin letters)."""
     return Base(
@@ -26,8 +34,8 @@ def theme() -> Base:
         neutral_hue=PAPER,
         text_size=sizes.text_md,
         radius_size=sizes.radius_lg,
-        font=(fonts.LocalFont("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"),
-        font_mono=(fonts.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"),
+        font=(_Optional("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"),
+        font_mono=(_Optional("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"),
     ).set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",

@@ -19,6 +19,8 @@ from starlette.routing import Route
 WEB = Path(__file__).parents[1] / "web"
 CLASSIC = "shared/connection.js"  # no module: it must be there before Gradio's client asks for anything
 LOOK = "page.css"
+_FIRST = ("engine/", "explore/", "latent/", "shared/")  # folders that the opening tab needs
+_NO_MODULES = ("site/", "still/")  # the static edition's, and what stands in the page's own HTML
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _FILES = {
     path.relative_to(WEB).as_posix(): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.suffix in _TYPES
@@ -64,9 +66,12 @@ def head() -> str:
 
     Gradio puts it in before it mounts any component, and runs a script there only if it stands in the page itself.
     """
-    ours = [name for name in _FILES if not name.startswith("site/")]  # which is the static edition's
-    modules = [name for name in ours if name.endswith(".js") and name != CLASSIC]
-    links = "".join(f'<link rel="modulepreload" href="web/{DIGEST}/{name}">' for name in modules)
+    modules = [name for name in _FILES if name.endswith(".js") and name != CLASSIC and not name.startswith(_NO_MODULES)]
+    # Those of the other tabs are asked for when the first face is there: shared/page.js.
+    links = "".join(
+        f'<link rel="{"modulepreload" if name.startswith(_FIRST) else "later"}" href="web/{DIGEST}/{name}">'
+        for name in modules
+    )
     # Not by Gradio's css_paths, which knows no container queries and drops them.
     look = f'<link rel="stylesheet" href="web/{DIGEST}/{LOOK}">'
     return f"{look}<script>{text(CLASSIC)}</script>{links}"

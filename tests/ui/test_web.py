@@ -79,6 +79,10 @@ def test_the_head_brings_what_must_come_first_and_all_modules():
     assert f'<link rel="stylesheet" href="web/{web.DIGEST}/{web.LOOK}">' in head
     assert head.count("</script>") == 1
     assert web.CLASSIC not in head and not re.search(r"^(import|export)\b", web.text(web.CLASSIC), re.M)
-    linked = set(re.findall(rf'<link rel="modulepreload" href="web/{web.DIGEST}/([^"]+)">', head))
+    linked = re.findall(rf'<link rel="(modulepreload|later)" href="web/{web.DIGEST}/([^"]+)">', head)
     modules = {path.relative_to(web.WEB).as_posix() for path in web.WEB.rglob("*.js")}
-    assert linked == {name for name in modules - {web.CLASSIC} if not name.startswith("site/")}
+    assert {name for _, name in linked} == {
+        name for name in modules - {web.CLASSIC} if not name.startswith(("site/", "still/"))
+    }
+    when = {name: rel for rel, name in linked}  # the other tabs' come after the first face
+    assert (when["explore/stage.js"], when["morph/morph.js"]) == ("modulepreload", "later")

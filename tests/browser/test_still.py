@@ -1,0 +1,74 @@
+"""The first bytes: a still of the opening face, which the live picture replaces without a jump."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+SIZES = ((320, 640), (390, 844), (834, 1112), (1280, 900), (844, 390))
+MOST_SHIFT = 0.05
+WATCH = """window.shift = 0;
+new PerformanceObserver((list) => { for (const { value } of list.getEntries()) shift += value; })
+  .observe({ type: "layout-shift", buffered: true });"""
+
+
+@pytest.fixture(scope="module")
+def first(browser, site):
+    """A function: opens the page as one of a size and a scheme, its scripts held; returns it, and lets them go."""
+    opened = []
+
+    def visit(query: str, size: tuple[int, int], scheme: str = "light"):
+        context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme)
+        opened.append(context)
+        page, held = context.new_page(), []
+        page.add_init_script(WATCH)
+        page.route(re.compile(r"/assets/index-[^/]*\.js$"), lambda request: held.append(request))
+        page.goto(site.url + query, wait_until="commit")
+        page.wait_for_selector("#still")
+
+        def go_on() -> None:
+            for request in held:
+                request.continue_()
+            page.unroute_all()
+            expect(page.locator("#still")).to_have_count(0, timeout=60_000)
+
+        return page, go_on
+
+    yield visit
+    for context in opened:
+        context.close()
+
+
+def place(page, selector: str) -> list[float]:
+    return page.locator(selector).evaluate("(part) => { const { x, y, width } = part.getBoundingClientRect(); "
+                                           "return [x, y, width]; }")  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_live_picture_lies_where_its_still_was_and_nothing_jumps(first, site, size):
+    site.page.still.draw()
+    page, go_on = first("/?__theme=dark", size)
+    picture = page.locator("#still .first img")
+    picture.evaluate("(image) => image.decode()")
+    still = place(page, "#still .first")
+    assert picture.get_attribute("alt") and page.evaluate("document.fonts.size") == 0  # no font is waited for
+    assert page.locator("#still").evaluate("(still) => getComputedStyle(still).backgroundColor") == "rgb(18, 17, 16)"
+    go_on()
+    assert page.locator("#random").is_visible()
+    assert place(page, "#stage .picture") == pytest.approx(still, abs=1)
+    page.wait_for_selector("#basis input", state="attached")
+    assert page.evaluate("shift") <= MOST_SHIFT
+
+
+def test_a_link_shows_no_other_face_and_a_reload_nothing_of_it(first, site):
+    site.page.still.draw()
+    page, go_on = first("/?model=small&seed=7", (1280, 900))
+    assert page.locator("#still .first").count() == 1 and page.locator("#still img").count() == 0
+    go_on()
+    assert '"seed":7' in page.locator("#stage .picture").get_attribute("data-face")
+    page.reload(wait_until="commit")
+    page.wait_for_selector("gradio-app", state="attached")
+    assert page.locator("#still").count() == 0
+    expect(page.locator("#random")).to_be_visible(timeout=60_000)
