@@ -185,6 +185,31 @@ def test_explore_draws_all_that_its_controls_say(page, static):
     expect(page.locator("#stage .note")).to_contain_text("This link cannot be followed: seed 'hat'")
 
 
+def test_the_critic_comes_after_the_first_face(browser, static):
+    held = []
+    with browser.new_context(service_workers="block") as fresh:
+        page = fresh.new_page()
+        page.route("**/critic-*.onnx", lambda route: held.append(route))
+        page.goto(f"{static.url}?model=tiny&seed=4")
+        expect(page.locator("#stage .percent")).to_have_text("… %")
+        slide(page, "Truncation", 0.7)
+        shown(page, "truncation === 0.7")
+        while not held:
+            page.wait_for_timeout(50)
+        held[0].continue_()
+        expect(page.locator("#stage .percent")).to_have_text(re.compile(r"^\d+ %$"))
+        assert len(held) == 1
+
+
+def test_a_face_wanders_here_too(page, static):
+    visit(page, static, "?model=tiny&seed=4&z=3:1")
+    page.locator("#stage .wander").click()
+    page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
+    page.keyboard.press("x")
+    expect(page.locator("#stage .wander")).to_have_attribute("aria-pressed", "false")
+    page.wait_for_function("() => location.search.includes('latent=') && location.search.endsWith('z=3:1')")
+
+
 def test_a_link_and_a_png_mean_the_same_face_in_both_editions(page, static, site, tmp_path):
     query = "?model=small&seed=7&truncation=0.8&move=~H%C3%BCt:1.5&z=3:0.5,17:-1.25&own=H%C3%BCt:3.17:5.9"
     drawn = {}

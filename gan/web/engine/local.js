@@ -72,15 +72,14 @@ export function localEngine(base) {
     const [facts, begun] = await Promise.all([json(at), runtime ? null : json(new URL("runtime.json", base))]);
     const model = readModel(facts);
     const files = filesOf(facts, at);
-    const first = ["generator", "critic"].filter((network) => files[network]);
-    const parts = [...Object.values(begun ?? {}), ...first.map((network) => files[network])];
+    const parts = [...Object.values(begun ?? {}), files.generator];
     const come = new Map();
     const tell = (news) => {
       come.set(news.address, news.come);
       told({ come: sum([...come.values()]), all: sum(parts.map((file) => file.packed ?? file.bytes)) });
     };
     if (!runtime) runtime = question("begin", begun, LONG, tell);
-    await Promise.all([runtime, question("open", { model: name, files, first }, LONG, tell)]);
+    await Promise.all([runtime, question("open", { model: name, files, first: ["generator"] }, LONG, tell)]);
     return model;
   }
 
@@ -108,6 +107,16 @@ export function localEngine(base) {
     }
   }
 
+  // Promise of the critic, which is fetched when a face has been drawn without it.
+  function judgeOf(name) {
+    const known = opened.get(name);
+    if (known && !known.judge) {
+      known.judge = question("make", { model: name, networks: ["critic"] }, LONG);
+      known.judge.catch(console.warn);
+    }
+    return known?.judge;
+  }
+
   const many = (name, network, points, does) => {
     const z = new Float32Array(points.length * points[0].z.length);
     points.forEach((point, at) => {
@@ -131,7 +140,8 @@ export function localEngine(base) {
             training: false,
             distribution: model.z_distribution,
           };
-          return { picture: new ImageData(pixels, size, size), score, milliseconds, about };
+          const drawn = { picture: new ImageData(pixels, size, size), score, milliseconds, about };
+          return score === undefined ? { ...drawn, later: judgeOf(face.model) } : drawn;
         } catch (error) {
           if (error instanceof FaceError) return { notice: error.message };
           throw error;

@@ -47,10 +47,11 @@ export function showFace(element, face, drawn, smooth, note = "") {
   });
   write(".note", note);
   find(".note").hidden = !note;
-  const percent = `${Math.round(100 * drawn.score)} %`;
+  const isJudged = typeof drawn.score === "number";
+  const percent = isJudged ? `${Math.round(100 * drawn.score)} %` : "… %"; // the critic is on its way
   find(".critic").hidden = drawn.score === null;
   find(".no-critic").hidden = drawn.score !== null;
-  find(".meter i").style.width = percent.replace(" ", "");
+  find(".meter i").style.width = isJudged ? percent.replace(" ", "") : 0;
   write(".percent", percent);
   write(".size", `${size} × ${size} pixels from ${numbers} numbers`);
   find(".live").hidden = !training;

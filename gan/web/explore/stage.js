@@ -27,6 +27,7 @@ export function mount({ element, trigger, server, ...component }) {
   let about = null; // what is known of its model
   let asking = null; // promise, while it is drawn
   let moved = false;
+  let noted = { face: null, note: "" }; // what stands above the picture of that face alone
   let before = remembered("face"); // the state before a reload, which the address may not have reached
 
   // One question at a time; what is moved meanwhile is asked next, and only as it is then.
@@ -50,7 +51,8 @@ export function mount({ element, trigger, server, ...component }) {
       if (asked.sent !== sent) continue;
       tell("face-problem", drawn.problem ?? "");
       if (drawn.unanswered) setTimeout(() => asked.sent === sent && move(), 1000 * AGAIN);
-      if (!drawn.problem) show(asked.face, drawn, asked.smooth); // else the last picture stays
+      if (drawn.problem) continue; // the last picture stays
+      show(asked.face, drawn, asked.smooth, asked.face === noted.face ? noted.note : "");
     }
   }
 
@@ -74,6 +76,10 @@ export function mount({ element, trigger, server, ...component }) {
     tell("face-shown", { query, seed, about });
     keepAddress(query, face);
     prepare(face.model);
+    drawn.later?.then(
+      () => about && move(), // its critic has come
+      () => {},
+    );
   }
 
   function take(input) {
@@ -102,6 +108,7 @@ export function mount({ element, trigger, server, ...component }) {
     face = shown.face ? JSON.parse(shown.face) : null;
     if (face && shown.title) entitle(face.model, shown.title);
     sent += 1;
+    noted = { face, note: shown.note };
     const wanted = face && before;
     if (face) before = null;
     if (face) tell("face-moved", shown.face);

@@ -15,7 +15,7 @@ import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
 import { named } from "./named.js";
 
-const OF_STAGE = ["face", "picture", "score", "milliseconds", "about", "note", "notice", "title"];
+const OF_STAGE = ["face", "picture", "score", "later", "milliseconds", "about", "note", "notice", "title"];
 const find = (id) => document.getElementById(id);
 
 // models: their names.
