@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CARDS = sorted((ROOT / "weights").glob("*/README.md"))
 NOTES = sorted(path for path in (ROOT / "weights").glob("*/*.md") if path not in CARDS)
-PAGES = [ROOT / "docs" / f"{tab}.webp" for tab in ("explore", "morph", "photo", "replay")]
+PAGES = [ROOT / "docs" / f"{tab}.webp" for tab in ("explore", "morph", "photo", "replay", "models", "train")]
 MOST_WORDS, MOST_WORDS_OF_A_CARD = 900, 700
-MOST_PICTURE_BYTES = 400_000  # of the page's four pictures together
+MOST_PICTURE_BYTES = 400_000  # of the page's pictures together
 
 
 def read(path: Path) -> str:
