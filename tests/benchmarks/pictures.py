@@ -26,7 +26,7 @@ from gan import load_generator, sample
 
 MODEL, SEED = "faces128", 12
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-SHEETS = 18  # that a training has drawn before it is shown
+SHEETS = 5  # that a training has drawn before it is shown
 
 
 def main() -> None:
@@ -61,8 +61,10 @@ def main() -> None:
 def explore(page: Page) -> None:
     page.locator("#stage .drawer span", has_text="Your browser draws").wait_for()
     page.locator("#seen .moves", has_text="Move a slider").wait_for()
-    put(page.get_by_label("range slider for Smile", exact=True), 1.5)
-    page.locator("#seen .moves", has_text="Smile +1.5").wait_for()
+    for value in (*[0.1 * step for step in range(15)], 1.5):  # a frame takes longer while all is new
+        put(page.get_by_label("range slider for Smile", exact=True), value)
+        page.wait_for_timeout(100)
+    page.locator("#seen .moves", has_text="Smile +").wait_for()
 
 
 def morph(page: Page) -> None:
@@ -113,11 +115,10 @@ def train(page: Page) -> None:
     """Drawn faces, learned for a while; the first look begins the training, the others show it too."""
     page.wait_for_selector(".train .pictures img")
     if not page.locator(".train li").count():
-        page.locator(".train [name=preset]").select_option("andreipop-celeba32")
+        page.locator(".train [name=preset]").select_option("dlnd-celeba28")
         page.locator(".train [name=minutes]").fill("30")
         page.get_by_role("button", name="Start training").click()
     page.wait_for_function(f"+document.querySelector('.train .sheet')?.dataset.sheet >= {SHEETS}")
-    page.locator(".train .trainings").evaluate("(part) => part.scrollIntoView()")
 
 
 TABS: dict[str, Callable[[Page], None]] = {

@@ -3,7 +3,7 @@
     python tests/benchmarks/training_page.py --data-root data             digits, and sliders meanwhile
     python tests/benchmarks/training_page.py --data drawn --minutes 2      drawn faces, as many as that
 
-In headless Chromium: the Train tab starts `smooth-mnist28` (drawn faces: `andreipop-celeba32`), and another tab moves a
+In headless Chromium: the Train tab starts `smooth-mnist28` (drawn faces: `dlnd-celeba28`), and another tab moves a
 slider of faces64, drawn by the server and by the browser. Digits count as readable when the classifier is more than
 90 % sure of `READABLE` of a sheet's 64. Its processor time is told too, which others on the machine do not lengthen.
 The last sheet is kept in --out, to be looked at.
@@ -36,7 +36,7 @@ from gan.metrics.classifier import SURE, load_classifier
 from gan.run import read_state
 
 READABLE = 0.75  # of a sheet; of real digits it is 98 %
-PRESETS = {"mnist": "smooth-mnist28", "drawn": "andreipop-celeba32"}
+PRESETS = {"mnist": "smooth-mnist28", "drawn": "dlnd-celeba28"}
 PICTURES = {"mnist": "MNIST", "drawn": "drawn faces"}  # as the tab calls them
 TURN = 20  # moves of a slider
 
