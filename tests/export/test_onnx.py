@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from exports import CLASSIFIER, SEEDS
+from test_truncation import make
 from tiny_classifiers import install
 
 from gan import sampling
@@ -21,11 +22,12 @@ from gan.__main__ import main
 from gan.export import conversion
 from gan.export import onnx as exporting
 from gan.export.conversion import ExportError
-from gan.export.networks import Picture, Search
+from gan.export.networks import Critic, Picture, Search
 from gan.export.onnx import export
 from gan.history import read_history, snapshots
 from gan.latent.directions import load_directions
 from gan.latent.encoder import load_encoder
+from gan.models import Discriminator
 from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, RunError, snapshot_file
 from gan.sampling import generate, latents
 from gan.weights import load_discriminator, load_generator, weights_hash
@@ -249,3 +251,19 @@ def test_two_models_of_one_name_are_refused(model, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(model), str(tmp_path / "tiny"), "--out", str(tmp_path / "out")])
     assert "two of the models are called tiny" in capsys.readouterr().err
+
+
+# ---- a grown model ---------------------------------------------------------------------------------------------------
+
+
+def test_a_model_grown_from_another_is_written_too(tiny_config):
+    config = tiny_config.replace(g_residual=True, g_modulated=True, d_norm="spectral").grown()
+    torch.manual_seed(0)
+    generator, discriminator = make(config), Discriminator(config).eval()
+    z = latents(config, range(6))
+    shown = generator(z)
+    judged = exporting._critic(Critic(discriminator), shown)
+    for part in (exporting._generator(generator, z, shown), judged):
+        content, _, apart = conversion.written("it", part)  # compared, or refused
+        assert max(apart.values()) <= 1
+    assert conversion.session_of(content)(shown)[0].shape == (6,) and shown.shape[-1] == 2 * tiny_config.image_size
