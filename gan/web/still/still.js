@@ -33,5 +33,6 @@
   }
   const observer = new MutationObserver(look);
   observer.observe(root, { childList: true, subtree: true });
+  document.addEventListener("click", ({ target }) => target.closest("#tabs [role=tab]") && end());
   setTimeout(end, 1000 * PATIENCE);
 })();
