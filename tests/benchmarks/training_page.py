@@ -104,15 +104,16 @@ def watch(run: Path, begun: float, options: argparse.Namespace) -> None:
         if not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE:
             break
         seen = sum(trainer.cpu_times()[:2])
-        sheets = samples(run)
-        if not sheets or max(sheets) == last:
+        sheets, rows = samples(run), read_history(run)  # a sheet is there before its row
+        told = [row for row in rows if row.get("sample") in sheets]
+        if not told or told[-1]["sample"] == last:
             continue
-        last = max(sheets)
+        last, images = told[-1]["sample"], told[-1]["images_seen"]
         shutil.copy(sheets[last], options.out / f"{run.name}.webp")
-        images = max(row["images_seen"] for row in read_history(run) if row.get("sample") == last)
         share = sure_share(sheets[last]) if options.data == "mnist" else None
-        told = "" if share is None else f", {share:.0%} of its digits readable"
-        print(f"{time.monotonic() - begun:.0f} s ({seen:.0f} s of a processor): {images:,} pictures{told}", flush=True)
+        readable = "" if share is None else f", {share:.0%} of its digits readable"
+        taken = f"{time.monotonic() - begun:.0f} s ({seen:.0f} s of a processor)"
+        print(f"{taken}: {images:,} pictures{readable}", flush=True)
         if share is not None and share >= READABLE:
             break
 
