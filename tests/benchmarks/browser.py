@@ -2,6 +2,7 @@
 
     python tests/benchmarks/browser.py moves      a slider's input event to the new picture, without and with latency
     python tests/benchmarks/browser.py drag       frames a second while a slider is dragged, and what blocks the page
+    python tests/benchmarks/browser.py first      the static edition's first face, and its bytes, packed
     python tests/benchmarks/browser.py visitors   what eight visitors who slide at once cost the server
     python tests/benchmarks/browser.py            all of them; --model and --weights measure another model
 
@@ -15,13 +16,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import gzip
+import http.server
 import re
 import statistics
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psutil
 from playwright.sync_api import Browser, Page, Request, sync_playwright
@@ -34,6 +39,7 @@ SIDES = ("browser", "server")
 LATENCIES = (0, 150)  # milliseconds
 TURN = 10  # moves of one side before the other's turn
 WARM_UP = 10  # moves that are not counted
+PACKED = {".js", ".mjs", ".css", ".html", ".svg", ".json", ".wasm", ".onnx", ".bin"}  # as static hosts do it
 
 # Moves a slider from one value to the next: [drawn, shown] milliseconds of each.
 MOVES = """
@@ -148,7 +154,7 @@ def main() -> None:
             bench = Bench(browser, url, options.model)
             for what in options.what or MEASURES:
                 print(f"-- {what}", flush=True)
-                MEASURES[what](bench, options, psutil.Process(server.pid))
+                MEASURES[what](bench, options, psutil.Process(server.pid), weights / options.model)
             browser.close()
 
 
@@ -192,6 +198,65 @@ def drag(bench: Bench, options: argparse.Namespace, *_: object) -> None:
     print(f"browser / server: ratio {rates[0] / rates[1]:.2f} (wanted in the browser: 55, and no task above 50 ms)")
 
 
+def first(bench: Bench, options: argparse.Namespace, _: object, model: Path) -> None:
+    from gan.export.site import build
+
+    seconds: dict[str, list[float]] = {"static": [], "server": []}
+    with tempfile.TemporaryDirectory() as scratch, static(build(Path(scratch) / "site", [model])) as (url, sent):
+        for _ in range(3):
+            for kind, address in (("static", url), ("server", f"{bench.url}/?model={options.model}")):
+                sent.clear()
+                with bench.browser.new_context() as profile:
+                    page = profile.new_page()
+                    began = time.perf_counter()
+                    page.goto(address, wait_until="commit")
+                    page.wait_for_selector("#stage .picture[data-query]")
+                    seconds[kind].append(time.perf_counter() - began)
+                    if kind == "static":
+                        packed, plain = (sum(column) for column in zip(*sent.values(), strict=True))
+                    page.wait_for_selector("#grid img")
+    for kind, times in seconds.items():
+        print(f"{kind}: first face after {statistics.median(times):.2f} s (of 3, in new profiles)")
+    one, other = (statistics.median(times) for times in seconds.values())
+    print(f"static / server: ratio {one / other:.2f} (wanted of static: at most 2 s)")
+    print(f"{packed / 1e6:.2f} MB were sent for it, packed, of {plain / 1e6:.2f}: ratio {packed / plain:.2f} "
+          "(wanted: at most 12 MB)")  # fmt: skip
+
+
+@contextlib.contextmanager
+def static(folder: Path) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
+    """A static host: its address, and the bytes of each file that it began to send, packed and plain."""
+    sent: dict[str, tuple[int, int]] = {}
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    packed = {
+        name: gzip.compress(content, 6) if Path(name).suffix in PACKED else content for name, content in files.items()
+    }
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            name = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
+            content = packed.get(name)
+            self.send_response(200 if content is not None else 404)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.send_header("Content-Type", self.guess_type(name))
+            if Path(name).suffix in PACKED and content is not None:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            if content is not None:
+                sent[name] = len(content), len(files[name])
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", sent
+        server.shutdown()
+
+
 def visitors(bench: Bench, options: argparse.Namespace, server: psutil.Process, *_: object) -> None:
     costs = []
     for side in SIDES:
@@ -223,7 +288,7 @@ def processor_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-MEASURES = {"moves": moves, "drag": drag, "visitors": visitors}
+MEASURES = {"moves": moves, "drag": drag, "first": first, "visitors": visitors}
 
 
 if __name__ == "__main__":
