@@ -3,6 +3,7 @@
     python tests/benchmarks/browser.py moves      a slider's input event to the new picture, without and with latency
     python tests/benchmarks/browser.py drag       frames a second while a slider is dragged, and what blocks the page
     python tests/benchmarks/browser.py first      the static edition's first face, and its bytes, packed
+    python tests/benchmarks/browser.py photo      the search for a photo's face: seconds and likeness
     python tests/benchmarks/browser.py visitors   what eight visitors who slide at once cost the server
     python tests/benchmarks/browser.py            all of them; --model and --weights measure another model
 
@@ -18,6 +19,7 @@ import contextlib
 import functools
 import gzip
 import http.server
+import io
 import re
 import statistics
 import sys
@@ -39,6 +41,7 @@ SIDES = ("browser", "server")
 LATENCIES = (0, 150)  # milliseconds
 TURN = 10  # moves of one side before the other's turn
 WARM_UP = 10  # moves that are not counted
+PHOTOS = 3
 PACKED = {".js", ".mjs", ".css", ".html", ".svg", ".json", ".wasm", ".onnx", ".bin"}  # as static hosts do it
 
 # Moves a slider from one value to the next: [drawn, shown] milliseconds of each.
@@ -257,6 +260,49 @@ def static(folder: Path) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
         server.shutdown()
 
 
+def photo(bench: Bench, *_: object) -> None:
+    contents = photos()
+    seconds, likeness = ({side: [] for side in SIDES} for _ in range(2))
+    with bench.tab("browser") as here, bench.tab("server") as there:
+        for page in (here, there):
+            page.get_by_role("tab", name="Photo").click()
+        for at in (0, *range(len(contents))):  # the first once more: what it finds first is made ready
+            for side, page in zip(SIDES, (here, there), strict=True):
+                page.bring_to_front()
+                file = {"name": "photo.png", "mimeType": "image/png", "buffer": contents[at]}
+                page.locator(".photo input.file").set_input_files(file)
+                page.locator(".photo .go").wait_for()
+                page.wait_for_timeout(500)
+                began = time.perf_counter()
+                page.locator(".photo .go").click()
+                page.locator(".photo .facts", has_text="Found:").wait_for(timeout=120_000)
+                seconds[side].append(time.perf_counter() - began)
+                said = page.locator(".photo .facts").inner_text()
+                likeness[side].append(float(re.search(r"Found: ([\d.]+) dB", said)[1]))
+                page.locator(".photo .outcome .choose").wait_for()
+    for side in SIDES:
+        print(f"{side:7} {statistics.median(seconds[side][1:]):.2f} s, the first time {seconds[side][0]:.2f} s; "
+              f"{statistics.mean(likeness[side][1:]):.1f} dB on average of {PHOTOS} pictures")  # fmt: skip
+    one, other = (statistics.median(seconds[side][1:]) for side in SIDES)
+    apart = max(abs(a - b) for a, b in zip(*likeness.values(), strict=True))
+    print(f"browser / server: ratio {one / other:.2f} (wanted in the browser: at most 4 s)")
+    print(f"likeness at most {apart:.1f} dB apart (wanted: 0.3)")
+
+
+def photos() -> list[bytes]:
+    """Faces that another model draws, as PNGs."""
+    from PIL import Image
+
+    from gan import load_generator, sample
+
+    pictures = []
+    for pixels in sample(load_generator(ROOT / "weights" / "dcgan64"), seed=0, n=PHOTOS):
+        content = io.BytesIO()
+        Image.fromarray(pixels).resize((256, 256), Image.Resampling.LANCZOS).save(content, "PNG")
+        pictures.append(content.getvalue())
+    return pictures
+
+
 def visitors(bench: Bench, options: argparse.Namespace, server: psutil.Process, *_: object) -> None:
     costs = []
     for side in SIDES:
@@ -288,7 +334,7 @@ def processor_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-MEASURES = {"moves": moves, "drag": drag, "first": first, "visitors": visitors}
+MEASURES = {"moves": moves, "drag": drag, "first": first, "photo": photo, "visitors": visitors}
 
 
 if __name__ == "__main__":
