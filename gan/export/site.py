@@ -44,7 +44,7 @@ FACTS = {
     "explore/maker.html": {"longest": 40},
     "morph/morph.html": {"formats": "webm gif", "most": 8, "frames": 120},
     "photo/photo.html": {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "least": LEAST_SIDE},
-    "replay/replay.html": {"films": ""},
+    "replay/replay.html": {"films": "", "gif": ""},
 }
 _SLIDERS = 16  # on the page at a time
 _PAGE, _WORKER = "site/page.js", "engine/worker.js"

@@ -21,6 +21,7 @@ from gan.errors import GanError
 
 MEDIA_TYPES = {"webp": "image/webp", "gif": "image/gif", "mp4": "video/mp4"}
 MAX_BYTES = 16 * 2**20  # of one film, before it is refused
+GIF_FRAMES = 64, 40  # of a replay of one run and of two: more would be larger than `MAX_BYTES`
 _WEBP = {"quality": 80, "method": 1}  # method 4, the usual, takes twice as long for a fifth fewer bytes
 _X264 = {"crf": "20", "preset": "veryfast"}  # "medium", the usual, takes twice as long for the same bytes
 _DITHER = 8  # levels: half a step of a GIF's palette of 256 colours, about

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from gan.files import reason
-from gan.films.encode import ExportError, encode
+from gan.films.encode import GIF_FRAMES, ExportError, encode
 from gan.films.replay import LOSSES, SCORES, Replay, smooth, smoothing_window
 from gan.history import FIRST_SAMPLE_IMAGES, read_sheet
 from gan.run import RunError
@@ -54,7 +54,7 @@ def film(
         pause: is called between two frames.
 
     Returns:
-        The file: a frame per sample sheet, at most `MAX_FRAMES`, `FRAME_SECONDS` each.
+        The file: a frame per sample sheet, `FRAME_SECONDS` each, at most `MAX_FRAMES`, of a GIF `GIF_FRAMES`.
 
     Raises:
         ExportError: an unknown format, no sample sheet to show, or a film that is too large.
@@ -62,7 +62,8 @@ def film(
     moments = sorted({sheet.images_seen for replay in replays for sheet in replay.sheets})
     if not moments:
         raise ExportError("there is no sample sheet to make a film of: wait for the run's first one")
-    chosen = np.linspace(0, len(moments) - 1, min(MAX_FRAMES, len(moments))).round().astype(int)
+    most = GIF_FRAMES[len(replays) - 1] if format == "gif" else MAX_FRAMES
+    chosen = np.linspace(0, len(moments) - 1, min(most, len(moments))).round().astype(int)
     frames = _frames(replays, [moments[index] for index in chosen], logarithmic, pause)
     return encode(frames, len(chosen), format, FRAME_SECONDS, last_seconds=LAST_SECONDS, dither=False)
 

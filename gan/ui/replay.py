@@ -10,7 +10,7 @@ import time
 
 import gradio as gr
 
-from gan.films.encode import formats
+from gan.films.encode import GIF_FRAMES, formats
 from gan.ui.library import Library
 from gan.ui.replay_server import ReplayServer
 from gan.ui.tab import detail
@@ -30,7 +30,7 @@ def build(library: Library, face: gr.Component) -> None:
     with gr.Row(elem_id="replay-runs"):
         run, second = choice("Run", "replay-run"), choice("Compare with", "replay-second")
     asked = [server.replay_run, server.replay_sheets, server.replay_download]
-    viewer = build_viewer("replay", EVENTS, asked, films=" ".join(formats()))
+    viewer = build_viewer("replay", EVENTS, asked, films=" ".join(formats()), gif=" ".join(map(str, GIF_FRAMES)))
 
     def draw(face: str, event: gr.EventData) -> dict:
         """Explore's face by every snapshot of a run."""

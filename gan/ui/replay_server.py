@@ -18,6 +18,7 @@ from gan.files import read_inside, reason
 from gan.films.replay import COLUMNS, MAX_SHEETS, described, film_strip, load_replay
 from gan.history import read_sheet, samples, snapshots
 from gan.run import HISTORY_FILE, RunError
+from gan.titles import title_of
 from gan.ui.drawing import file_answer, latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
@@ -81,7 +82,8 @@ class ReplayServer:
         price(_RUN_MILLISECONDS)
         replay = load_replay(entry.folder, entry.name)
         problem = " ".join(filter(None, (entry.problem, replay.problem)))
-        return {"stamp": stamp, "problem": problem, "training": entry.in_training, **described(replay, _stamp)}
+        about = {"title": _title(entry), "problem": problem, "training": entry.in_training}
+        return {"stamp": stamp, **about, **described(replay, _stamp)}
 
     def replay_sheets(self, asked: dict) -> dict:
         """Sample sheets as they are on disk.
@@ -111,7 +113,8 @@ class ReplayServer:
         """A file to keep.
 
         Args:
-            asked: {"runs": one or two names, "kind": "mp4", "gif", "webp", "png" or "csv", "logarithmic": bool}.
+            asked: {"runs": one or two names, "kind": "mp4", "gif", "webp", "png" or "csv", "logarithmic": bool}; a
+                "csv" is one run's, as it lies on disk, and the browser puts two together.
 
         Returns:
             {"name", "type", "content" in base64}.
@@ -190,22 +193,25 @@ class ReplayServer:
     def _latent(self, face: Face, entry: Entry):
         """Explore's latent vector for this run, and in words whose it is; raises `RunError` where it has none."""
         config = entry.info.config
-        own = next((e.info.config for e in self._library.entries() if e.name == face.model and e.info), config)
+        drawer = next((e for e in self._library.entries() if e.name == face.model and e.info), entry)
+        own, theirs = drawer.info.config, _title(drawer)
         if (own.z_dim, own.z_distribution) != (config.z_dim, config.z_distribution):
             raise RunError(
-                f"The face in Explore is {own.z_dim} {own.z_distribution} numbers of {face.model}, and {entry.name} "
-                f"draws from {config.z_dim} {config.z_distribution} ones: choose {face.model} here, "
-                f"or {entry.name} there."
+                f"The face in Explore is {own.z_dim} {own.z_distribution} numbers of {theirs}, and {_title(entry)} "
+                f"draws from {config.z_dim} {config.z_distribution} ones: choose {theirs} here, "
+                f"or {_title(entry)} there."
             )
         changes = f", {face.changes} of its sliders moved" if face.changes else ""
         origin = face.origin[0].upper() + face.origin[1:]
         about = f"{origin}{changes}, truncation {face.truncation:g}"
         if face.model != entry.name:
-            about += f": what {face.model} draws in Explore is here what {entry.name} made of the same numbers"
+            about += f": what {theirs} draws in Explore is here what {_title(entry)} made of the same numbers"
         return latent(self._library, face) if face.directions else face.z(own), about
 
     def _file(self, entries: Sequence[Entry], kind: str, logarithmic: bool) -> bytes:
         if kind == "csv":
+            if len(entries) > 1:
+                raise RunError("a history is one run's: ask for each of the two")
             try:
                 return read_inside(entries[0].folder, HISTORY_FILE, MAX_FILE_BYTES)
             except OSError as error:
@@ -242,6 +248,11 @@ def _first(entries: list[Entry], face: object) -> str | None:
     named = [entry.name for entry in entries if entry.name == model_of(face)]
     whole = [entry.name for entry in entries if entry.problem is None]
     return next(iter(named + whole + [entry.name for entry in entries]), None)
+
+
+def _title(entry: Entry) -> str:
+    """What people call it."""
+    return title_of(entry.name, entry.info and entry.info.config)
 
 
 def _sheet(path: Path) -> bytes | None:

@@ -11,6 +11,7 @@ from model_facts import WEIGHTS, facts, rgba
 
 from gan.films.replay import film_strip, load_replay
 from gan.sampling import MAX_SEED, generate
+from gan.titles import title_of
 from gan.ui.arithmetic_server import ArithmeticServer, Sum, solve
 from gan.ui.drawing import draw_many, draw_seeds, latent
 from gan.ui.library import Library
@@ -143,11 +144,13 @@ def test_a_sum_and_the_faces_to_choose_from_are_the_server_s(answer, library):
 )
 def test_a_face_through_the_epochs_is_the_server_s(answer, library, face):
     strip = """async (m) => {
-        const told = [], made = await m.stripOf(engine, asked, (...news) => told.push(news));
+        const told = [], { titles } = asked;
+        const made = await m.stripOf(engine, asked, (...news) => told.push(news), (name) => titles[name]);
         return { ...made, told, picture: made.picture && painted(made.picture) };
     }"""
     asked = {"face": face.to_json(), "run": MODEL}
-    found, wanted = answer("replay", strip, asked), ReplayServer(library).strip(asked)
+    titles = {entry.name: title_of(entry.name, entry.info.config) for entry in library.entries()}
+    found, wanted = answer("replay", strip, asked | {"titles": titles}), ReplayServer(library).strip(asked)
     for key in ("run", "about", "images", "problem"):
         assert found.get(key) == wanted.get(key), key
     if face.model != OF_FEW:

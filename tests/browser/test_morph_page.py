@@ -136,6 +136,8 @@ def test_a_morph_takes_two_to_eight_faces_and_says_so(page, site):
         expect(page.locator(FACES)).to_have_count(n)
     page.locator("#morph-viewer .random").click()
     expect(page.locator("#morph-viewer .told")).to_have_text("A morph takes at most 8 faces: remove one first.")
+    remove.click()
+    expect(page.locator("#morph-viewer .told")).to_have_text("")
 
 
 @pytest.mark.parametrize("way", ["chosen", "dropped"])
@@ -211,6 +213,8 @@ def test_a_film_is_downloaded_and_another_given_up_while_it_is_made(page, site, 
         assert image.size == (512, 512) and image.is_animated
     expect(page.locator(".kept")).to_have_text(re.compile(r"Saved small-morph\.webp, \d+ kB"))
     expect(bar).to_be_hidden()
+    page.get_by_role("button", name="256 px").click()
+    expect(page.locator(".kept")).to_have_text("")  # it was of another film
 
 
 def test_arithmetic_is_redone_with_chosen_faces_and_its_result_can_be_kept_and_edited(page, site, generator, tmp_path):

@@ -1,7 +1,11 @@
-"""The Replay tab in a real browser: one timeline, played and scrubbed without asking the server."""
+"""The Replay tab in a real browser: one timeline, played and scrubbed without asking the server.
+
+Long because all its tests look at the same runs, served once.
+"""
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import shutil
@@ -35,6 +39,7 @@ def runs(tiny_run, tmp_path_factory) -> Path:
     for row in kept:
         append_history(root / "short", {key: value for key, value in row.items() if value is not None})
     (root / "short" / "README.md").touch()
+    shutil.rmtree(root / "short" / "snapshots")
     (root / "broken" / "samples" / "0003.webp").write_bytes(b"half")
     (root / "broken" / "model.safetensors").write_bytes(b"half")
     (root / "void").mkdir()
@@ -220,10 +225,22 @@ def test_a_second_run_stands_beside_aligned_by_images(page, replays, runs, lanes
     at = moment(page)
     for place, name in enumerate(("tiny", "short")):
         assert sheet(page, place) == load_replay(runs / name).sheet_at(at).index
+    with page.expect_download() as download:
+        page.get_by_role("button", name="History, CSV").click()
+    assert download.value.suggested_filename == "tiny-short-history.csv"
+    rows = list(csv.DictReader(download.value.path().read_text(encoding="utf-8").splitlines()))
+    for name in ("tiny", "short"):
+        kept = [{**row} for row in rows if row["run"] == name]
+        lines = (runs / name / "history.csv").read_text(encoding="utf-8").splitlines()
+        assert [{key: row[key] for key in row if key != "run"} for row in kept] == list(csv.DictReader(lines))
+    expect(page.locator(".limit")).to_have_text("")
+    page.locator(".replay").evaluate("(viewer) => { viewer.dataset.gif = '5 3'; }")
+    choose(page, "Run", "tiny")
     choose_none = page.get_by_label("Compare with", exact=True)
     choose_none.click()
     page.get_by_role("option", name="no other run").click()
     expect(page.locator(".sheet").nth(1)).to_be_hidden()
+    expect(page.locator(".limit")).to_contain_text(re.compile(r"A GIF has room for 5 of these \d+ moments.* WebP"))
     assert page.locator(".plot path.curve.run1").count() == 0
 
 
@@ -237,6 +254,12 @@ def test_a_face_of_the_sheet_tells_its_seed_and_leads_to_explore(page, replays):
     canvas.click(position={"x": 2.5 * size, "y": 1.5 * size})
     canvas.hover(position={"x": 6.5 * size, "y": 6.5 * size})
     expect(page.locator(".loupe .seed")).to_have_text("seed 10")  # kept
+    canvas.press("Escape")
+    for key in ["ArrowUp", "ArrowLeft"] * 8:  # to the first
+        canvas.press(key)
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
+        canvas.press(key)
+    expect(canvas).to_have_attribute("aria-valuetext", "seed 10, kept")
     page.locator(".loupe a").click()
     page.wait_for_selector("#stage [data-seed='10']")
     assert "model=tiny" in page.get_attribute("#stage [data-query]", "data-query")
@@ -254,6 +277,16 @@ def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
     first = load_replay(runs / "tiny").snapshots[0][1]
     assert moment(page) == first
     expect(page.locator(".now")).to_have_attribute("aria-label", f"The face after {first:,} images")
+
+
+def test_a_run_without_kept_generators_says_why_nothing_can_be_drawn(page, replays):
+    visit(page, replays, "short")
+    draw = page.get_by_role("button", name="Draw the face from Explore")
+    expect(draw).to_be_disabled()
+    expect(draw).to_have_accessible_description("No generator of short was kept while it learned: choose another run.")
+    choose(page, "Run", "tiny")
+    expect(draw).to_be_enabled()
+    expect(page.locator("#through-about")).to_contain_text("The face you set in Explore")
 
 
 def test_what_is_shown_can_be_kept(page, replays, runs, tmp_path):

@@ -149,6 +149,25 @@ def test_the_history_is_the_file_itself(server, library):
     assert content == (folder(library, "tiny") / "history.csv").read_bytes()
 
 
+def test_a_run_comes_with_what_people_call_it_and_sentences_say_that_too(library, server):
+    shutil.copytree(folder(library, "tiny"), folder(library, "tiny").parent / "dlnd-mnist28")
+    config = library.entry("dlnd-mnist28").info.config
+    title = f"Face-Generator-GANs, digits, {config.image_size} px"
+    assert server.replay_run({"name": "dlnd-mnist28"})["title"] == title
+    assert server.replay_run({"name": "tiny"})["title"] == "tiny"
+    answer = server.strip({"face": Face("dlnd-mnist28", 3).to_json(), "run": "tiny"})
+    assert f"what {title} draws in Explore is here what tiny made" in answer["about"]
+
+
+def test_a_gif_shows_so_many_moments_that_it_can_be_sent(server, library, monkeypatch):
+    monkeypatch.setattr("gan.films.replay_film.GIF_FRAMES", (3, 2))
+    for runs, frames in ((("tiny",), 3), (("tiny", "twin"), 2)):
+        with Image.open(io.BytesIO(downloaded(server, "gif", *runs)[1])) as picture:
+            assert picture.n_frames == frames
+    with Image.open(io.BytesIO(downloaded(server, "webp", "tiny")[1])) as picture:
+        assert picture.n_frames > 3
+
+
 def test_curves_and_film_are_pictures(server):
     answer, content = downloaded(server, "png", "tiny", "twin")
     assert answer["name"] == "tiny-twin-curves.png"
@@ -186,6 +205,7 @@ def test_a_film_is_made_once_for_all_until_the_run_grows(server, library, monkey
         ({"runs": ["nowhere"], "kind": "gif"}, "no model 'nowhere'"),
         ({"runs": ["bare"], "kind": "gif"}, "no sample sheet"),
         ({"runs": ["bare"], "kind": "csv"}, "bare has no history.csv"),
+        ({"runs": ["tiny", "twin"], "kind": "csv"}, "a history is one run's"),
         (None, "one or two runs"),
     ],
 )

@@ -63,6 +63,8 @@ export function buildDownload(root, trigger, asked) {
   return {
     receive,
     fail: () => work.isRunning && end(FAILED),
+    // The film is another one: what became of the last is no longer of interest.
+    forget: () => work.isRunning || say(""),
     // Whether there is a film to make.
     allow(isThere) {
       isReady = isThere;

@@ -41,7 +41,7 @@ export function mount({ element, trigger, props, server, watch }) {
   let isOld = false; // whether a sheet is being drawn, and whether it is wanted otherwise by now
   let filling = 0; // with a model's first faces and sum: until they are there, there is nothing to go back to
 
-  const faces = buildFaces(root, { changed: change, look: (face) => film.lookAt(face) });
+  const faces = buildFaces(root, { changed: rearranged, look: (face) => film.lookAt(face) });
   const film = buildFilm(root, () => ({ way, fps: Number(fps.value) }), faces.mark);
   const download = buildDownload(root, trigger, () => ({ ...wanted(), side }));
   const sum = buildSum(root, {
@@ -116,6 +116,12 @@ export function mount({ element, trigger, props, server, watch }) {
     return answer.faces.length > 0;
   }
 
+  // By hand: what was said of the faces before is no longer true.
+  function rearranged() {
+    told.textContent = "";
+    change();
+  }
+
   async function addFile(file) {
     const state = file && (await stateOf(file));
     if (state) await addFaces([state]);
@@ -131,6 +137,7 @@ export function mount({ element, trigger, props, server, watch }) {
     frames.min = leastFrames(way, faces.all.length);
     showNumbers();
     keep();
+    download.forget();
     isOld = true;
     if (drawing) return;
     drawing = true;
@@ -220,12 +227,14 @@ export function mount({ element, trigger, props, server, watch }) {
   for (const button of all(".sides button")) {
     button.addEventListener("click", () => {
       side = Number(button.dataset.side);
+      download.forget();
       showSettings();
       keep();
     });
   }
   frames.addEventListener("input", change);
   fps.addEventListener("input", () => {
+    download.forget();
     showNumbers();
     keep();
   });

@@ -6,10 +6,12 @@ import { follow } from "../shared/following.js";
 import { watchOpening } from "../shared/opening.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { listen } from "../shared/telling.js";
+import { entitled } from "../shared/words.js";
 import { walk } from "../shared/walking.js";
 import { stripOf } from "./answers.js";
 import { buildDownloads } from "./downloads.js";
-import { buildRuns } from "./runs.js";
+import { together } from "./histories.js";
+import { buildRuns, titleOf } from "./runs.js";
 import { buildSheets } from "./sheets.js";
 import { buildStrip } from "./strip.js";
 import { buildTimeline } from "./timeline.js";
@@ -33,10 +35,10 @@ export function mount({ element, trigger, props, server, watch }) {
   const sheets = buildSheets(root, runs, () => timeline.moment);
   let face = ""; // Explore's, as JSON
   const strip = buildStrip(root, { ask: askStrip, go: timeline.goTo });
-  buildDownloads(root, (kind) => {
+  const downloads = buildDownloads(root, async (kind) => {
     const names = runs.slots.map((slot) => slot.name).filter(Boolean);
-    const asked = { runs: kind === "csv" ? names.slice(0, 1) : names, kind, logarithmic: timeline.logarithmic };
-    return ask(server, "replay_download", asked);
+    const of = (...names) => ask(server, "replay_download", { runs: names, kind, logarithmic: timeline.logarithmic });
+    return kind === "csv" ? together(names, await Promise.all(names.map((name) => of(name)))) : of(...names);
   });
 
   // ---- showing ------------------------------------------------------------------------------------------------------
@@ -46,12 +48,12 @@ export function mount({ element, trigger, props, server, watch }) {
     const active = runs.active();
     find(".stage").classList.toggle("two", Boolean(second.name));
     sheets.figures[1].hidden = !second.name;
-    const problems = active.filter((slot) => slot.data.problem).map((slot) => `${slot.name}: ${slot.data.problem}`);
+    const problems = active.filter((slot) => slot.data.problem).map((slot) => `${titleOf(slot)}: ${slot.data.problem}`);
     say(runs.failed || first.name ? [runs.failed, ...problems].join(" ").trim() : NO_RUN);
     find(".live").hidden = !active.some((slot) => slot.data.training);
-    find(".through .draw").disabled = !first.data?.snapshots;
+    strip.allow(first.data && !first.data.snapshots ? titleOf(first) : "", Boolean(first.data?.snapshots));
     const isEmpty = !active.some((slot) => slot.data.images_seen);
-    for (const button of root.querySelectorAll(".files button")) button.disabled = isEmpty;
+    downloads.arrange(active, isEmpty);
     timeline.arrange();
     render();
   }
@@ -75,6 +77,8 @@ export function mount({ element, trigger, props, server, watch }) {
     remember("replay", { run: first.name, second: second.name, moment, atEnd, stripWanted: strip.wanted });
   }
 
+  const called = (name) => (name === first.name ? titleOf(first) : entitled(name));
+
   // Explore's face by every snapshot: the browser draws it where it has them all.
   async function askStrip() {
     keepForReload();
@@ -83,7 +87,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const work = async (engine) => {
       const { snapshots } = await engine.open(run);
       const isWhole = snapshots.files.length === first.data.snapshots;
-      return isWhole ? stripOf(engine, { face, run }, strip.tell) : null;
+      return isWhole ? stripOf(engine, { face, run }, strip.tell, called) : null;
     };
     const answer = here ? await drawn(run, work, () => null) : null;
     if (answer) receive({ strip: answer });

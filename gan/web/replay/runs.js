@@ -105,6 +105,9 @@ export function buildRuns({ ask, moment, changed, arrived, busy }) {
   };
 }
 
+// What people call its run.
+export const titleOf = (slot) => slot.data?.title ?? slot.name;
+
 const key = ([number, , version]) => `${number}:${version}`;
 
 // WebP in base64 -> ImageBitmap, null where it is damaged.

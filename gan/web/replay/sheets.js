@@ -1,7 +1,9 @@
 // The sample sheets of one or two runs, and a loupe over one face of them.
+import { titleOf } from "./runs.js";
 import { count, duration } from "./scale.js";
 
 const COLUMNS = 8; // of a sheet: seeds 0 to 63, row by row
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -COLUMNS, ArrowDown: COLUMNS }; // in seeds
 const LEAST_SIDE = 896; // pixels of the canvas: whole-number enlargement keeps pixels sharp, and CSS fits the rest
 
 // runs: see runs.js; moment: now, in images seen.
@@ -30,10 +32,11 @@ export function buildSheets(root, runs, moment) {
     const none = figure.querySelector(".none");
     none.hidden = Boolean(sheet) && picture !== null;
     none.textContent = sheet ? `Sheet ${sheet[0]} is damaged` : slot.data ? "No sample sheet yet" : "";
-    figure.querySelector(".name").textContent = slot.name;
+    figure.querySelector(".name").textContent = titleOf(slot);
     figure.dataset.sheet = sheet ? sheet[0] : "";
-    const label = sheet && `Pictures of the seeds 0 to 63 by ${slot.name} after ${count(sheet[1])} images`;
+    const label = sheet && `Pictures of the seeds 0 to 63 by ${titleOf(slot)} after ${count(sheet[1])} images`;
     canvas.setAttribute("aria-label", label ?? "No sheet");
+    canvas.tabIndex = sheet ? 0 : -1;
     if (!picture) return; // while it is on its way, the sheet before stays
     const side = picture.width * Math.max(1, Math.ceil(LEAST_SIDE / picture.width));
     if (canvas.width !== side) canvas.width = canvas.height = side;
@@ -74,7 +77,12 @@ export function buildSheets(root, runs, moment) {
     });
     loupe.classList.toggle("kept", Boolean(kept));
     loupe.querySelector(".seed").textContent = `seed ${face.seed}`;
-    loupe.querySelector(".pin").textContent = kept ? "click it again to let go" : "click to keep it";
+    for (const figure of figures) {
+      const canvas = figure.querySelector("canvas");
+      canvas.setAttribute("aria-valuenow", face.seed);
+      canvas.setAttribute("aria-valuetext", `seed ${face.seed}${kept ? ", kept" : ""}`);
+    }
+    loupe.querySelector(".pin").textContent = kept ? "click it again to let go" : "click, or press Enter, to keep it";
     const link = loupe.querySelector(".open");
     link.hidden = !kept;
     link.href = `?${new URLSearchParams({ model: runs.slots[0].name, seed: face.seed })}`;
@@ -109,6 +117,20 @@ export function buildSheets(root, runs, moment) {
     canvas.addEventListener("click", (event) => {
       const face = faceAt(event);
       keep(kept?.seed === face.seed ? null : face);
+    });
+    // By keys as well: arrows go from face to face, Enter and space keep one, Escape lets it go.
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && hover(kept ?? { slot, seed: 0 }));
+    canvas.addEventListener("blur", () => hover(null));
+    canvas.addEventListener("keydown", (event) => {
+      const face = kept ?? hovered ?? { slot, seed: 0 };
+      if (event.key === "Enter" || event.key === " ") keep(kept ? null : face);
+      else if (event.key === "Escape") keep(null);
+      else if (event.key in STEPS) {
+        const next = { slot, seed: Math.max(0, Math.min(COLUMNS ** 2 - 1, face.seed + STEPS[event.key])) };
+        if (kept) keep(next);
+        hover(next);
+      } else return;
+      event.preventDefault();
     });
   });
 

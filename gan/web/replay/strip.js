@@ -27,6 +27,14 @@ export function buildStrip(root, { ask, go }) {
     find(".about").textContent = sentence;
   }
 
+  // Whether there is something to draw with; poor: what a run without that is called.
+  function allow(poor, isThere) {
+    find(".draw").disabled = !isThere;
+    if (strip || find(".draw").hasAttribute("aria-busy")) return;
+    if (poor) find(".about").textContent = `No generator of ${poor} was kept while it learned: choose another run.`;
+    else if (find(".about").textContent.startsWith("No generator of")) find(".about").textContent = about;
+  }
+
   // How far it is.
   function tell(drawn, all) {
     find(".about").textContent = `Drawing ${drawn + 1} of ${all}…`;
@@ -74,6 +82,7 @@ export function buildStrip(root, { ask, go }) {
 
   find(".draw").addEventListener("click", draw);
   return {
+    allow,
     draw,
     clear,
     tell,

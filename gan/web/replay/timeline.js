@@ -2,6 +2,7 @@
 import { player } from "../shared/playing.js";
 import { advance, step } from "./playhead.js";
 import { drawPlot, LEFT } from "./plot.js";
+import { titleOf } from "./runs.js";
 import { count, lastAt, timeAxis } from "./scale.js";
 
 const LEGENDS = {
@@ -64,7 +65,7 @@ export function buildTimeline(root, runs, { moved, escaped }) {
   function note(active) {
     const window = Math.max(1, ...active.map((slot) => slot.data.window));
     const isPair = active.length > 1;
-    const name = active.at(-1).name;
+    const name = titleOf(active.at(-1));
     if (window === 1) return (isPair ? `Dotted: ${name}. ` : "Every history row. ") + MEETING;
     const shown = isPair ? `; dotted: ${name}. ` : "; pale: every row. ";
     return `Curves are means over ${window} history rows${shown}${MEETING}`;
@@ -102,7 +103,7 @@ export function buildTimeline(root, runs, { moved, escaped }) {
           const button = item.appendChild(document.createElement("button"));
           button.type = "button";
           button.dataset.images = images;
-          const where = `${count(images)} images${active.length > 1 ? `, ${slot.name}` : ""}`;
+          const where = `${count(images)} images${active.length > 1 ? `, ${titleOf(slot)}` : ""}`;
           for (const [name, words] of [
             ["at", where],
             ["text", text],

@@ -31,12 +31,13 @@ function listed(parts) {
 
 // What people call a model, from now on.
 export const entitle = (model, title) => titles.set(model, title);
+export const entitled = (model) => titles.get(model) ?? model;
 
 // The whole face; what: is to be seen in it, where that is known.
 export function describe(face, what = "") {
   const parts = moved(face).map(({ name, value }) => `${name} ${signed(value)}`);
   if (face.truncation !== 1) parts.unshift(`truncation ${face.truncation}`);
-  const title = titles.get(face.model) ?? face.model;
+  const title = entitled(face.model);
   const base = `${what ? `${what},` : "picture"} drawn by ${title}${title.includes(",") ? "," : ""} from ${origin(face)}`;
   return `${base[0].toUpperCase()}${base.slice(1)}${parts.length ? `: ${listed(parts)}` : ""}`;
 }

@@ -32,7 +32,8 @@ export function mountReplay(models, explored) {
 // As gan/ui/replay_server.py answers; nothing of a run changes.
 async function replay_run({ name, stamp }) {
   if (stamp) return { stamp, unchanged: true };
-  return { ...(await (await file(name, "run.json")).json()), stamp: "whole" };
+  const [{ label: title }] = named([name]);
+  return { ...(await (await file(name, "run.json")).json()), title, stamp: "whole" };
 }
 
 async function replay_sheets({ name, sheets }) {
