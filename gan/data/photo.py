@@ -15,6 +15,7 @@ MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000  # what good phones take; 150 MB once decoded
 LEAST_SIDE = 16  # pixels
 MAX_SIDE = 1024  # of an opened picture, pixels: what is cropped out of it is not shown any larger
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # where such a file says what it is
 
 
 class PhotoError(GanError, ValueError):
@@ -55,6 +56,10 @@ def open_photo(content: bytes) -> Image.Image:
     except Image.DecompressionBombError:  # Pillow's own limit, of which it does not say by how much it was passed
         raise PhotoError(_too_many(f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million")) from None
     except Exception as error:  # decoders raise nearly anything at a damaged file
+        if content[4:8] == b"ftyp" and content[8:12] in _HEIC and "HEIF" not in FORMATS:
+            raise PhotoError(
+                "This is a HEIC photo, as phones take them, which cannot be read here: save or share it as JPEG."
+            ) from error
         if not opened:
             raise PhotoError(
                 "This is not a picture that can be read here: expected a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file."

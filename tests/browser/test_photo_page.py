@@ -76,6 +76,18 @@ def animated() -> bytes:
     return packed(quarters(), "GIF", save_all=True, append_images=[Image.new("RGB", (80, 80), "black")], duration=20)
 
 
+def in_parts() -> bytes:
+    """Of three scans, with another JPEG in its head, and a film at its end, as phones put there."""
+    thumbnail = packed(quarters(), "JPEG")
+    head = b"\xff\xe2" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = packed(quarters(), "JPEG", quality=95, progressive=True)
+    return whole[:2] + head + whole[2:] + b"\0\0\0\x18ftypmp42\xff\xda\0\x08" + bytes(500)
+
+
+HALF = packed(Image.effect_noise((300, 300), 60), "JPEG")
+HALF = HALF[: len(HALF) // 2]
+
+
 def test_there_is_nothing_to_crop_before_a_picture(page, site):
     visit(page, site)
     bring(page, b"This is a letter, not a picture.")
@@ -90,11 +102,12 @@ def test_there_is_nothing_to_crop_before_a_picture(page, site):
         (packed(quarters(mode="CMYK"), "JPEG", quality=95), "image/jpeg", [RED, LIME, BLUE, WHITE]),
         (animated(), "image/gif", [RED, LIME, BLUE, WHITE]),
         (turned(), "image/jpeg", [BLUE, RED, WHITE, LIME]),
+        (in_parts(), "image/jpeg", [RED, LIME, BLUE, WHITE]),
         (transparent(), "image/png", [WHITE, LIME, BLUE, WHITE]),
         (packed(quarters(), "TIFF"), "image/tiff", [RED, LIME, BLUE, WHITE]),  # which only the server can open
         (packed(Image.new("I;16", (80, 80), 50_000)), "image/png", [WHITE] * 4),
     ],
-    ids=["plain", "CMYK", "animated", "EXIF-rotated", "alpha", "TIFF", "16 bits"],
+    ids=["plain", "CMYK", "animated", "EXIF-rotated", "in parts", "alpha", "TIFF", "16 bits"],
 )
 def test_any_picture_is_shown_as_it_is_meant(same, site, content, kind, expected):
     visit(same, site)
@@ -111,8 +124,9 @@ def test_any_picture_is_shown_as_it_is_meant(same, site, content, kind, expected
         (packed(Image.new("RGB", (1, 1))), "1 x 1 pixels: expected at least 16"),
         (blank_png(20_000, 20_000), re.compile("(20,000 x 20,000|178 million) pixels: expected at most 50 million")),
         (packed(Image.effect_noise((300, 300), 60), "JPEG")[:300], re.compile("damaged|not a picture")),
+        (HALF, "This JPEG is cut short"),
     ],
-    ids=["letter", "empty", "1x1", "20,000x20,000", "cut short"],
+    ids=["letter", "empty", "1x1", "20,000x20,000", "cut short", "half"],
 )
 def test_a_bad_file_is_told_in_one_sentence_and_the_next_one_works(same, site, content, said):
     visit(same, site)

@@ -99,6 +99,12 @@ def test_what_cannot_be_used_is_said_in_one_sentence(content, said):
     assert str(refused.value).count("\n") == 0 and len(str(refused.value)) < 160
 
 
+def test_a_phones_photo_is_named_where_it_cannot_be_read(monkeypatch):
+    monkeypatch.setattr("gan.data.photo.FORMATS", ("JPEG", "PNG"))
+    with pytest.raises(PhotoError, match=r"This is a HEIC photo, .* share it as JPEG"):
+        open_photo(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000))
+
+
 def test_a_picture_is_brought_to_the_models_size(tiny_config):
     wide = Image.new("RGB", (90, 30), "red")
     wide.paste("blue", (30, 0, 60, 30))  # its middle square

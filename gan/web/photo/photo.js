@@ -11,12 +11,14 @@ import { toExplore } from "../shared/tabs.js";
 import { listen } from "../shared/telling.js";
 import { buildCrop } from "./crop.js";
 import { buildFound } from "./found.js";
+import { isCut } from "./jpeg.js";
 import { openPhoto, reopenPhoto } from "./opening.js";
 import { buildSearch, makeReady } from "./searching.js";
 
 const FACE_HINT =
   "Drag and zoom until eyes, mouth and outline lie on the dashed lines: the model knows faces in this place only.";
 const OTHER_HINT = "Drag and zoom until it fills the square as the pictures do that this model draws.";
+const CUT = "This JPEG is cut short: what is missing of it is grey. Save or send it again, or go on with the rest.";
 const FAILED = "The server did not look for this face: try again in a moment.";
 const SILENT = "Nothing has come from the server for half a minute: Stop, and try again.";
 
@@ -48,6 +50,8 @@ export function mount({ element, trigger, props, server, watch }) {
       put(opened);
       remember("photo", opened.toDataURL("image/jpeg", 0.95)); // in this browser, for a reload of the page
       reset();
+      const isHalf = isCut(new Uint8Array(await file.arrayBuffer()));
+      if (isHalf && number === opening) tell(CUT);
     } catch (error) {
       if (number === opening) tell(error.message);
     }
