@@ -61,7 +61,7 @@ def test_every_slider_can_be_dragged_and_every_tab_reached_at_every_width(opened
         assert tabs.count() >= len(TABS)
         for tab in tabs.all():
             tab.scroll_into_view_if_needed()
-            expect(tab).to_be_in_viewport(ratio=1)
+            expect(tab).to_be_in_viewport(ratio=0.99)  # their places are fractions of a pixel
         assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
 
 
