@@ -121,20 +121,23 @@ class BrowserModels:
         """Let another process write a model's files; they are all there, or none."""
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as place:
             paths = [str(Path(gan.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gan", "export", str(model.resolve()), "--out", place],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            with contextlib.suppress(psutil.Error, OSError):
-                psutil.Process(self._process.pid).nice(psutil.IDLE_PRIORITY_CLASS if os.name == "nt" else 19)
-            try:
-                said, _ = self._process.communicate(timeout=_SECONDS)
-            finally:
-                self._stop()
-            if self._process.returncode:
-                lines = said.decode("utf-8", "replace").strip().splitlines()
-                raise ExportError(lines[-1] if lines else f"it ended with status {self._process.returncode}")
+            command = [sys.executable, "-m", "gan", "export", str(model.resolve()), "--out", place]
+            with tempfile.TemporaryFile() as said:
+                self._process = subprocess.Popen(
+                    [*command, "--until-input-ends"],
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+                    stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+                with contextlib.suppress(psutil.Error, OSError):
+                    psutil.Process(self._process.pid).nice(psutil.IDLE_PRIORITY_CLASS if os.name == "nt" else 19)
+                try:
+                    self._process.wait(timeout=_SECONDS)
+                finally:
+                    self._stop()
+                if self._process.returncode:
+                    said.seek(0)
+                    lines = said.read().decode("utf-8", "replace").strip().splitlines()
+                    raise ExportError(lines[-1] if lines else f"it ended with status {self._process.returncode}")
             (written,) = Path(place).iterdir()
             written.rename(folder)
 
