@@ -26,6 +26,8 @@ FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api
 # What a radio shows may name a choice that another answer, still under way, has taken from it. Gradio would refuse
 # that; the server falls back on the first one.
 TOLERANT = FAST | dict(preprocess=False)
+# Of an event that has to wait for the one before, Gradio forgets what its script sends along, and runs it as that one.
+SENDING = TOLERANT | dict(trigger_mode="multiple")
 _OF_STAGE = ("face", "picture", "score", "milliseconds", "about", "note", "notice", "stamp", "title")
 
 
@@ -101,13 +103,13 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
     shown = [face, model, seed, truncation, basis, span, *sliders, maker, stage]
     basis.input(turn_sliders, [face, basis], [span, *sliders], **TOLERANT)
     span.input(turn_sliders, [face, basis, span], [span, *sliders], **TOLERANT)
-    moved.reveal(reveal, face, [basis, span, *sliders], **TOLERANT)
-    maker.make(_showing(server.make, "name", "has", "lacks"), look, shown, **TOLERANT)
-    maker.remove(_showing(server.remove, "name"), look, shown, **TOLERANT)
+    moved.reveal(reveal, face, [basis, span, *sliders], **SENDING)
+    maker.make(_showing(server.make, "name", "has", "lacks"), look, shown, **SENDING)
+    maker.remove(_showing(server.remove, "name"), look, shown, **SENDING)
     model.focus(list_models, None, model, **FAST)
     page.load(open, pixels, shown, **FAST)
     model.input(choose, [*look, model], shown, **TOLERANT)
-    stage.restore(_showing(server.restore, "state"), look, shown, **TOLERANT)
+    stage.restore(_showing(server.restore, "state"), look, shown, **SENDING)
     stage.put(None, face, [seed, truncation, *sliders], js=call("explore/controls.js", "standing"), **FAST)
     return face
 

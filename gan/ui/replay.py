@@ -39,5 +39,5 @@ def build(library: Library, face: gr.Component) -> None:
     on_open(viewer, server.open, ["run", "second"], face, [run, second])
     choose = "(run, second) => ({run: run, second: second})"
     gr.on([run.input, second.input], None, [run, second], viewer, js=choose, **PRIVATE)
-    drawing = viewer.face(draw, face, viewer, trigger_mode="always_last", **PRIVATE)
+    drawing = viewer.face(draw, face, viewer, trigger_mode="multiple", **PRIVATE)  # as SENDING of explore.py
     tell_failure(drawing, viewer)

@@ -78,7 +78,7 @@ def on_open(
         answer = method({"explored": explored} | {name: detail(event, name) for name in told})
         return [*(gr.Dropdown(**filled) for filled in answer["choices"]), answer["message"]]
 
-    viewer.opened(opened, face, [*choices, viewer], trigger_mode="always_last", **PRIVATE)
+    viewer.opened(opened, face, [*choices, viewer], trigger_mode="multiple", **PRIVATE)  # as SENDING of explore.py
 
 
 def on_work(

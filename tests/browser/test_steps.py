@@ -80,6 +80,25 @@ def test_back_goes_to_the_face_and_the_tab_before(page):
     page.wait_for_function(f"{SHOWN}.includes('seed=9')")
 
 
+def test_a_wish_that_is_made_while_another_is_answered_is_not_lost(page):
+    page.evaluate(
+        """() => {
+            const face = JSON.parse(document.querySelector("#stage [data-face]").dataset.face);
+            const wish = (seed) => document.dispatchEvent(
+                new CustomEvent("face-wanted", { detail: JSON.stringify({ ...face, seed }) }),
+            );
+            const again = ({detail}) => {
+                if (JSON.parse(detail).seed !== 11) return;
+                document.removeEventListener("face-moved", again);
+                wish(12);
+            };
+            document.addEventListener("face-moved", again);
+            wish(11);
+        }"""
+    )
+    page.wait_for_function(f"{SHOWN}.includes('seed=12')")
+
+
 def test_back_knows_the_first_face_however_soon_another_follows(browser, site):
     with browser.new_context() as fresh:
         page = fresh.new_page()
