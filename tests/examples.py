@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -91,6 +91,7 @@ ENDPOINTS: dict[str, Callable[[Model], dict]] = {
 SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
     "draw": lambda m: [{"face": m.face, "pixels": False}, {"face": m.own, "pixels": True}],
     "see": lambda m: [{"face": m.face}],
+    "pad": lambda m: [{"face": replace(Face.from_json(m.face), pad=("truncation", "z:0")).to_json()}],
     "grid": lambda m: [{"model": m.name, "truncation": 0.8, "start": 24}],
     "download": lambda m: [{"query": Face.from_json(m.face).to_query(), "smooth": True}],
     "morph_faces": lambda m: [{"model": m.name, "faces": [m.face, m.own]}],

@@ -266,9 +266,10 @@ def test_two_runs_are_aligned_by_images_seen(tmp_path, painted):
     assert max(grey[:3]) < 10 and min(grey[3:]) > 190
 
 
-def test_a_long_film_is_thinned_and_keeps_its_end(painted, monkeypatch):
-    monkeypatch.setattr(replay_film, "MAX_FRAMES", 3)
-    frames = frames_of(film([painted], "gif"))
+@pytest.mark.parametrize(("format", "limit", "most"), [("webp", "MAX_FRAMES", 3), ("gif", "GIF_FRAMES", (3, 2))])
+def test_a_long_film_is_thinned_and_keeps_its_end(painted, monkeypatch, format, limit, most):
+    monkeypatch.setattr(replay_film, limit, most)
+    frames = frames_of(film([painted], format))
     assert len(frames) == 3
     shown = frames[-1].crop((16, 16, 16 + SIDE, 16 + SIDE))
     assert difference(shown, enlarge(open_sheet(painted.sheets[-1].path), SIDE)) < 12
