@@ -188,7 +188,7 @@ class Library:
         """
         folder = self.entry(name).folder
         path = folder / DIRECTIONS_FILE
-        key = (_stamp(path), _stamp(folder / CONFIG_FILE), _stamp(folder / MODEL_FILE))
+        key = (stamp_of(path), stamp_of(folder / CONFIG_FILE), stamp_of(folder / MODEL_FILE))
         known = self._directions.get(path)
         if known is None or known[0] != key:
             try:
@@ -203,7 +203,7 @@ class Library:
         """The encoder of a model; raises `RunError`, also where there is none, or one of other weights."""
         folder = self.entry(name).folder
         # Whether it fits is a question of both files.
-        key = (_stamp(folder / ENCODER_FILE), _stamp(folder / MODEL_FILE))
+        key = (stamp_of(folder / ENCODER_FILE), stamp_of(folder / MODEL_FILE))
         known = self._encoders.get(folder)
         if known is None or known[0] != key:
             price(_load_milliseconds(folder / ENCODER_FILE))
@@ -220,7 +220,7 @@ class Library:
         return known[1]
 
     def _check(self, folder: Path) -> tuple[RunInfo | None, str | None]:
-        stamp = (_stamp(folder / CONFIG_FILE), _stamp(folder / MODEL_FILE))
+        stamp = (stamp_of(folder / CONFIG_FILE), stamp_of(folder / MODEL_FILE))
         if folder not in self._checked or self._checked[folder][0] != stamp:
             info, problem = _examine(folder)
             self._checked[folder] = (stamp, info, problem and without_place(problem, folder))
@@ -228,7 +228,7 @@ class Library:
 
     def _load(self, folder: Path, file: str, load: Callable[[], nn.Module]) -> nn.Module:
         path = folder / file
-        key = (path, _stamp(path), _stamp(folder / CONFIG_FILE))
+        key = (path, stamp_of(path), stamp_of(folder / CONFIG_FILE))
         if network := self._known(key):
             return network
         known, said = self._refused.get(path, (None, ""))
@@ -321,14 +321,14 @@ def _in_training(folder: Path) -> bool:
     """
     if (told := is_training(folder)) is not None:
         return told
-    written = _stamp(folder / HISTORY_FILE)
+    written = stamp_of(folder / HISTORY_FILE)
     if written is None or not os.path.isdir(folder / "checkpoint"):  # shipped models have no checkpoint
         return False
-    card = _stamp(folder / "README.md")
+    card = stamp_of(folder / "README.md")
     return (card is None or card[0] < written[0]) and time.time() - written[0] / 1e9 < IN_TRAINING_SECONDS
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
     """Changes with the file, the time of its last change in nanoseconds first; None where there is none."""
     try:
         status = path.stat()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
-
 from gan.report.overview import read_page, row
 from gan.run import CARD_FILE, DETAILS_FILE, HISTORY_FILE, METRICS_FILE, MODEL_FILE, NOTES_FILE, PROGRESS_FILE
 from gan.titles import chapter_of
-from gan.ui.library import Entry, Library
+from gan.ui.library import Entry, Library, stamp_of
 from gan.ui.places import breathe, price
 
 _FILES = (MODEL_FILE, HISTORY_FILE, METRICS_FILE, CARD_FILE, DETAILS_FILE, NOTES_FILE, PROGRESS_FILE)  # behind a row
@@ -52,18 +49,10 @@ class ModelsServer:
         return read_page(folder, asked.get("page"))
 
     def _row(self, entry: Entry) -> dict:
-        stamp = (entry.label, *(_stamp(entry.folder / name) for name in _FILES))
+        stamp = (entry.label, *(stamp_of(entry.folder / name) for name in _FILES))
         known = self._rows.get(entry.name)
         if known is None or known[0] != stamp:
             price(_ROW_MILLISECONDS)
             breathe()
             known = self._rows[entry.name] = stamp, row(entry.name, entry.label, entry.folder, entry.info)
         return known[1]
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Changes with the file; None where there is none."""
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        return status.st_mtime_ns, status.st_size
-    return None
