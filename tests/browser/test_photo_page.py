@@ -35,7 +35,9 @@ def bring(page: Page, content: bytes, name: str = "photo.png", kind: str = "imag
 
 
 def seen(page: Page) -> np.ndarray:
-    """What the square shows: (512, 512, 3)."""
+    """What the square shows, once there is a picture in it: (512, 512, 3)."""
+    expect(page.locator(f"{TAB} .crop")).to_be_visible()
+    page.wait_for_function(f"document.querySelector('{TAB} .crop').getContext('2d').getImageData(9, 9, 1, 1).data[3]")
     uri = page.evaluate(f"document.querySelector('{TAB} .crop').toDataURL('image/png')")
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).convert("RGB")).astype(int)
 
@@ -50,9 +52,7 @@ def quarters(side: int = 80, mode: str = "RGB") -> Image.Image:
 
 
 def colours(page: Page) -> list[tuple[int, ...]]:
-    """In the middle of the four quarters, to the nearest of all and nothing, once there is a picture."""
-    expect(page.locator(f"{TAB} .crop")).to_be_visible()
-    page.wait_for_function(f"document.querySelector('{TAB} .crop').getContext('2d').getImageData(9, 9, 1, 1).data[3]")
+    """In the middle of the four quarters, to the nearest of all and nothing."""
     picture = seen(page)
     return [tuple((picture[y, x] > 127) * 255) for y in (128, 384) for x in (128, 384)]
 
@@ -207,7 +207,6 @@ def test_the_square_and_nothing_else_is_sent(same, site):
     same.on("request", lambda request: len(request.post_data or "") > 5000 and sent.append(request.post_data))
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8))
     bring(same, packed(noise))
-    expect(same.locator(f"{TAB} .crop")).to_be_visible()
     wanted = seen(same)
     same.wait_for_timeout(300)
     assert not sent
