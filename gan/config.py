@@ -10,6 +10,7 @@ import types
 import typing
 from dataclasses import dataclass
 
+from gan.augment import AUGMENTATIONS
 from gan.errors import GanError
 from gan.losses import LOSSES
 
@@ -82,6 +83,7 @@ class GANConfig:
     r1_gamma: float = 0.0  # weight of the gradient penalty on real pictures; 0 is off
     r2_gamma: float = 0.0  # the same on generated pictures
     penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
+    d_augment: str = ""  # what D sees is changed first: kinds of gan.augment.AUGMENTATIONS, as "color,translation"
 
     # optimisation
     batch_size: int = 64  # real pictures per step, over all machines together
@@ -250,6 +252,12 @@ def _check_values(config: GANConfig) -> None:
     expect(0 <= config.lr_decay_start <= 1, "lr_decay_start", "0 to 1")
     for field in ("sample_growth", "snapshot_growth"):
         expect(getattr(config, field) > 1, field, "more than 1")
+    known = ", ".join(AUGMENTATIONS)
+    expect(
+        not config.d_augment or set(config.d_augment.split(",")) <= set(AUGMENTATIONS),
+        "d_augment",
+        f"nothing, or kinds of {known} with commas and no spaces",
+    )
     levels = len(config.grown_channels)
     expect(levels <= 4, "grown_channels", "at most 4 levels")
     expect(

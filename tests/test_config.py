@@ -130,6 +130,7 @@ def test_unknown_field_suggests_the_nearest():
         (dict(fakes_per_real=0), "fakes_per_real=0: expected at least 1"),
         (dict(fakes_per_real=2, loss="relativistic"), "fakes_per_real=2: expected 1 with a relativistic loss"),
         (dict(loss="wgan"), r"loss='wgan': expected one of cross_entropy, non_saturating, hinge, relativistic"),
+        (dict(d_augment="colour"), "d_augment='colour': expected nothing, or kinds of color, translation, cutout with"),
         (dict(image_size=4), r"image_size=4: expected 8 to 1024"),
         (dict(image_size=2048), r"image_size=2048: expected 8 to 1024"),
         (dict(image_size=60), r"kernel_size=4: expected 3 or 5.*even sizes.*\(60, 30, 15, 8, 4\)"),

@@ -179,6 +179,8 @@ def _objective(config: GANConfig) -> str:
     for name, gamma in (("R1", config.r1_gamma), ("R2", config.r2_gamma)):
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
+    if config.d_augment:
+        parts.append(f"pictures changed before the critic sees them: {config.d_augment.replace(',', ', ')}")
     return ", ".join(parts)
 
 

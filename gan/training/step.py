@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from gan.augment import augment
 from gan.config import GANConfig
 from gan.losses import gradient_penalty, loss_of
 from gan.models import Discriminator, Generator, grown_parameters, initialise
@@ -157,6 +158,7 @@ class Trainer:
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
+        real, fake = (augment(images, config.d_augment) for images in (real, fake))
         with self._autocast():
             if config.d_norm == "batch" or config.d_minibatch_stddev:
                 # apart, so that what looks at the whole batch sees each kind by itself (ganhacks 4)
@@ -177,6 +179,9 @@ class Trainer:
 
     def _update_generator(self, real: Tensor, fake: Tensor, learns: bool) -> Tensor:
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
+        fake = augment(fake, self.config.d_augment)
+        if self.loss.uses_real_in_generator:
+            real = augment(real, self.config.d_augment)
         with self._autocast():
             fake_logits = self.discriminator(fake)
             real_logits = self.discriminator(real) if self.loss.uses_real_in_generator else fake_logits

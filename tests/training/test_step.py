@@ -139,6 +139,23 @@ def test_both_networks_learn_from_as_many_generated_pictures_as_asked(tiny_confi
     assert len(judged[-1]) == 24
 
 
+@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
+def test_the_critic_sees_all_pictures_changed(tiny_config, real, loss):
+    def seen(**changes):
+        trainer = make(tiny_config.replace(loss=loss, d_norm="none", g_lr=1e-12, d_lr=1e-12, **changes))
+        batches = []
+        trainer.discriminator.register_forward_pre_hook(lambda _, inputs: batches.append(inputs[0].detach()))
+        trainer.step(real, 1, 0.0)
+        return torch.cat(batches)
+
+    plain, cut = seen(), seen(d_augment="cutout")
+    assert len(cut) == (16 + 16 if loss == "relativistic" else 16 + 8)  # D's step, then G's
+    for before, after in zip(plain, cut, strict=True):
+        hole = after == 0
+        assert 0.05 < hole.float().mean() < 0.3
+        torch.testing.assert_close(after[~hole], before[~hole])
+
+
 def test_average_follows_its_formula(tiny_config, real):
     config = tiny_config.replace(ema_half_life_images=40, ema_ramp_up=0.5)
     trainer = make(config)
