@@ -2,13 +2,25 @@
 // long work. It stays in this tab of the browser, and a page that is opened anew, by a link say, begins afresh.
 const IS_RELOAD = performance.getEntriesByType("navigation")[0]?.type === "reload";
 
+const PAUSE = 200; // milliseconds: each writing reaches the disk, and a drag has 60 values a second
+const waiting = new Map(); // name -> value that is to be written
+
 export function remember(name, value) {
-  try {
-    sessionStorage.setItem(`gan-faces ${name}`, JSON.stringify(value));
-  } catch (error) {
-    console.warn("This will not outlast a reload:", error); // no room, or not allowed here
-  }
+  if (!waiting.size) setTimeout(write, PAUSE);
+  waiting.set(name, value);
 }
+
+function write() {
+  for (const [name, value] of waiting)
+    try {
+      sessionStorage.setItem(`gan-faces ${name}`, JSON.stringify(value));
+    } catch (error) {
+      console.warn("This will not outlast a reload:", error); // no room, or not allowed here
+    }
+  waiting.clear();
+}
+
+window.addEventListener("pagehide", write);
 
 // What was remembered before this page was loaded; null for nothing.
 export function remembered(name) {
