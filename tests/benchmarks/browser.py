@@ -84,7 +84,7 @@ async (seconds) => {
   let [frames, fresh, before, gap] = [0, 0, picture.dataset.query, 0];
   const began = await frame();
   for (let now = began, last = began; now - began < 1000 * seconds; last = now) {
-    input.value = (2.9 * Math.sin((now - began) / 700)).toFixed(2);
+    input.value = (0.1 * (Math.abs((frames % 116) - 58) - 29)).toFixed(2); // a step is 0.05
     input.dispatchEvent(new Event("input", { bubbles: true }));
     now = await frame();
     frames++;

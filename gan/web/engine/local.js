@@ -11,6 +11,7 @@ const MOST_MODELS = 2; // whose sessions are kept: a phone's browser ends pages 
 const PATIENCE = 5; // seconds without an answer after which a worker is taken for dead
 const PICTURE = 0.5; // more of them, for each picture that was asked for
 const LONG = 600; // likewise, of what is fetched
+const SELDOM = 100; // milliseconds between two scores while pictures follow each other: they matter more
 
 // A model that cannot be drawn here (yet); `again`: seconds after which it may be, or 0.
 export class NotHere extends Error {
@@ -25,6 +26,8 @@ export function localEngine(base) {
   const pending = new Map(); // number of a question -> {resolve, reject, told, timer}
   const opened = new Map(); // model -> {facts: promise, busy: how many questions}, the one asked last at its end
   let asked = 0;
+  let drawings = 0; // how many were asked for
+  let judged = 0; // when the critic was asked last
   let worker = null;
   let runtime = null; // promise
 
@@ -107,14 +110,17 @@ export function localEngine(base) {
     }
   }
 
-  // Promise of the critic, which is fetched when a face has been drawn without it.
-  function judgeOf(name) {
-    const known = opened.get(name);
-    if (known && !known.judge) {
-      known.judge = question("make", { model: name, networks: ["critic"] }, LONG);
-      known.judge.catch(console.warn);
-    }
-    return known?.judge;
+  // What the critic says of the picture that was drawn last, whose number is given: its score, or undefined where another
+  // picture is being drawn by then. The critic is fetched when there is a picture to judge.
+  function scoreOf(name, number) {
+    return using(name, async () => {
+      await question("make", { model: name, networks: ["critic"] }, LONG);
+      const rest = judged + SELDOM - performance.now();
+      if (rest > 0) await new Promise((rested) => setTimeout(rested, rest));
+      if (number !== drawings) return undefined;
+      judged = performance.now();
+      return question("judge", {}, PATIENCE);
+    });
   }
 
   const many = (name, network, points, does) => {
@@ -133,15 +139,19 @@ export function localEngine(base) {
       return using(face.model, async (model) => {
         try {
           const asks = { model: face.model, smooth, ...(await pointOf(engine, face)) };
-          const { pixels, size, score, milliseconds } = await question("draw", asks, PATIENCE);
+          const number = ++drawings;
+          const { pixels, size, milliseconds } = await question("draw", asks, PATIENCE);
           const about = {
             size: model.image_size,
             numbers: model.z_dim,
             training: false,
             distribution: model.z_distribution,
           };
-          const drawn = { picture: new ImageData(pixels, size, size), score, milliseconds, about };
-          return score === undefined ? { ...drawn, later: judgeOf(face.model) } : drawn;
+          const drawn = { picture: new ImageData(pixels, size, size), milliseconds, about };
+          if (!model.networks.critic) return { ...drawn, score: null };
+          const later = scoreOf(face.model, number);
+          later.catch(console.warn);
+          return { ...drawn, later };
         } catch (error) {
           if (error instanceof FaceError) return { notice: error.message };
           throw error;

@@ -31,11 +31,16 @@ export function enlarged(pixels, size, factor) {
 // One row or column: from where, and how far to the next pixel.
 function stretched(source, from, step, target, to, targetStep, taps) {
   for (const { first, weights } of taps) {
-    for (let colour = 0; colour < 4; colour++) {
-      let sum = 0;
-      for (let tap = 0; tap < weights.length; tap++) sum += weights[tap] * source[from + (first + tap) * step + colour];
-      target[to + colour] = sum;
+    let [red, green, blue] = [0, 0, 0];
+    for (let tap = 0, at = from + first * step; tap < weights.length; tap++, at += step) {
+      red += weights[tap] * source[at];
+      green += weights[tap] * source[at + 1];
+      blue += weights[tap] * source[at + 2];
     }
+    target[to] = red; // rounded and clamped by what it is put into
+    target[to + 1] = green;
+    target[to + 2] = blue;
+    target[to + 3] = 255;
     to += targetStep;
   }
 }

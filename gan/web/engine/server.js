@@ -6,8 +6,8 @@ import { ask } from "../shared/asking.js";
 export function serverEngine(server) {
   return {
     // face: as shared/state.js has it; smooth: to be enlarged without visible pixels.
-    // picture: what an <img> takes; score: the critic's, 0 to 1, or null, or undefined where the critic comes `later`,
-    // a promise: the face is then to be drawn anew; about: the model's size, numbers, training.
+    // picture: what an <img> takes; score: the critic's, 0 to 1, or null, or undefined where it comes `later`, a
+    // promise of it, or of undefined where another picture was asked for meanwhile; about: the model's size, numbers, training.
     draw: (face, smooth) => ask(server, "draw", { face: JSON.stringify(face), pixels: !smooth }),
   };
 }

@@ -5,8 +5,9 @@ import { doubled, toPixels } from "./pixels.js";
 
 const AT_ONCE = 4; // pictures of many, between which others are let by
 const JPEG = { type: "image/jpeg", quality: 0.88 };
-const models = new Map(); // name -> {files, sessions: Map of a network's name -> promise of its session, made: Set of names}
+const models = new Map(); // name -> {files, sessions: Map of a network's name -> promise of its session}
 let runtime; // promise of onnxruntime-web
+let drawn = null; // {model, picture}: what `draw` gave last, for the critic
 
 const functions = {
   begin({ module, wasm }, tell) {
@@ -15,7 +16,7 @@ const functions = {
   },
   // files: {network: file, ...}; first: the networks that are made ready.
   async open({ model, files, first }, tell) {
-    models.set(model, { files, sessions: new Map(), made: new Set() });
+    models.set(model, { files, sessions: new Map() });
     await Promise.all(first.map((network) => session(model, network, tell)));
   },
   async close({ model }) {
@@ -33,12 +34,17 @@ const functions = {
   async draw({ model, z, psi, smooth }) {
     const began = performance.now();
     const { picture } = await run(model, "generator", points(z, [psi]));
-    const score = await scoreOf(model, picture);
     const milliseconds = performance.now() - began;
+    drawn = { model, picture };
     const pixels = toPixels(picture.data, picture.dims);
     const size = picture.dims[2];
     const shown = smooth ? { pixels: doubled(pixels, size), size: 2 * size } : { pixels, size };
-    return { ...shown, score, milliseconds };
+    return { ...shown, milliseconds };
+  },
+  // What the critic says of the picture that was drawn last: 0 to 1, or null where it cannot judge.
+  async judge() {
+    const { score } = await run(drawn.model, "critic", { picture: drawn.picture });
+    return Number.isFinite(score.data[0]) ? score.data[0] : null;
   },
   pictures: ({ model, network, z, psi }) => pictures(model, network, z, psi),
   async thumbnails({ model, z, psi }) {
@@ -80,7 +86,7 @@ const telling = ({ address, bytes, packed }, tell) => {
 };
 
 async function session(model, network, tell = () => {}) {
-  const { files, sessions, made: ready } = models.get(model);
+  const { files, sessions } = models.get(model);
   if (!sessions.has(network)) {
     if (!files[network]) throw new Error(`${model} has no ${network}`);
     const made = content(files, network, tell).then(async (bytes) => {
@@ -88,10 +94,7 @@ async function session(model, network, tell = () => {}) {
       return alone(() => InferenceSession.create(bytes, { executionProviders: ["wasm"] }));
     });
     sessions.set(network, made);
-    made.then(
-      () => ready.add(network),
-      () => sessions.delete(network),
-    );
+    made.catch(() => sessions.delete(network));
   }
   return sessions.get(network);
 }
@@ -117,15 +120,6 @@ async function run(model, network, inputs) {
   const tensors = Object.entries(inputs).map(([name, { data, dims }]) => [name, new Tensor("float32", data, dims)]);
   const outputs = await alone(() => made.run(Object.fromEntries(tensors)));
   return Object.fromEntries(Object.entries(outputs).map(([name, { data, dims }]) => [name, { data, dims: [...dims] }]));
-}
-
-// The critic's, null where none can judge, undefined while it has not come.
-async function scoreOf(model, picture) {
-  const { files, made } = models.get(model);
-  if (!files.critic) return null;
-  if (!made.has("critic")) return undefined;
-  const [score] = (await run(model, "critic", { picture })).score.data;
-  return Number.isFinite(score) ? score : null;
 }
 
 // Where pictures are to be drawn, as a generator takes it.

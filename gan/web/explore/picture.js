@@ -47,16 +47,23 @@ export function showFace(element, face, drawn, smooth, note = "") {
   });
   write(".note", note);
   find(".note").hidden = !note;
-  const isJudged = typeof drawn.score === "number";
-  const percent = isJudged ? `${Math.round(100 * drawn.score)} %` : "… %"; // the critic is on its way
-  find(".critic").hidden = drawn.score === null;
-  find(".no-critic").hidden = drawn.score !== null;
-  find(".meter i").style.width = isJudged ? percent.replace(" ", "") : 0;
-  write(".percent", percent);
   write(".size", `${size} × ${size} pixels from ${numbers} numbers`);
   find(".live").hidden = !training;
   write(".milliseconds", drawn.milliseconds.toFixed(1));
+  const isOther = picture.dataset.model !== face.model;
+  picture.dataset.model = face.model;
+  if (drawn.score !== undefined || isOther) showScore(element, drawn.score);
   return picture.dataset;
+}
+
+// score: null where none can judge; undefined while the critic is on its way.
+export function showScore(element, score) {
+  const isJudged = typeof score === "number";
+  const percent = isJudged ? `${Math.round(100 * score)} %` : "… %";
+  element.querySelector(".critic").hidden = score === null;
+  element.querySelector(".no-critic").hidden = score !== null;
+  element.querySelector(".meter i").style.width = isJudged ? percent.replace(" ", "") : 0;
+  element.querySelector(".percent").firstChild.data = percent;
 }
 
 // Sooner on the page than an <img>, whose picture is read and decoded first.

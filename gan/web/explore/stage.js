@@ -12,7 +12,7 @@ import { keepAddress } from "./address.js";
 import { watchWishes } from "./another.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
 import { watchDrawer } from "./drawer.js";
-import { showFace, showNotice } from "./picture.js";
+import { showFace, showNotice, showScore } from "./picture.js";
 import { watchWandering } from "./wander.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
@@ -76,9 +76,10 @@ export function mount({ element, trigger, server, ...component }) {
     tell("face-shown", { query, seed, about });
     keepAddress(query, face);
     prepare(face.model);
+    const mine = about;
     drawn.later?.then(
-      () => about && move(), // its critic has come
-      () => {},
+      (score) => score !== undefined && about === mine && showScore(element, score),
+      () => about === mine && showScore(element), // it stays on its way
     );
   }
 
