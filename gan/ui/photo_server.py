@@ -34,7 +34,10 @@ _TOLD = 0.15  # seconds between two tellings
 _STEP_PICTURES = 4  # pictures that a step costs: there, back, and the classifier's look at it
 OPENING_MILLISECONDS = 600.0  # of decoding a photo of the most pixels: so dear that only one takes such memory
 _PREPARE_MILLISECONDS = 300.0  # of the classifier and the first guess
-_NO_ENCODER = "This model has no encoder of its own, so the search begins at the nearest of 64 random faces."
+_NO_ENCODER = (
+    "This model has nothing that guesses a face at once (no encoder of its own), so the search begins at the nearest "
+    "of 64 random faces."
+)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
             if tab.strip() == "Morph":
                 page.wait_for_selector(".morph .faces li")
             if tab.strip() == "Models":
-                page.locator("#models-viewer summary").first.click()
+                page.locator("#models-viewer .story summary").first.click()
                 page.wait_for_selector("#models-viewer .card h4")
             for width in (1280, 390, 320):
                 page.set_viewport_size({"width": width, "height": 844})
@@ -118,3 +118,20 @@ def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
                     for node in violation["nodes"]
                 ]
     assert not found
+
+
+def test_each_tab_says_in_plain_words_what_it_is_by_key_too(opened):
+    errors = []
+    opened.on("pageerror", lambda error: errors.append(error))
+    opened.set_viewport_size({"width": 1280, "height": 844})
+    for tab, word in zip(TABS, ("Truncation", "Arithmetic", "PSNR", "D(G(z))", "Fréchet distance"), strict=True):
+        opened.get_by_role("tab", name=tab, exact=True).click()
+        asked = opened.locator(".what summary:visible")
+        expect(asked).to_have_count(1)
+        told = asked.locator("xpath=..").get_by_text(word).first
+        expect(told).to_be_hidden()
+        asked.press("Enter")
+        expect(told).to_be_visible()
+        asked.press("Enter")
+    opened.get_by_role("tab", name=TABS[0]).click()
+    assert not errors

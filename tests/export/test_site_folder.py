@@ -63,6 +63,7 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     named = re.findall(r'(?:src|href)="([^"#?]+)"', page)
     assert len(named) > 20 and not [name for name in named if not (out / name).exists()]
     assert not re.search(r"\$\{|https?://(?!www\.w3\.org)", page)
+    assert page.count("What is this?") == 5  # a tab
     assert json.loads(re.search(r'id="site">(.*?)</script>', page)[1])["models"] == ["tiny"]
     run = json.loads((out / "replay" / "tiny" / "run.json").read_text(encoding="utf-8"))
     assert [f"{number:04}.webp" for number, *_ in run["sheets"]] == [path.name for path in samples(tiny_run).values()]

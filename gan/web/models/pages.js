@@ -32,7 +32,7 @@ export function buildPages(root, look) {
   root.addEventListener(
     "toggle",
     ({ target }) => {
-      if (!target.open || target.dataset.read) return;
+      if (!target.open || !target.dataset.page || target.dataset.read) return;
       target.dataset.read = "true";
       read(target);
     },

@@ -15,7 +15,7 @@ const NETWORKS = ["encoder", "classifier", "search"];
 const FAILED = "This browser could not look for this face.";
 const NEXT = " Press again, and the server does it: then the square that you chose is sent.";
 const noEncoder = (candidates) =>
-  `This model has no encoder of its own, so the search begins at the nearest of ${candidates} random faces.`;
+  `This model has nothing that guesses a face at once (no encoder of its own), so the search begins at the nearest of ${candidates} random faces.`;
 
 // told: is called with what is told of a search here; silent: after a long silence of the server.
 export function buildSearch(trigger, { told, silent }) {

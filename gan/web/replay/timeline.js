@@ -14,10 +14,10 @@ const LEGENDS = {
     ],
   },
   scores: {
-    title: "Score",
+    title: "Taken for real",
     curves: [
-      ["d_fake", "D(G(z))", "D(G(z))"],
-      ["d_real", "D(x)", "D(x)"],
+      ["d_fake", "drawn, D(G(z))", "D(G(z))"],
+      ["d_real", "real, D(x)", "D(x)"],
     ],
   },
 };
