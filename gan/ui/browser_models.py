@@ -26,8 +26,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 import gan
-from gan import export
 from gan.data.cache import cache_folder
+from gan.export import conversion, networks, onnx, snapshots
 from gan.export.conversion import ExportError, check_libraries
 from gan.export.onnx import FILE
 from gan.run import CONFIG_FILE, CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, snapshot_file
@@ -39,7 +39,8 @@ _FILES = (CONFIG_FILE, MODEL_FILE, CRITIC_FILE, ENCODER_FILE, DIRECTIONS_FILE)  
 _SECONDS = 1800  # for one model
 _MOST = 40  # models' files that are kept; those that nobody asked for longest go first
 _ABANDONED = 3600  # seconds after which what a killed process was making is removed
-_CODE = b"".join(path.read_bytes() for path in sorted(Path(export.__file__).parent.glob("*.py")))  # that makes them
+# That makes them: what else is in gan.export may change without their being made anew.
+_CODE = b"".join(Path(part.__file__).read_bytes() for part in (conversion, networks, onnx, snapshots))
 
 
 class BrowserModels:

@@ -5,6 +5,7 @@
     python tests/benchmarks/browser.py first      the static edition's first face, and its bytes, packed
     python tests/benchmarks/browser.py photo      the search for a photo's face: seconds and likeness
     python tests/benchmarks/browser.py visitors   what eight visitors who slide at once cost the server
+    python tests/benchmarks/browser.py parity     of every model: how far a pixel is from Python's at most
     python tests/benchmarks/browser.py            all of them; --model and --weights measure another model
 
 Latency is Chromium's own: so much is added to each answer of the network. "drawn" is when the new picture is on the
@@ -31,6 +32,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psutil
+from parity import parity
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 from server import ROOT, faces64, free_port, percentiles, process
 
@@ -334,7 +336,7 @@ def processor_seconds(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-MEASURES = {"moves": moves, "drag": drag, "first": first, "photo": photo, "visitors": visitors}
+MEASURES = {"moves": moves, "drag": drag, "first": first, "photo": photo, "visitors": visitors, "parity": parity}
 
 
 if __name__ == "__main__":

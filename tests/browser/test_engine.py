@@ -89,6 +89,8 @@ def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing
     expect(page.locator("#stage .percent")).to_have_text(f"{100 * wanted.score:.0f} %")
     page.get_by_label("Pixels").uncheck()
     page.wait_for_function("document.querySelector('#stage canvas').width === 32")
+    page.click("#pad .toggle")
+    expect(page.locator("#pad .thumbnails img")).to_have_count(25)
     assert not asked
     expect(page.locator("#stage canvas")).to_have_attribute("aria-label", re.compile("small"))
 

@@ -211,7 +211,7 @@ def test_a_face_wanders_here_too(page, static):
 
 
 def test_a_link_and_a_png_mean_the_same_face_in_both_editions(page, static, site, tmp_path):
-    query = "?model=small&seed=7&truncation=0.8&move=~H%C3%BCt:1.5&z=3:0.5,17:-1.25&own=H%C3%BCt:3.17:5.9"
+    query = "?model=small&seed=7&truncation=0.8&move=~H%C3%BCt:1.5&z=3:0.5,17:-1.25&own=H%C3%BCt:3.17:5.9&pad=z:3,z:4"
     drawn = {}
     for url, image in ((static.url, "canvas"), (f"{site.url}/", "img, #stage canvas")):
         page.goto(url + query)
@@ -235,6 +235,7 @@ def test_a_link_and_a_png_mean_the_same_face_in_both_editions(page, static, site
         page.locator("#tools input[type=file]").set_input_files(path)
         shown(page, "seed === 7")
         assert page.get_attribute(SHOWN, "data-query") == query_here
+        expect(page.locator("#pad .stands")).to_have_text("z 3 +0.5 · z 4 0")
 
 
 def test_morph_photo_and_replay_need_no_server(page, static):
