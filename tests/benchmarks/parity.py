@@ -72,10 +72,11 @@ def faces_of(library: Library, name: str) -> list[Face]:
     from gan.ui.state import Face, OwnDirection
 
     own = OwnDirection("hat", name, (3, 17), (5, 9))
+    numbers = library.generator(name).config.z_dim
     named = sorted(library.directions(name))
     faces = []
     for seed in range(SEEDS):
         moved = {own.key: 1.5 - seed / 3} | ({named[seed % len(named)]: seed / 3 - 1.5} if named else {})
-        offsets = {seed: 2.5, 11: -0.3 * seed}
+        offsets = {seed % numbers: 2.5, numbers - 1: -0.3 * seed}
         faces.append(Face(name, seed, round(1.5 * seed / (SEEDS - 1), 2), offsets, "", moved, (own,)))
     return faces
