@@ -32,6 +32,7 @@ from gan.export.onnx import FILE, export
 from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
+from gan.metrics.marks import known_marks
 from gan.report.overview import read_page, row
 from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, local_folder, read_info
 from gan.titles import chapter_of, place_of, rank, title_of
@@ -221,7 +222,8 @@ def _font_files() -> list[tuple[str, int, Path]]:
 def _page(web: str, models: dict[str, Path], terms: str) -> str:
     offsets = '<div class="block offset" hidden></div>' * _SLIDERS
     titles = {name: title_of(name, read_info(folder).config) for name, folder in models.items()}
-    site = json.dumps({"models": list(models), "titles": titles}).replace("<", "\\u003c")
+    marks = {name: known_marks(folder) for name, folder in models.items()}
+    site = json.dumps({"models": list(models), "titles": titles, "marks": marks}).replace("<", "\\u003c")
     parts = {
         "web": web,
         "preload": "\n".join(f'<link rel="modulepreload" href="{web}{name}">' for name in _needed(_PAGE, _WORKER)),

@@ -33,11 +33,12 @@ from gan.metrics.distances import (
 from gan.metrics.diversity import PAIRS, WINDOW, pair_similarity, scales
 from gan.metrics.figures import FINEST
 from gan.metrics.held_out import Split, cached_features, features_of, load_split, reduced, saw_held_out
+from gan.metrics.marks import marks
 from gan.metrics.patches import sliced_wasserstein
 from gan.metrics.results import MetricError
 from gan.models import fold
 from gan.sampling import image_grid, sample
-from gan.weights import load_generator, load_hashed
+from gan.weights import load_discriminator, load_generator, load_hashed
 
 IMAGES = 5000  # on each side
 LEAST_IMAGES = 8
@@ -137,7 +138,8 @@ class Judge:
 
         Returns:
             JSON-ready: "model", "images_seen", "weights" (hash), "protocol", "generated" and "real" (figures of the
-            same names), "attributes" (shares) where CelebA's classifier judges.
+            same names), "attributes" (shares) where CelebA's classifier judges, "marks" (see `gan.metrics.marks`) at
+            the model's own size where it has its critic.
 
         Raises:
             MetricError: too few pictures, a size or classifier that does not fit the model.
@@ -167,6 +169,10 @@ class Judge:
             result["attributes"] = {
                 name: {"generated": a, "real": b} for name, a, b in zip(self.classifier.labels, *shares, strict=True)
             }
+        if size == config.image_size and not best and (Path(folder) / run.CRITIC_FILE).exists():
+            critic = fold(load_discriminator(folder, device=self.device))
+            sides = {"generated": pictures, "real": real.reference}
+            result["marks"] = {side: marks(critic, shown) for side, shown in sides.items()}
         if fid:
             result["inception_fid"] = inception.measure(real.reference, pictures)
         return result

@@ -28,7 +28,7 @@ FAST = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api
 TOLERANT = FAST | dict(preprocess=False)
 # Of an event that has to wait for the one before, Gradio forgets what its script sends along, and runs it as that one.
 SENDING = TOLERANT | dict(trigger_mode="multiple")
-_OF_STAGE = ("face", "picture", "score", "milliseconds", "about", "note", "notice", "stamp", "title")
+_OF_STAGE = ("face", "picture", "score", "milliseconds", "about", "note", "notice", "stamp", "title", "marks")
 
 
 def build(library: Library, page: gr.Blocks) -> gr.HTML:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from gan.metrics.classifier import ClassifierError, task_of
+from gan.metrics.marks import known_marks
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.titles import rank, title_of
@@ -265,9 +266,10 @@ class ExploreServer:
         """All that the tab shows of the face that `make` gives.
 
         Returns:
-            "face" as JSON, its "model", the "title" of that, and all "models", "seed", "truncation", what `sliders` and
-            `draw` return, a "note" beside the picture, and "own": the visitor's directions. Where the model cannot be
-            used, "notice" and of the rest "face", "model" and "models", if the face is known.
+            "face" as JSON, its "model", the "title" and "marks" (`known_marks`) of that, and all "models",
+            "seed", "truncation", what `sliders` and `draw` return, a "note" beside the picture, and "own": the visitor's
+            directions. Where the model cannot be used, "notice" and of the rest "face", "model" and "models", if the
+            face is known.
         """
         try:
             face = make()
@@ -275,11 +277,13 @@ class ExploreServer:
             return _failed(error)
         named = {"model": face.model, "models": self.models()}
         try:
-            config = self.library.entry(face.model).info.config
+            entry = self.library.entry(face.model)
+            config = entry.info.config
             face = face.fitted(config, self.library.directions(face.model))
             return (
                 {"face": face.to_json(), "seed": face.seed, "truncation": face.truncation, "note": note}
                 | {"own": _own(face), "stamp": time.time_ns(), "title": title_of(face.model, config)}
+                | {"marks": known_marks(entry.folder)}
                 | named
                 | self._sliders(face, asked)
                 | self._drawn(face, asked)

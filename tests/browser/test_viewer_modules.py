@@ -1,6 +1,6 @@
-"""Modules of Morph, Photo and Replay by themselves, without a server: where things are, and what is asked when.
+"""Modules of Morph, Photo, Replay and Explore by themselves, without a server: where things are, what is asked when.
 
-Long because the modules of three tabs are imported by one browser.
+Long because the modules of four tabs are imported by one browser.
 """
 
 from __future__ import annotations
@@ -352,3 +352,18 @@ def test_nothing_is_waited_for_in_silence(run):
         return silences;
     }"""
     assert [run("shared/working.js", wait, gives_up) for gives_up in (False, True)] == [1, 0]
+
+
+# ---- explore --------------------------------------------------------------------------------------------------------
+
+
+def test_a_critics_mark_is_told_by_how_many_lie_below_it_where_others_marks_are_known(run):
+    told = """(m, marks) => { m.knowMarks("known", { generated: [0.1, 0.2, 0.4], real: [0.3, 0.5, 0.9] });
+      m.knowMarks("new", {});
+      return [...marks.map((mark) => m.standing("known", mark)), m.standing("new", 0.3), m.standing("known", undefined)]
+        .map(({ before, percent, after }) => before + percent + after); }"""
+    assert run("explore/standing.js", told, [0, 0.3, 0.4, 0.7, 1]) == [
+        "above 0 % of its own, 0 % of real", "above 75 % of its own, 0 % of real",
+        "above 100 % of its own, 25 % of real", "above 100 % of its own, 75 % of real",
+        "above 100 % of its own, 100 % of real", "30 % sure that it is a real picture", "… %",
+    ]  # fmt: skip

@@ -294,6 +294,10 @@ def test_the_command_prints_saves_and_draws(run_copy, faces, classifiers, tmp_pa
     for word in ("real against real", "Fréchet", "12 px", "16 px", "held out: the validation split", "nearest of 80"):
         assert word in said, word
     assert list(read_metrics(run_copy)) == ["16", "12"]
+    assert (
+        set(read_metrics(run_copy)["16"]["marks"]) == {"generated", "real"}
+        and "marks" not in read_metrics(run_copy)["12"]
+    )
     assert read_metrics(run_copy)["16"] == json.loads(report.read_text(encoding="utf-8"))[0]
     assert "neighbours" in read_metrics(run_copy)["16"] and "neighbours" not in read_metrics(run_copy)["12"]
     assert Image.open(sheet).size == (160, 64)

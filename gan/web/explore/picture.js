@@ -3,14 +3,17 @@ import { fill, html } from "../shared/html.js";
 import { toQuery } from "../shared/state.js";
 import { describe } from "../shared/words.js";
 import { SWITCH } from "./drawer.js";
+import { standing } from "./standing.js";
 import { WANDER } from "./wander.js";
 
-const JUDGE = "The discriminator, the network that the generator learned to fool, judges this picture";
+const JUDGE =
+  "The discriminator, the network that the generator learned to fool, judges this picture: how many of the " +
+  "model's own pictures, and of real ones, look less real to it";
 const FRAME = html`<p class="note" role="status" hidden> </p>
   <div class="picture"><img decoding="sync"><canvas role="img" hidden></canvas>${WANDER}</div>
   <div class="facts">
     <div class="critic" title="${JUDGE}"><span>Critic</span><span class="meter"><i></i></span>
-      <span><b class="percent"> </b> sure that it is a real picture</span></div>
+      <span><span class="before"> </span><b class="percent"> </b><span class="after"> </span></span></div>
     <p class="no-critic" hidden>There is no critic that could judge this picture.</p>
     <p class="speed"><span><span class="size"> </span><span class="live" hidden>still training</span></span>
       <span><b class="milliseconds"> </b> ms a frame</span></p>
@@ -58,12 +61,11 @@ export function showFace(element, face, drawn, smooth, note = "") {
 
 // score: null where none can judge; undefined while the critic is on its way.
 export function showScore(element, score) {
-  const isJudged = typeof score === "number";
-  const percent = isJudged ? `${Math.round(100 * score)} %` : "… %";
+  const told = standing(element.querySelector(".picture").dataset.model, score);
   element.querySelector(".critic").hidden = score === null;
   element.querySelector(".no-critic").hidden = score !== null;
-  element.querySelector(".meter i").style.width = isJudged ? percent.replace(" ", "") : 0;
-  element.querySelector(".percent").firstChild.data = percent;
+  element.querySelector(".meter i").style.width = told.percent.startsWith("…") ? 0 : told.percent.replace(" ", "");
+  for (const [part, words] of Object.entries(told)) element.querySelector(`.critic .${part}`).firstChild.data = words;
 }
 
 // Sooner on the page than an <img>, whose picture is read and decoded first.

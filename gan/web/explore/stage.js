@@ -13,6 +13,7 @@ import { watchWishes } from "./another.js";
 import { isSmooth, keyOf, numberOf, watchControls } from "./controls.js";
 import { watchDrawer } from "./drawer.js";
 import { showFace, showNotice, showScore } from "./picture.js";
+import { knowMarks } from "./standing.js";
 import { watchWandering } from "./wander.js";
 
 const AGAIN = 5; // seconds after a move that stayed unanswered
@@ -108,6 +109,7 @@ export function mount({ element, trigger, server, ...component }) {
   follow(component, (shown) => {
     face = shown.face ? JSON.parse(shown.face) : null;
     if (face && shown.title) entitle(face.model, shown.title);
+    if (face && shown.marks) knowMarks(face.model, shown.marks);
     sent += 1;
     noted = { face, note: shown.note };
     const wanted = face && before;

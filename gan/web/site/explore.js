@@ -13,9 +13,9 @@ import { given } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
-import { named } from "./named.js";
+import { marksOf, named } from "./named.js";
 
-const OF_STAGE = ["face", "picture", "score", "later", "milliseconds", "about", "note", "notice", "title"];
+const OF_STAGE = ["face", "picture", "score", "later", "milliseconds", "about", "note", "notice", "title", "marks"];
 const find = (id) => document.getElementById(id);
 
 // models: their names.
@@ -89,7 +89,7 @@ export function mountExplore(models) {
       showSliders(shown);
       parts.maker.set(shown.own);
     }
-    if (shown.model) shown.title = named([shown.model])[0].label;
+    if (shown.model) Object.assign(shown, { title: named([shown.model])[0].label, marks: marksOf(shown.model) });
     const known = OF_STAGE.filter((name) => name in shown).map((name) => [name, shown[name]]);
     parts.stage.set(Object.fromEntries(known));
   }
