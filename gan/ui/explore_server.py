@@ -266,8 +266,8 @@ class ExploreServer:
         """All that the tab shows of the face that `make` gives.
 
         Returns:
-            "face" as JSON, its "model", the "title" and "marks" (`known_marks`) of that, and all "models",
-            "seed", "truncation", what `sliders` and `draw` return, a "note" beside the picture, and "own": the visitor's
+            "face" as JSON, its "model", the "title" and "marks" (`known_marks`) of that, and all "models", "seed",
+            "truncation", what `sliders` and `draw` return, a "note" beside the picture, and "own": the visitor's
             directions. Where the model cannot be used, "notice" and of the rest "face", "model" and "models", if the
             face is known.
         """
