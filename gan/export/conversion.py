@@ -84,19 +84,26 @@ def grey_levels(a: Tensor, b: Tensor) -> float:
 
 
 def written(what: str, part: Part) -> tuple[bytes, str, dict[str, float]]:
-    """A network as ONNX, in float16 where that is near enough.
+    """A network as ONNX, in float16 where that is near enough, or at least where it is exact.
 
     Args:
         what: its name in an error.
 
     Returns:
-        The file, "float16" or "float32", and how far it is apart.
+        The file, "float16", "float16 in part" or "float32", and how far it is apart.
 
     Raises:
         ExportError: it is farther apart than `MOST`.
     """
     whole = converted(part)
-    for model, weights in ((halved(whole), "float16"), (whole, "float32")):
+    for model, weights in (
+        (halved(whole), "float16"),
+        (
+            halved(whole, lossless=True),
+            "float16 in part",
+        ),  # what folding changed of a folder's own float16 is no float16
+        (whole, "float32"),
+    ):
         content = model.SerializeToString(deterministic=True)
         apart = part.apart(session_of(content))
         if all(difference <= MOST[kind] for kind, difference in apart.items()):  # NaN is not
@@ -140,8 +147,12 @@ def converted(part: Part) -> ModelProto:
     return model
 
 
-def halved(model: ModelProto) -> ModelProto:
-    """A copy whose larger tensors are stored in float16; sessions make them float32 once, when they begin."""
+def halved(model: ModelProto, lossless: bool = False) -> ModelProto:
+    """A copy whose larger tensors are stored in float16; sessions make them float32 once, when they begin.
+
+    Args:
+        lossless: only those that are the same numbers afterwards.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -151,9 +162,12 @@ def halved(model: ModelProto) -> ModelProto:
     for tensor in small.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < _HALVED:
             continue
-        name, stored = tensor.name, f"{tensor.name}.half"
+        name, stored, numbers = tensor.name, f"{tensor.name}.half", numpy_helper.to_array(tensor)
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is seen when it is compared
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), stored))
+            half = numbers.astype(np.float16)
+        if lossless and not np.array_equal(half.astype(np.float32), numbers):
+            continue
+        tensor.CopyFrom(numpy_helper.from_array(half, stored))
         casts.append(onnx.helper.make_node("Cast", [stored], [name], f"{name}.whole", to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *small.graph.node]
     del small.graph.node[:]
