@@ -114,6 +114,8 @@ KINDS = [kind for kind in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, kin
 def test_signals_ask_for_the_end(kind):
     number = getattr(signal, kind)
     before = signal.getsignal(number)
+    if before is signal.SIG_IGN:
+        pytest.skip("whoever began these tests has this signal ignored, as nohup does, and so it stays")
     with pytest.raises(Stopped) as stopped, stoppable() as ending:
         with stop_signals() as stop:
             signal.raise_signal(number)

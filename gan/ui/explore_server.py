@@ -20,7 +20,6 @@ import numpy as np
 import torch
 
 from gan.metrics.classifier import ClassifierError, task_of
-from gan.metrics.marks import known_marks
 from gan.run import RunError
 from gan.sampling import MAX_SEED
 from gan.titles import rank, title_of
@@ -266,7 +265,7 @@ class ExploreServer:
         """All that the tab shows of the face that `make` gives.
 
         Returns:
-            "face" as JSON, its "model", the "title" and "marks" (`known_marks`) of that, and all "models", "seed",
+            "face" as JSON, its "model", the "title" and "marks" (`Library.marks`) of that, and all "models", "seed",
             "truncation", what `sliders` and `draw` return, a "note" beside the picture, and "own": the visitor's
             directions. Where the model cannot be used, "notice" and of the rest "face", "model" and "models", if the
             face is known.
@@ -277,13 +276,12 @@ class ExploreServer:
             return _failed(error)
         named = {"model": face.model, "models": self.models()}
         try:
-            entry = self.library.entry(face.model)
-            config = entry.info.config
+            config = self.library.entry(face.model).info.config
             face = face.fitted(config, self.library.directions(face.model))
             return (
                 {"face": face.to_json(), "seed": face.seed, "truncation": face.truncation, "note": note}
                 | {"own": _own(face), "stamp": time.time_ns(), "title": title_of(face.model, config)}
-                | {"marks": known_marks(entry.folder)}
+                | {"marks": self.library.marks(face.model)}
                 | named
                 | self._sliders(face, asked)
                 | self._drawn(face, asked)

@@ -1,4 +1,7 @@
-"""Every model of some folders: found again on each look, loaded once, ready to draw."""
+"""Every model of some folders: found again on each look, loaded once, ready to draw.
+
+Long because each kind of file that a model has is remembered in the same way until it is another.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from gan.config import GANConfig
 from gan.latent.directions import Direction, load_directions
 from gan.latent.encoder import Encoder, load_encoder
 from gan.machine import computes_bf16
+from gan.metrics.marks import known_marks
 from gan.models import Discriminator, Generator, fold
 from gan.run import (
     CONFIG_FILE,
@@ -27,6 +31,7 @@ from gan.run import (
     DIRECTIONS_FILE,
     ENCODER_FILE,
     HISTORY_FILE,
+    METRICS_FILE,
     MODEL_FILE,
     RunError,
     RunInfo,
@@ -97,6 +102,7 @@ class Library:
         self._loaded: OrderedDict[tuple, nn.Module] = OrderedDict()
         self._refused: dict[Path, tuple[tuple, str]] = {}  # files that cannot be used: not read again for each frame
         self._directions: dict[Path, tuple[tuple, dict[str, Direction]]] = {}
+        self._marks: dict[Path, tuple[tuple, dict[str, list[float]]]] = {}
         self._encoders: dict[Path, tuple[tuple, Encoder | RunError]] = {}
 
     def entries(self) -> list[Entry]:
@@ -197,6 +203,15 @@ class Library:
                 log.warning("%s", error)
                 known = key, {}
             self._directions[path] = known
+        return known[1]
+
+    def marks(self, name: str) -> dict[str, list[float]]:
+        """`known_marks` of a model, read anew when one of its files is another; raises `RunError`: no such model."""
+        folder = self.entry(name).folder
+        key = tuple(stamp_of(folder / file) for file in (METRICS_FILE, CONFIG_FILE, MODEL_FILE))
+        known = self._marks.get(folder)
+        if known is None or known[0] != key:
+            known = self._marks[folder] = key, known_marks(folder)
         return known[1]
 
     def encoder(self, name: str) -> Encoder:

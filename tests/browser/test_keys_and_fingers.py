@@ -86,7 +86,7 @@ def test_a_grid_is_one_stop_and_arrow_keys_walk_it(page):
     page.click("#grid [aria-label='Faces after these']")
     page.wait_for_selector("#grid [data-seed='24']")
     assert stops(page, "#grid .faces") == ["24"]
-    page.get_by_text("Yours", exact=True).click()
+    page.get_by_test_id("Yours-radio-label").click()
     page.locator("#grid [data-seed='30']").focus()
     press(page, "-")
     expect(page.locator("#maker .marked >> nth=1").get_by_role("button")).to_have_count(1)

@@ -233,7 +233,8 @@ def test_a_face_is_found_and_taken_to_explore(page, site):
     expect(page.locator(f"{TAB} .step")).to_have_text("step 100 of 100")
     expect(page.locator(f"{TAB} .facts")).to_contain_text(re.compile(r"Found: \d+\.\d dB PSNR, .*first guess"))
     assert page.locator(f"{TAB} .curve .line").get_attribute("points").count(",") == 101
-    assert picture.get_attribute("alt") and page.locator(f"{TAB} .target").get_attribute("alt")
+    expect(picture).to_have_attribute("alt", re.compile(r"^The nearest picture that .* was found to draw: \d+\.\d dB$"))
+    assert page.locator(f"{TAB} .target").get_attribute("alt")
     found = picture.get_attribute("src")
     take.click()
     stage = page.locator("#stage [data-query*='latent=']")

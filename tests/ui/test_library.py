@@ -309,3 +309,14 @@ def test_while_one_looks_the_others_take_what_was_found(roots, monkeypatch):
     go_on.set()
     thread.join()
     assert library.entries() == []
+
+
+def test_the_critics_marks_are_read_once_and_again_when_a_file_is_another(roots, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "known_marks", lambda folder: read.append(folder) or {"generated": [len(read)]})
+    library = Library(roots)
+    assert library.marks("one") == library.marks("one") == {"generated": [1]}
+    (roots[0] / "one" / "metrics.json").write_text("{}", encoding="utf-8")
+    assert library.marks("one") == {"generated": [2]} and read == [roots[0] / "one"] * 2
+    with pytest.raises(RunError):
+        library.marks("nothing")

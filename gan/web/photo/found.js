@@ -1,5 +1,6 @@
 // What a search has found up to now: the two pictures, how near they are, and the way there.
 import { makeSvg } from "../shared/elements.js";
+import { entitled } from "../shared/words.js";
 import { descent, facts } from "./likeness.js";
 
 const BOX = { left: 34, right: 290, top: 20, bottom: 66 }; // of the curve, in its own units
@@ -10,7 +11,9 @@ export function buildFound(root) {
   // told: what the server's `find_face` tells; name: of the model.
   function show(told, name) {
     picture(".target", told.target, "Your photo at the model's size");
-    picture(".found", told.picture, `The nearest face that ${name} has found so far`);
+    const so = told.step < told.steps ? `, up to step ${told.step} of ${told.steps}` : "";
+    const near = `${told.psnr.at(-1).toFixed(1)} dB`;
+    picture(".found", told.picture, `The nearest picture that ${entitled(name)} was found to draw${so}: ${near}`);
     find(".descent").hidden = false;
     find(".curve").replaceChildren(...curve(told));
   }
