@@ -39,6 +39,7 @@ def known_marks(folder: Path) -> dict[str, list[float]]:
         result = read_metrics(folder)[str(run.read_info(folder).config.image_size)]
         found = {kind: [float(mark) for mark in result["marks"][kind]] for kind in ("generated", "real")}
         fits = all(len(quantiles) == STEPS + 1 and quantiles == sorted(quantiles) for quantiles in found.values())
+        fits = fits and all(0 <= mark <= 1 for quantiles in found.values() for mark in quantiles)  # NaN is not
         return found if fits and result["weights"] == weights_hash(folder) else {}
     except (GanError, KeyError, TypeError, ValueError, OSError):
         return {}

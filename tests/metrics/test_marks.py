@@ -25,4 +25,5 @@ def test_marks_are_quantiles_of_the_critics_and_known_only_for_the_weights_that_
     both = {"generated": found, "real": found}
     assert keep(marks=both) == both
     assert not keep() and not keep(size="12", marks=both) and not keep(weights="0" * 12, marks=both)
+    assert not keep(marks={"generated": [float("nan")] * len(found), "real": found})
     assert not keep(marks={"generated": found}) and not keep(marks={"generated": found, "real": ["x"]})
