@@ -13,17 +13,17 @@ _SHIFT = 1 / 8  # of a side, at most
 _HOLE = 1 / 2  # of a side
 
 
-def augment(images: Tensor, kinds: str) -> Tensor:
+def augment(images: Tensor, policy: str) -> Tensor:
     """Change each picture by random amounts of its own, differentiably.
 
     Args:
         images: (N, C, H, W) in [-1, 1].
-        kinds: names of `AUGMENTATIONS` with commas, in the order in which they are done; "" is no change.
+        policy: names of `AUGMENTATIONS` with commas, in the order in which they are done; "" is no change.
 
     Returns:
         (N, C, H, W); "color" may leave [-1, 1].
     """
-    for kind in filter(None, kinds.split(",")):
+    for kind in filter(None, policy.split(",")):
         images = AUGMENTATIONS[kind](images)
     return images
 

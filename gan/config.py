@@ -83,7 +83,7 @@ class GANConfig:
     r1_gamma: float = 0.0  # weight of the gradient penalty on real pictures; 0 is off
     r2_gamma: float = 0.0  # the same on generated pictures
     penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
-    d_augment: str = ""  # what D sees is changed first: kinds of gan.augment.AUGMENTATIONS, as "color,translation"
+    d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 
     # optimisation
     batch_size: int = 64  # real pictures per step, over all machines together

@@ -14,14 +14,14 @@ def pictures() -> torch.Tensor:
     return torch.rand(200, 3, 16, 24) * 1.8 - 0.9  # no pixel is 0, the colour of what comes in
 
 
-def test_without_a_kind_nothing_changes(pictures):
+def test_without_a_policy_nothing_changes(pictures):
     assert augment(pictures, "") is pictures
 
 
-@pytest.mark.parametrize("kinds", [*AUGMENTATIONS, ",".join(AUGMENTATIONS)])
-def test_each_picture_is_changed_by_its_own_amount_and_gradients_pass(pictures, kinds):
+@pytest.mark.parametrize("policy", [*AUGMENTATIONS, ",".join(AUGMENTATIONS)])
+def test_each_picture_is_changed_by_its_own_amount_and_gradients_pass(pictures, policy):
     same = pictures[:1].repeat(50, 1, 1, 1).requires_grad_()
-    changed = augment(same, kinds)
+    changed = augment(same, policy)
     assert changed.shape == same.shape
     assert len(torch.unique(changed.detach().flatten(1), dim=0)) > 15
     changed.sum().backward()

@@ -27,6 +27,7 @@ MOST = {
     "gradient": 0.1,  # of its own length, of any seed: it leads a search, and what is found is judged by itself
 }
 _HALVED = 256  # numbers of a tensor, from which on it is stored in float16: the smaller ones cost nothing
+_WORTH = 0.75  # of the whole file's bytes: what is float16 in part has at most so many, or is not worth comparing
 _BATCH = 20  # pictures at a time
 
 
@@ -84,7 +85,7 @@ def grey_levels(a: Tensor, b: Tensor) -> float:
 
 
 def written(what: str, part: Part) -> tuple[bytes, str, dict[str, float]]:
-    """A network as ONNX, in float16 where that is near enough, or at least where it is exact.
+    """A network as ONNX, in float16 where that is near enough; else where it is exact, and saves a good part of it.
 
     Args:
         what: its name in an error.
@@ -96,15 +97,15 @@ def written(what: str, part: Part) -> tuple[bytes, str, dict[str, float]]:
         ExportError: it is farther apart than `MOST`.
     """
     whole = converted(part)
-    for model, weights in (
-        (halved(whole), "float16"),
-        (
-            halved(whole, lossless=True),
-            "float16 in part",
-        ),  # what folding changed of a folder's own float16 is no float16
-        (whole, "float32"),
-    ):
-        content = model.SerializeToString(deterministic=True)
+    kinds = {
+        "float16": lambda: halved(whole),
+        "float16 in part": lambda: halved(whole, lossless=True),  # what folding has changed is no float16 any more
+        "float32": lambda: whole,
+    }
+    for weights, made in kinds.items():
+        content = made().SerializeToString(deterministic=True)
+        if weights == "float16 in part" and len(content) > _WORTH * whole.ByteSize():
+            continue
         apart = part.apart(session_of(content))
         if all(difference <= MOST[kind] for kind, difference in apart.items()):  # NaN is not
             return content, weights, apart

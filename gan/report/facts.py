@@ -180,7 +180,7 @@ def _objective(config: GANConfig) -> str:
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
     if config.d_augment:
-        parts.append(f"pictures changed before the critic sees them: {config.d_augment.replace(',', ', ')}")
+        parts.append(f"DiffAugment ({config.d_augment.replace(',', ', ')})")
     return ", ".join(parts)
 
 

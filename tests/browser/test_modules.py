@@ -35,6 +35,22 @@ def javascript(face: Face) -> dict:
     return json.loads(face.to_json())
 
 
+# ---- what outlasts a reload -----------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_as_a_page_goes_outlasts_it(bare):
+    """A writing waits until a drag rests; a page that goes sooner writes what waits."""
+    tab = bare({})
+    taken = "async () => { window.taken = await import('/shared/remembering.js'); }"
+    tab.evaluate(taken)
+    tab.evaluate("() => { window.setTimeout = () => 0; }")  # it never rests
+    with tab.expect_navigation():
+        tab.evaluate("() => { taken.remember('face', [7]); location.reload(); }")
+    tab.evaluate(taken)
+    assert tab.evaluate("() => taken.remembered('face')") == [7]
+    tab.close()
+
+
 # ---- states ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,3 +1,7 @@
+"""Where the critic's marks of a model's own pictures and of real ones lie, and for which weights they are known."""
+
+from __future__ import annotations
+
 import json
 
 import torch

@@ -97,6 +97,13 @@ def test_our_recipe_s_penalty_and_average_are_told(card):
     assert "exponential, half-life 12,345 images and at most 5% of those seen so far" in text
 
 
+def test_what_the_critic_sees_changed_is_told_by_its_name(card):
+    text = card(PRESETS["faces64"].replace(d_augment="color,cutout"))
+    [objective] = [line for line in text.splitlines() if line.startswith("| Objective |")]
+    assert objective.endswith(", DiffAugment (color, cutout) |")
+    assert "DiffAugment" not in card(PRESETS["faces64"])
+
+
 def test_changes_to_the_preset_are_told(card):
     text = card(PRESETS["dcgan64"].replace(base_channels=32, epochs=3))
     assert "| Preset | `dcgan64` with `base_channels=32`, `epochs=3` |" in text
