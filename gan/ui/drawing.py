@@ -140,6 +140,12 @@ def draw(library: Library, face: Face) -> Frame:
     return Frame(pixels, score, (time.perf_counter() - started) * 1000)
 
 
+def draw_alone(library: Library, face: Face) -> np.ndarray:
+    """Draw a face without its critic: (H, W, C) uint8; raises like `draw`."""
+    generator = library.generator(face.model)
+    return generate(generator, _ready(library, generator, face), truncation=face.truncation)[0]
+
+
 def see(library: Library, face: Face) -> tuple[Classifier, np.ndarray] | None:
     """What the classifier sees in a face: itself, and (K,) probabilities of its labels.
 

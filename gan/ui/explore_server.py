@@ -12,7 +12,7 @@ import base64
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -99,15 +99,19 @@ class ExploreServer:
         """The page loads: the state of its link, whose parameters are "query"."""
         note = ""
         try:
-            face = default = self.default_face()
             try:
-                face = Face.from_query(asked["query"], default)
-                self.library.entry(face.model)
+                face = self.linked(asked["query"])
             except (FaceError, RunError) as error:
-                face, note = default, f"This link cannot be followed: {error}."
+                face, note = self.default_face(), f"This link cannot be followed: {error}."
         except RunError as error:
             return _failed(error)
         return self._shown(lambda: face, asked, note)
+
+    def linked(self, query: Mapping[str, str]) -> Face:
+        """The face of a link's parameters; raises `FaceError` or `RunError` where it cannot be followed."""
+        face = Face.from_query(query, self.default_face())
+        self.library.entry(face.model)
+        return face
 
     def choose(self, asked: dict) -> dict:
         """Another "model", the rest kept."""

@@ -114,10 +114,11 @@ class _Limits:
     def __init__(self, app: ASGIApp, still: Still) -> None:
         self._app = app
         self._compressed = GZipMiddleware(app, **_COMPRESSED)  # Gradio compresses its own files, and not the page
-        self._page = GZipMiddleware(BeginningWith(still, app), **_COMPRESSED)
         self._presence = Presence()
         self._gate = Gate()
         self._pages = asyncio.Semaphore(_PAGES_AT_ONCE)
+        page = BeginningWith(still, app, self._pages, lambda scope: Visitor(scope[_CALLER].address))
+        self._page = GZipMiddleware(page, **_COMPRESSED)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._large_of: Counter[str] = Counter()
 
@@ -145,8 +146,8 @@ class _Limits:
             else:
                 answer = self._compressed if path in _PAGES or path.startswith(_OURS) else self._app
                 if path == "/":
-                    answer = self._page
-                if path in _PAGES:
+                    answer = self._page  # which asks for its turn itself
+                elif path in _PAGES:
                     await stack.enter_async_context(self._pages)
                 if key := _heard(scope, path):
                     stack.enter_context(self._presence.of(key))

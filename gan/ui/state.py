@@ -38,7 +38,7 @@ MAX_OWN = 4  # directions that a visitor made
 MAX_MARKED = 32  # faces in each of the two lists that make one
 OWN_MARK = "~"  # before the name of an own direction, so that it is never taken for one of the model's
 MAX_TEXT = 40_000  # characters of JSON: all dimensions moved take half of it
-_PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own", "pad")  # of a link
+PARAMETERS = ("model", "seed", "truncation", "latent", "move", "z", "own", "pad")  # of a link
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Face:
         Raises:
             FaceError: a value that cannot be read or is out of range.
         """
-        if not any(key in values for key in _PARAMETERS):
+        if not any(key in values for key in PARAMETERS):
             return default
         model = values.get("model", default.model)
         return cls(

@@ -3,17 +3,11 @@
   const PATIENCE = 60; // seconds; then the page shows itself as far as it has come
   const still = document.getElementById("still");
   const root = document.documentElement;
-  const parameters = new URLSearchParams(location.search);
   // A reload goes on where the visitor was.
   if (performance.getEntriesByType("navigation")[0]?.type === "reload") return still.remove();
-  const theme = parameters.get("__theme");
+  const theme = new URLSearchParams(location.search).get("__theme");
   const isDark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   still.classList.toggle("dark", isDark);
-  // A link's face is another one.
-  if ([...parameters.keys()].some((name) => !name.startsWith("__"))) {
-    still.querySelector(".first").replaceChildren();
-    still.querySelector(".told").textContent = "The page is loading.";
-  }
   root.classList.add("opening");
 
   function end() {
