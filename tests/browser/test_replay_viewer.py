@@ -151,6 +151,12 @@ def test_the_keys_step_through_the_sheets(page, replays, runs, lanes):
     assert moment(page) == moments[1]
     page.keyboard.press("ArrowLeft")  # also while a button has the focus
     assert moment(page) == 0
+    page.get_by_role("button", name="Log", exact=True).press("ArrowRight")  # which walk in a group of their own
+    assert moment(page) == 0
+    expect(page.get_by_role("button", name="Linear")).to_be_focused()
+    page.get_by_role("button", name="Linear").press("ArrowLeft")
+    stops = page.locator(".axis button").evaluate_all("(all) => all.filter(({ tabIndex }) => tabIndex === 0).length")
+    assert moment(page) == 0 and stops == 1
 
 
 def test_play_advances_pause_stops_and_the_end_ends(page, replays, lanes):

@@ -134,7 +134,10 @@ WITH_RUNS = """async (m, plan) => {
     if (plan.slow) await new Promise((resolve) => setTimeout(resolve, 80));
     const [slot] = runs.slots;
     const pictures = sheets.map((sheet) => runs.pictureOf(slot, sheet)).map((found) => found?.width ?? String(found));
-    return { asked, calls, pictures, failed: runs.failed, again: runs.again, shown: runs.sheetAt(slot)?.[0] };
+    const shown = runs.sheetAt(slot)?.[0];
+    moment = plan.later ?? moment;
+    const later = [runs.sheetAt(slot), runs.shownAt(slot)].map((sheet) => sheet?.[0]);
+    return { asked, calls, pictures, failed: runs.failed, again: runs.again, shown, later };
 }"""
 
 
@@ -170,6 +173,15 @@ def test_without_an_answer_that_is_told_and_asked_again(run, silent):
     assert found["calls"][-1] is False and "changed" in found["calls"]
     found = run(RUNS, WITH_RUNS, {"choose": [["a", ""], ["a", ""]], "silent": silent})
     assert (found["failed"], found["again"], found["pictures"]) == ("", False, [8, "null", 8])
+
+
+def test_while_the_sheet_of_a_moment_is_on_its_way_the_nearest_that_is_here_is_shown_as_what_it_is(run):
+    found = run(RUNS, WITH_RUNS, {"choose": [["a", ""]], "later": 0, "silent": 3})
+    assert found["pictures"] == ["undefined", "undefined", 8] and found["later"] == [0, 2]
+    nothing = run(RUNS, WITH_RUNS, {"choose": [["a", ""]], "later": 0, "silent": 2})
+    assert nothing["pictures"] == ["undefined"] * 3 and nothing["later"] == [0, 0]
+    whole = run(RUNS, WITH_RUNS, {"choose": [["a", ""]], "later": 100})
+    assert whole["later"] == [1, 1]  # a damaged one is shown as that
 
 
 # ---- photo ----------------------------------------------------------------------------------------------------------

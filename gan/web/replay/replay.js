@@ -148,7 +148,7 @@ export function mount({ element, trigger, props, server, watch }) {
     refresh();
   });
   new ResizeObserver(() => find(".lanes").clientWidth && first.name && arrange()).observe(find(".lanes"));
-  walk(root, ".events ol, .tiles, .files");
+  walk(root, ".axis .group, .events ol, .tiles, .files");
   watchOpening(
     element,
     () => {

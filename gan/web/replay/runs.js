@@ -88,12 +88,23 @@ export function buildRuns({ ask, moment, changed, arrived, busy }) {
     );
   }
 
+  // What there is to show of the moment: its sheet, or while that is on its way the nearest of those that are here.
+  function shownAt(slot) {
+    const wanted = sheetAt(slot);
+    if (!wanted || slot.pictures.has(key(wanted))) return wanted;
+    const { sheets } = slot.data;
+    const far = sheets.map((sheet, at) => [Math.abs(at - sheets.indexOf(wanted)), sheet]);
+    const here = far.filter(([, sheet]) => slot.pictures.get(key(sheet)));
+    return here.sort(([one], [other]) => one - other)[0]?.[1] ?? wanted;
+  }
+
   return {
     slots,
     active,
     choose,
     refresh,
     sheetAt,
+    shownAt,
     // An ImageBitmap; undefined while it is on its way, null of a damaged file.
     pictureOf: (slot, sheet) => sheet && slot.pictures.get(key(sheet)),
     get failed() {

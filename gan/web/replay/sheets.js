@@ -22,22 +22,25 @@ export function buildSheets(root, runs, moment) {
 
   function drawSheet(slot, i) {
     const figure = figures[i];
-    const sheet = runs.sheetAt(slot);
+    const sheet = runs.shownAt(slot);
     const picture = runs.pictureOf(slot, sheet);
-    figure.querySelector(".when").textContent = sheet ? caption(slot, sheet) : "";
+    const isLate = sheet !== runs.sheetAt(slot);
+    figure.querySelector(".when").textContent = sheet ? caption(slot, sheet, isLate) : "";
+    figure.querySelector(".frame").classList.toggle("late", isLate);
     const state = JSON.stringify([slot.name, Boolean(slot.data), sheet, picture === undefined, picture === null]);
     if (shown[i] === state) return;
     shown[i] = state;
     const canvas = figure.querySelector("canvas");
     const none = figure.querySelector(".none");
-    none.hidden = Boolean(sheet) && picture !== null;
-    none.textContent = sheet ? `Sheet ${sheet[0]} is damaged` : slot.data ? "No sample sheet yet" : "";
+    none.hidden = Boolean(picture);
+    const lack = sheet && `Sheet ${sheet[0]} is ${picture === null ? "damaged" : "on its way"}`;
+    none.textContent = lack ?? (slot.data ? "No sample sheet yet" : "");
     figure.querySelector(".name").textContent = titleOf(slot);
     figure.dataset.sheet = sheet ? sheet[0] : "";
-    const label = sheet && `Pictures of the seeds 0 to 63 by ${titleOf(slot)} after ${count(sheet[1])} images`;
-    canvas.setAttribute("aria-label", label ?? "No sheet");
+    const label = picture && `Pictures of the seeds 0 to 63 by ${titleOf(slot)} after ${count(sheet[1])} images`;
+    canvas.setAttribute("aria-label", label || lack || "No sheet");
     canvas.tabIndex = sheet ? 0 : -1;
-    if (!picture) return; // while it is on its way, the sheet before stays
+    if (!picture) return;
     const side = picture.width * Math.max(1, Math.ceil(LEAST_SIDE / picture.width));
     if (canvas.width !== side) canvas.width = canvas.height = side;
     const context = canvas.getContext("2d");
@@ -45,11 +48,11 @@ export function buildSheets(root, runs, moment) {
     context.drawImage(picture, 0, 0, side, side);
   }
 
-  function caption(slot, [, images, , epoch, seconds]) {
+  function caption(slot, [, images, , epoch, seconds], isLate) {
     const parts = [`${count(images)} images`];
     if (epoch !== null) parts.push(`epoch ${epoch.toFixed(2)}`);
     if (seconds !== null) parts.push(duration(seconds));
-    return parts.join(" · ") + (moment() > slot.data.images_seen + 0.5 ? " (its end)" : "");
+    return parts.join(" · ") + (!isLate && moment() > slot.data.images_seen + 0.5 ? " (its end)" : "");
   }
 
   // Keeps a face under the loupe; null lets it go.
@@ -61,7 +64,7 @@ export function buildSheets(root, runs, moment) {
 
   function drawLoupe() {
     const face = kept || hovered;
-    const pictures = runs.slots.map((slot) => runs.pictureOf(slot, runs.sheetAt(slot)));
+    const pictures = runs.slots.map((slot) => runs.pictureOf(slot, runs.shownAt(slot)));
     loupe.hidden = !face || !pictures[0];
     for (const figure of figures) figure.querySelector(".cell").hidden = !face;
     if (loupe.hidden) return;

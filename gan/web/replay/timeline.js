@@ -24,6 +24,8 @@ const LEGENDS = {
 const WIDE = 560; // pixels from which there is room for long words
 const MEETING = "Where D(x) and D(G(z)) meet at 0.5, the discriminator cannot tell real from generated.";
 
+// Its keys are those of the lanes and of the buttons under them: elsewhere in a tab arrow keys walk something else.
+//
 // runs: see runs.js; moved: is called when the moment has changed; escaped: on the key.
 export function buildTimeline(root, runs, { moved, escaped }) {
   const find = (selector) => root.querySelector(selector);
@@ -205,8 +207,8 @@ export function buildTimeline(root, runs, { moved, escaped }) {
     Escape: escaped,
   };
   const VERTICAL = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"]; // elsewhere they move the page
-  root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, a")) return;
+  find(".time").addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, .axis")) return;
     if (!KEYS[event.key] || (VERTICAL.includes(event.key) && event.target !== lanes)) return;
     if (event.key === " " && event.target.closest("button")) return;
     event.preventDefault();
