@@ -1,4 +1,7 @@
-"""Modules of gan/web by themselves, without a server: states as Python writes them, and texts that stay texts."""
+"""Modules of gan/web by themselves, without a server: states as Python writes them, and texts that stay texts.
+
+Long because modules that all tabs share are imported by one browser.
+"""
 
 from __future__ import annotations
 

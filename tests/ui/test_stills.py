@@ -25,7 +25,7 @@ from gan.ui.still import BeginningWith, Still
 from gan.ui.values import encode_latent
 from gan.ui.words import describe
 
-PAGE = HTMLResponse('<head><link rel="stylesheet" href="./assets/a.css"></head><body class="x">the rest</body>')
+PAGE = HTMLResponse('<head><link rel="stylesheet" href="./assets/page.css"></head><body class="x">the rest</body>')
 FIRST = Face("tiny", 0)
 OWN = OwnDirection("Hat", "tiny", (1, 2), (3,))
 FACES = (
