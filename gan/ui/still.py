@@ -59,7 +59,7 @@ class Still:
         library: where the models come from.
 
     Attributes:
-        patience: seconds that the HTML waits for a link's face, most of which it takes to be made anyway.
+        patience: seconds after which the page goes without its link's face.
     """
 
     def __init__(self, library: Library) -> None:
@@ -83,8 +83,7 @@ class Still:
             return self._first
         try:
             async with asyncio.timeout(self.patience):
-                draw = lambda: self._drawn(self._server.linked(query))  # noqa: E731
-                picture = await places.run(visitor, lambda: False, draw)
+                picture = await places.run(visitor, lambda: False, lambda: self._drawn(self._server.linked(query)))
         except (GanError, TimeoutError):  # the live page says what is wrong
             return _Shown()
         except Exception:
