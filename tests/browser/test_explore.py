@@ -146,6 +146,7 @@ def test_the_link_restores_the_state_in_a_new_page(page, site, context):
     assert picture(other) == made
     expect(slider(other, "z 5")).to_have_value("1.5")
     expect(other.get_by_label(f"number input for {SEED}")).to_have_value("12")
+    other.close()
 
 
 def test_the_address_follows_so_that_reloading_keeps_the_face(page, site):
@@ -233,9 +234,8 @@ def test_a_broken_run_shows_its_message_and_another_model_still_draws(page, site
     expect(slider(page, "z 8")).to_have_count(0)
 
 
-def test_modules_that_come_late_lose_nothing_of_what_came_before_them(browser, site):
+def test_modules_that_come_late_lose_nothing_of_what_came_before_them(page, site):
     """Each part of the tab is mounted when its module is there; answers, news and moves may be there before."""
-    page = browser.new_page()
     late = []
     page.route(re.compile(r"/web/\w+/explore/(stage|grid|tools|face)\.js"), lambda route: late.append(route))
     with page.expect_response(re.compile("/gradio_api/run")):
@@ -255,7 +255,6 @@ def test_modules_that_come_late_lose_nothing_of_what_came_before_them(browser, s
     page.get_by_role("option", name="runs/tiny").click()
     wait_for_other(page, made)
     assert shown_state(page) == "model=runs/tiny&seed=9&truncation=1&z=3:1,4:2"
-    page.close()
 
 
 def test_a_part_that_does_not_load_says_so(browser, site):

@@ -109,11 +109,11 @@ def test_there_is_nothing_to_crop_before_a_picture(page, site):
     ],
     ids=["plain", "CMYK", "animated", "EXIF-rotated", "in parts", "alpha", "TIFF", "16 bits"],
 )
-def test_any_picture_is_shown_as_it_is_meant(same, site, content, kind, expected):
-    visit(same, site)
-    bring(same, content, kind=kind)
-    assert colours(same) == expected
-    expect(same.locator(f"{TAB} .message")).to_be_hidden()
+def test_any_picture_is_shown_as_it_is_meant(page, site, content, kind, expected):
+    visit(page, site)
+    bring(page, content, kind=kind)
+    assert colours(page) == expected
+    expect(page.locator(f"{TAB} .message")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_any_picture_is_shown_as_it_is_meant(same, site, content, kind, expected
     ],
     ids=["letter", "empty", "1x1", "20,000x20,000", "cut short", "half"],
 )
-def test_a_bad_file_is_told_in_one_sentence_and_the_next_one_works(same, site, content, said):
-    visit(same, site)
-    bring(same, content)
-    message = same.locator(f"{TAB} .message")
+def test_a_bad_file_is_told_in_one_sentence_and_the_next_one_works(page, site, content, said):
+    visit(page, site)
+    bring(page, content)
+    message = page.locator(f"{TAB} .message")
     expect(message).to_contain_text(said)
     assert len(message.text_content()) < 160
-    bring(same, packed(quarters()))
-    assert colours(same) == [RED, LIME, BLUE, WHITE]
+    bring(page, packed(quarters()))
+    assert colours(page) == [RED, LIME, BLUE, WHITE]
     expect(message).to_be_hidden()
 
 
@@ -148,70 +148,70 @@ HAND_OVER = """async ([event, content]) => {
 }"""
 
 
-def test_a_photo_is_dropped_or_pasted(same, site):
-    visit(same, site)
+def test_a_photo_is_dropped_or_pasted(page, site):
+    visit(page, site)
     for event, image in (("drop", quarters()), ("paste", quarters().rotate(180))):
-        same.evaluate(HAND_OVER, [event, base64.b64encode(packed(image)).decode()])
-        expect(same.locator(f"{TAB} .message")).to_be_hidden()
-        same.wait_for_timeout(200)
-        assert colours(same) == ([RED, LIME, BLUE, WHITE] if event == "drop" else [WHITE, BLUE, LIME, RED])
+        page.evaluate(HAND_OVER, [event, base64.b64encode(packed(image)).decode()])
+        expect(page.locator(f"{TAB} .message")).to_be_hidden()
+        page.wait_for_timeout(200)
+        assert colours(page) == ([RED, LIME, BLUE, WHITE] if event == "drop" else [WHITE, BLUE, LIME, RED])
 
 
-def test_a_file_that_is_too_heavy_is_not_even_read(same, site):
-    visit(same, site)
+def test_a_file_that_is_too_heavy_is_not_even_read(page, site):
+    visit(page, site)
     file = "new File([new ArrayBuffer(20 * 2 ** 20 + 1)], 'x.png')"
-    same.evaluate(
+    page.evaluate(
         f"const d = new DataTransfer(); d.items.add({file}); "
         "document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: d, bubbles: true, cancelable: true }))"
     )
-    expect(same.locator(f"{TAB} .message")).to_contain_text("20 MB: expected a picture of at most 20 MB")
+    expect(page.locator(f"{TAB} .message")).to_contain_text("20 MB: expected a picture of at most 20 MB")
 
 
-def test_the_square_is_moved_by_mouse_keys_and_sliders(same, site):
-    visit(same, site)
-    bring(same, packed(quarters()))
-    colours(same)
-    square = same.locator(f"{TAB} .crop")
+def test_the_square_is_moved_by_mouse_keys_and_sliders(page, site):
+    visit(page, site)
+    bring(page, packed(quarters()))
+    colours(page)
+    square = page.locator(f"{TAB} .crop")
     square.scroll_into_view_if_needed()
     box = square.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    same.mouse.move(*middle)
-    same.mouse.down()
-    same.mouse.move(middle[0] + box["width"] / 2, middle[1] + box["height"] / 2, steps=4)
-    same.mouse.up()
-    assert tuple((seen(same)[384, 384] > 127) * 255) == RED  # its upper left corner is in the middle now
-    assert abs(seen(same)[384, 384] - RED).max() < 3
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + box["width"] / 2, middle[1] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    assert tuple((seen(page)[384, 384] > 127) * 255) == RED  # its upper left corner is in the middle now
+    assert abs(seen(page)[384, 384] - RED).max() < 3
     square.focus()
     for _ in range(25):
-        same.keyboard.press("ArrowLeft")
-        same.keyboard.press("ArrowUp")
-    assert colours(same) == [RED, LIME, BLUE, WHITE]
-    before = seen(same)
-    same.keyboard.press("+")
-    same.keyboard.press("-")
-    assert np.abs(seen(same) - before).mean() < 1
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowUp")
+    assert colours(page) == [RED, LIME, BLUE, WHITE]
+    before = seen(page)
+    page.keyboard.press("+")
+    page.keyboard.press("-")
+    assert np.abs(seen(page) - before).mean() < 1
     for _ in range(20):
-        same.keyboard.press("+")
-    zoomed = seen(same)
+        page.keyboard.press("+")
+    zoomed = seen(page)
     assert np.abs(zoomed - before).mean() > 0.2
-    same.locator(f"{TAB} .tilt").evaluate("e => { e.value = 45; e.dispatchEvent(new Event('input')); }")
-    tilted = seen(same)
+    page.locator(f"{TAB} .tilt").evaluate("e => { e.value = 45; e.dispatchEvent(new Event('input')); }")
+    tilted = seen(page)
     assert [tuple((tilted[y, x] > 127) * 255) for y, x in ((128, 256), (256, 384), (384, 256), (256, 128))] == [
         RED, LIME, WHITE, BLUE,
     ]  # fmt: skip
 
 
-def test_the_square_and_nothing_else_is_sent(same, site):
-    visit(same, site)
+def test_the_square_and_nothing_else_is_sent(page, site):
+    visit(page, site)
     sent = []  # whatever could hold a picture
-    same.on("request", lambda request: len(request.post_data or "") > 5000 and sent.append(request.post_data))
+    page.on("request", lambda request: len(request.post_data or "") > 5000 and sent.append(request.post_data))
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8))
-    bring(same, packed(noise))
-    wanted = seen(same)
-    same.wait_for_timeout(300)
+    bring(page, packed(noise))
+    wanted = seen(page)
+    page.wait_for_timeout(300)
     assert not sent
-    same.get_by_role("button", name="Find this face").click()
-    expect(same.locator(f"{TAB} .found")).to_be_visible()
+    page.get_by_role("button", name="Find this face").click()
+    expect(page.locator(f"{TAB} .found")).to_be_visible()
     (asked,) = [json.loads(text)["event_data"]["asked"] for text in sent]
     assert set(asked) == {"model", "content"}
     square = np.asarray(Image.open(io.BytesIO(base64.b64decode(asked["content"]))).convert("RGB")).astype(int)
