@@ -33,6 +33,7 @@ STORY = {
     "A recipe of our own": ("faces64", "faces128"),
 }  # fmt: skip
 CHAPTERS = (*STORY, "Other models here")
+_ORIGINS = ("a student project rebuilt", "the paper's recipe", "our own recipe", "")  # of a model of each chapter
 _OURS = ("faces128", "faces64")  # presets of our own recipe
 
 
@@ -62,6 +63,11 @@ def chapter_of(name: str) -> tuple[int, int, str]:
         if name in names:
             return chapter, names.index(name), name
     return len(STORY), 0, name
+
+
+def origin_of(name: str) -> str:
+    """Whose recipe a model is made by, in a few words; "" for one that is in no chapter."""
+    return _ORIGINS[chapter_of(name)[0]]
 
 
 def rank(config: GANConfig) -> tuple:

@@ -6,7 +6,8 @@
     runtime.json, runtime/ what runs the networks (gan.export.runtime)
     models/NAME/           as gan.export.onnx writes them
     replay/NAME/           run.json, history.csv, curves.png and the sheets of a run
-    cards/                 models.json, what the Models tab shows, and pages/NAME.json, the card of each
+    cards/                 models.json, what the Models tab shows, pages/NAME.json, the card of each, and briefs.json,
+                           what is said beside a choice of models
 
 All addresses are relative: the folder may lie anywhere on a host.
 """
@@ -33,6 +34,7 @@ from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
 from gan.metrics.marks import known_marks
+from gan.report.brief import brief
 from gan.report.overview import read_page, row
 from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, local_folder, read_info
 from gan.titles import chapter_of, place_of, rank, title_of
@@ -51,6 +53,7 @@ _SLIDERS = 16  # on the page at a time
 _PAGE, _WORKER = "site/page.js", "engine/worker.js"
 # Of Gradio's page alone; and what lies elsewhere.
 _NOT_HERE = ("shared/connection.js", "explore/face.js", "still/", "train/", "site/sw.js")
+_BRIEFS = Path("cards/briefs.json")  # kept in the visitor's browser with the page
 _FIRST = ("generator", "critic")  # networks that draw what Explore shows
 _OURS = ("web", "runtime", "models", "replay", "cards")  # folders, in which what is not of this site is removed
 _FONTS = (("IBM Plex Sans", 400, "Regular"), ("IBM Plex Sans", 700, "Bold"), ("IBM Plex Mono", 400, "Regular"))
@@ -109,7 +112,7 @@ def build(out: Path, models: Sequence[str | Path], *, space: bool = False) -> Pa
     terms = _terms([read_info(folder) for folder in folders.values()])
     web, modules = _write_web(out)
     write_text(out / "index.html", _page(web, folders, terms))
-    shell = ["index.html", *modules]
+    shell = ["index.html", *modules, _BRIEFS.as_posix()]
     _write_keeper(out, shell, files)
     if space:
         licence = "other" if terms else "mit"
@@ -167,14 +170,16 @@ def _write_replay(folder: Path, out: Path) -> Path:
 
 
 def _write_cards(models: dict[str, Path], out: Path) -> list[Path]:
-    """What the Models tab shows, as gan/ui/models_server.py answers; returns the files."""
-    rows, written = [], []
+    """What the page says of models, as gan/ui/models_server.py answers; returns the files."""
+    rows, briefs, written = [], {}, []
     for name in sorted(models, key=chapter_of):
         info = read_info(models[name])
+        briefs[name] = brief(name, models[name], info)
         rows.append(row(name, title_of(name, info.config), models[name], info))
         pages = {page: read_page(models[name], page) for page in rows[-1]["pages"]}
         written.append(_write(out / "pages" / f"{name}.json", json.dumps(pages).encode()))
-    return [*written, _write(out / "models.json", json.dumps({"models": rows}).encode())]
+    whole = {"models.json": {"models": rows}, _BRIEFS.name: {"briefs": briefs}}
+    return [*written, *(_write(out / name, json.dumps(content).encode()) for name, content in whole.items())]
 
 
 def _write_web(out: Path) -> tuple[str, list[str]]:
@@ -229,6 +234,7 @@ def _page(web: str, models: dict[str, Path], terms: str) -> str:
         "preload": "\n".join(f'<link rel="modulepreload" href="{web}{name}">' for name in _needed(_PAGE, _WORKER)),
         "site": site,
         "header": _text("shared/header.html"),
+        "brief": _text("shared/brief.html"),
         "offsets": offsets,
         "terms": f'<p class="terms">{html.escape(terms)}</p>' if terms else "",
         **{

@@ -19,6 +19,7 @@ from gan.ui.library import Library
 from gan.ui.state import MAX_OFFSET, MAX_TRUNCATION
 from gan.ui.tab import detail, function
 from gan.ui.values import MAX_NAME
+from gan.ui.viewer import card
 from gan.ui.web import call, module, text
 
 # A plain POST; while one is answered, only the newest waits.
@@ -58,6 +59,7 @@ def build(library: Library, page: gr.Blocks) -> gr.HTML:
         with gr.Column(elem_id="controls"):
             with gr.Row(elem_id="choose"):
                 model = gr.Dropdown([], label="Model", elem_id="model", filterable=False, min_width=160)
+                card(library, model)
                 seed = gr.Slider(
                     0, MAX_SEED, 0, step=1, precision=0, label="Seed", info="Another face for each",
                     elem_id="seed", buttons=[], min_width=160, interactive=True,

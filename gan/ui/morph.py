@@ -14,7 +14,7 @@ from gan.films.encode import formats
 from gan.ui.arithmetic_server import ArithmeticServer
 from gan.ui.library import Library
 from gan.ui.morph_server import MOST_FACES, MOST_FRAMES, MorphServer
-from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, on_work
+from gan.ui.viewer import PRIVATE, build_viewer, card, choice, on_open, on_work
 
 EVENTS = "opened", "explored", "make", "give_up"  # that the viewer triggers
 
@@ -29,6 +29,7 @@ def build(library: Library, face: gr.Component) -> None:
     server, sums = MorphServer(library), ArithmeticServer(library)
     with gr.Row(elem_id="morph-head"):
         model = choice("Model", "morph-model")
+        card(library, model)
     asked = [
         server.morph_faces, server.morph_film,
         sums.arithmetic_example, sums.arithmetic_grid, sums.arithmetic_solve, sums.arithmetic_save,

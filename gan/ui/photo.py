@@ -11,7 +11,7 @@ import gradio as gr
 from gan.data.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
 from gan.ui.library import Library
 from gan.ui.photo_server import PhotoServer
-from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, on_work
+from gan.ui.viewer import PRIVATE, build_viewer, card, choice, on_open, on_work
 
 EVENTS = "opened", "find", "give_up"  # that the viewer triggers
 
@@ -26,6 +26,7 @@ def build(library: Library, face: gr.Component) -> None:
     server = PhotoServer(library)
     with gr.Row(elem_id="photo-head"):
         model = choice("Model", "photo-model")
+        card(library, model)
     viewer = build_viewer(
         "photo", EVENTS, [server.photo_open], bytes=MAX_BYTES, pixels=MAX_PIXELS, least=LEAST_SIDE
     )  # fmt: skip

@@ -14,7 +14,7 @@ from gan.films.encode import GIF_FRAMES, formats
 from gan.ui.library import Library
 from gan.ui.replay_server import ReplayServer
 from gan.ui.tab import detail
-from gan.ui.viewer import PRIVATE, build_viewer, choice, on_open, tell_failure
+from gan.ui.viewer import PRIVATE, build_viewer, card, choice, on_open, tell_failure
 
 EVENTS = "opened", "face"  # that the viewer triggers
 
@@ -28,7 +28,10 @@ def build(library: Library, face: gr.Component) -> None:
     """
     server = ReplayServer(library)
     with gr.Row(elem_id="replay-runs"):
-        run, second = choice("Run", "replay-run"), choice("Compare with", "replay-second")
+        run = choice("Run", "replay-run")
+        card(library, run)
+        second = choice("Compare with", "replay-second")
+        card(library, second)
     asked = [server.replay_run, server.replay_sheets, server.replay_download]
     viewer = build_viewer("replay", EVENTS, asked, films=" ".join(formats()), gif=" ".join(map(str, GIF_FRAMES)))
 

@@ -1,7 +1,9 @@
-"""What Morph, Photo and Replay share: a viewer that lives in the visitor's browser, and choices of models above it.
+"""What Morph, Photo and Replay share: a viewer that lives in the visitor's browser, and choices of models above it,
+each with a card, as Explore's has.
 
     with gr.Row(elem_id="morph-head"):
         model = choice("Model", "morph-model")
+        card(library, model)
     viewer = build_viewer("morph", ["opened", "make", "give_up"], [server.morph_film], most=8)
     on_open(viewer, server.open, ["chosen"], face, [model])
     on_work(viewer, viewer.make, server.make_film, "film")
@@ -15,6 +17,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import gradio as gr
 
+from gan.ui.library import Library
+from gan.ui.models_server import ModelsServer
 from gan.ui.tab import detail, function, telling
 from gan.ui.web import module, text
 
@@ -26,6 +30,20 @@ PRIVATE = dict(queue=False, preprocess=False, show_progress="hidden", api_visibi
 def choice(label: str, elem_id: str) -> gr.Dropdown:
     """A choice among what is there when the tab is opened; empty until then."""
     return gr.Dropdown([], label=label, elem_id=elem_id, filterable=False, interactive=True)
+
+
+def card(library: Library, choice: gr.Dropdown) -> None:
+    """What the chosen model is, in a picture and a line; follows whatever sets the choice.
+
+    Args:
+        library: where the models come from.
+    """
+    server = [function(ModelsServer(library).models_brief)]
+    shown = gr.HTML(
+        elem_id=f"{choice.elem_id}-card", html_template=text("shared/brief.html"),
+        js_on_load=module("shared/brief.js"), apply_default_css=False, server_functions=server,
+    )  # fmt: skip
+    choice.change(None, choice, shown, js="(model) => model", **PRIVATE)
 
 
 def build_viewer(

@@ -41,6 +41,7 @@ def visit(page, site, query: str = "") -> None:
     page.goto(f"{site.url}/{query}")
     page.wait_for_selector(PICTURE)
     page.wait_for_selector("#grid img")
+    page.wait_for_selector("#model-card p")  # nothing more is asked for
 
 
 def slider(page, label: str):

@@ -58,6 +58,7 @@ def drawing(site, exports):
 def visit(page, site, query: str = "") -> None:
     page.goto(f"{site.url}/{query}")
     page.wait_for_selector("#grid img")
+    page.wait_for_selector("#model-card p")  # nothing more is asked for
     expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
 
 

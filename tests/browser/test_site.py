@@ -25,6 +25,8 @@ from gan import load_generator, sample
 from gan.data.drawn import draw_faces
 from gan.export import site as exporting
 from gan.export.runtime import RuntimeMissing, obtained
+from gan.report.brief import brief
+from gan.run import read_info
 from gan.ui.drawing import METADATA_KEY
 from gan.ui.state import Face
 
@@ -284,6 +286,28 @@ def test_morph_photo_and_replay_need_no_server(page, static):
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
 
 
+def test_the_card_beside_a_choice_follows_it_here_too(page, static, exports):
+    told = {folder.name: brief(folder.name, folder, read_info(folder)) for folder in (exports.small, exports.tiny)}
+
+    def shows(choice: str, model: str) -> None:
+        card = page.locator(f"#{choice}-card .brief")
+        expect(card).to_have_text(told[model]["line"])
+        assert card.locator("img").get_attribute("src") == told[model]["picture"]
+
+    visit(page, static, "?model=tiny")
+    shows("model", "tiny")
+    page.locator("#model select").select_option("small")
+    shows("model", "small")
+    page.locator("#tools [data-step=undo]").click()
+    shows("model", "tiny")
+    for tab, choice in (("Morph", "morph-model"), ("Photo", "photo-model"), ("Replay", "replay-run")):
+        page.get_by_role("tab", name=tab).click()
+        shows(choice, "tiny")
+        page.locator(f"#{choice} select").select_option("small")
+        shows(choice, "small")
+    expect(page.locator("#replay-second-card .brief")).to_be_empty()
+
+
 def test_it_works_without_a_network_once_it_says_so(page, static, exports):
     visit(page, static, "?model=small")
     expect(page.locator("#offline")).to_contain_text("this page and small")
@@ -292,6 +316,7 @@ def test_it_works_without_a_network_once_it_says_so(page, static, exports):
     page.context.set_offline(True)
     try:
         visit(page, static, "?model=tiny&seed=4")
+        expect(page.locator("#model-card .brief")).to_contain_text("16 px")
         slide(page, "Truncation", 0.7)
         shown(page, "truncation === 0.7")
         expect(page.locator("#seen .sees")).to_have_text(re.compile("^The classifier sees a "))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from gan.report.brief import brief
+
 CHOICES = {"Morph": "Model", "Photo": "Model", "Replay": "Run"}
 
 
@@ -27,6 +29,38 @@ def test_a_tab_that_is_opened_before_the_first_face_waits_for_the_links_model(pa
     for route in others:
         route.continue_()
     expect(chosen(page, tab)).to_have_value("runs/tiny")
+
+
+def test_the_card_beside_a_choice_follows_it_whoever_chooses(page, site):
+    """The visitor, a link, undo, and Explore for the other tabs; the server is asked once for all of it."""
+    told = {e.name: brief(e.name, e.folder, e.info) for e in site.library.entries()}
+    asked = []
+    page.on("request", lambda request: "models_brief" in (request.post_data or "") and asked.append(request))
+
+    def shows(choice: str, model: str) -> None:
+        card = page.locator(f"#{choice}-card .brief")
+        expect(card).to_have_text(told[model]["line"])
+        assert card.locator("img").get_attribute("src") == told[model]["picture"]
+        assert card.locator("img").get_attribute("alt") == ""
+
+    def choose(choice: str, model: str) -> None:
+        page.locator(f"#{choice} input").click()
+        page.locator(f"#{choice}").get_by_role("option", name=model).click()
+        shows(choice, model)
+
+    page.goto(f"{site.url}/?model=runs/tiny")
+    shows("model", "runs/tiny")
+    choose("model", "small")
+    page.locator("#tools [data-step=undo]").click()
+    shows("model", "runs/tiny")
+    for tab, choice in (("Morph", "morph-model"), ("Photo", "photo-model"), ("Replay", "replay-run")):
+        page.get_by_role("tab", name=tab).click()
+        shows(choice, "runs/tiny")
+        choose(choice, "small")
+    expect(page.locator("#replay-second-card .brief")).to_be_empty()
+    choose("replay-second", "runs/tiny")
+    shows("replay-run", "small")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("tab", CHOICES)

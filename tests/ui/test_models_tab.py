@@ -28,3 +28,21 @@ def test_rows_follow_the_folders_and_are_read_once(tmp_path, tiny_config, pictur
     for asked in ({}, {"name": "nobody", "page": "README.md"}, {"name": "small", "page": "../tiny/notes.md"}):
         with pytest.raises(RunError):
             server.models_page(asked)
+
+
+def test_cards_beside_choices_follow_the_folders_too_and_are_read_once(
+    tmp_path, tiny_config, pictures, tiny_run, monkeypatch
+):
+    library = make_models(tmp_path, tiny_config, pictures, tiny_run)
+    server, read = ModelsServer(library), []
+    real = models_server.brief
+    monkeypatch.setattr(models_server, "brief", lambda name, *rest: read.append(name) or real(name, *rest))
+    briefs = server.models_brief({})["briefs"]
+    assert list(briefs) == read == ["small", "runs/broken", "runs/tiny"]  # a choice has the broken one too
+    history = tmp_path / "runs" / "tiny" / "history.csv"
+    first, *_, last = history.read_text(encoding="utf-8").splitlines()
+    images, epoch, _, *rest = last.split(",")
+    history.write_text("\n".join([first, ",".join([images, epoch, "36000", *rest]), ""]), encoding="utf-8")
+    again = server.models_brief({})["briefs"]
+    assert again["runs/tiny"]["line"].endswith(", trained 10.0 hours") and read[3:] == ["runs/tiny"]
+    assert again["small"] == briefs["small"]

@@ -80,14 +80,17 @@ export function radio(element, label, chosen) {
   };
 }
 
-// A choice among names. chosen: is told which, when the visitor has chosen.
-export function dropdown(element, label, chosen) {
+// A choice among names. chosen: is told which, when the visitor has chosen; shown: is told what it shows, whoever chose.
+export function dropdown(element, label, chosen, shown) {
   fill(
     element,
     html`<label><span data-testid="block-info">${label}</span><select aria-label="${label}"></select></label>`,
   );
   const select = element.querySelector("select");
-  select.addEventListener("change", () => chosen(select.value));
+  select.addEventListener("change", () => {
+    shown(select.value);
+    chosen(select.value);
+  });
   return {
     get value() {
       return select.value;
@@ -101,6 +104,7 @@ export function dropdown(element, label, chosen) {
           choices.map(({ name, label }) => html`<option value="${name}">${label}</option>`),
         );
       select.value = value;
+      shown(select.value);
     },
   };
 }

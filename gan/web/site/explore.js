@@ -11,6 +11,7 @@ import * as tools from "../explore/tools.js";
 import { MAX_SEED } from "../shared/reading.js";
 import { given } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
+import { cardBeside } from "./cards.js";
 import { component } from "./component.js";
 import { dropdown, radio, slider } from "./controls.js";
 import { marksOf, named } from "./named.js";
@@ -26,7 +27,8 @@ export function mountExplore(models) {
     face = state;
   });
 
-  const model = dropdown(find("model"), "Model", (name) => change("choose", { model: name }));
+  const chosen = (name) => change("choose", { model: name });
+  const model = dropdown(find("model"), "Model", chosen, cardBeside("model"));
   const seed = slider(find("seed"), {
     label: "Seed",
     info: "Another face for each",

@@ -1,5 +1,6 @@
 // Models in the static edition: what gan/ui/models.py is for Gradio. All that is shown lies in files, cards/.
 import { mount } from "../models/models.js";
+import { file } from "./cards.js";
 import { component } from "./component.js";
 
 const NO_CARD = "This page did not come: there is no network, and this browser has not kept it.";
@@ -16,10 +17,4 @@ async function models_page({ name, page }) {
     console.warn(error);
     return { problem: NO_CARD };
   }
-}
-
-async function file(name) {
-  const response = await fetch(new URL(`cards/${name}.json`, document.baseURI));
-  if (!response.ok) throw new Error(`${response.url} was not sent: status ${response.status}`);
-  return response.json();
 }

@@ -1,5 +1,6 @@
 // Morph in the static edition: what gan/ui/morph.py is for Gradio.
 import { mount } from "../morph/morph.js";
+import { cardBeside } from "./cards.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
 import { pictureEquation } from "./equation.js";
@@ -12,9 +13,8 @@ export async function mountMorph(models, explored) {
   const element = document.getElementById("morph-viewer");
   if (!(await canWebm())) element.querySelector(".morph").dataset.formats = "gif";
   let making = 0; // the number of the film that is being made
-  const choice = dropdown(document.getElementById("morph-model"), "Model", (model) => {
-    viewer.set({ model, chosen: true });
-  });
+  const chosen = (model) => viewer.set({ model, chosen: true });
+  const choice = dropdown(document.getElementById("morph-model"), "Model", chosen, cardBeside("morph-model"));
 
   async function make({ asked, number }) {
     making = number;

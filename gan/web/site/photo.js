@@ -1,6 +1,7 @@
 // Photo in the static edition: what gan/ui/photo.py is for Gradio. The photo does not leave the browser.
 import { drawn } from "../engine/choosing.js";
 import { mount } from "../photo/photo.js";
+import { cardBeside } from "./cards.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
 import { named } from "./named.js";
@@ -18,9 +19,8 @@ export function mountPhoto(models, explored) {
     if (!facts) return { problem: `${model} did not come: choose another model, or try again later.` };
     return { about: { model, size: facts.image_size, faces: facts.channels === 3 }, problem: "" };
   }
-  const choice = dropdown(document.getElementById("photo-model"), "Model", async (model) => {
-    viewer.set({ ...(await about(model)), chosen: true });
-  });
+  const chosen = async (model) => viewer.set({ ...(await about(model)), chosen: true });
+  const choice = dropdown(document.getElementById("photo-model"), "Model", chosen, cardBeside("photo-model"));
   const viewer = component(document.getElementById("photo-viewer"), {
     server: { photo_open: () => ({ problem: UNREADABLE }) },
     on: {

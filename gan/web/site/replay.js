@@ -1,5 +1,6 @@
 // Replay in the static edition: what gan/ui/replay.py is for Gradio. A run's data lies in files, replay/NAME/.
 import { mount } from "../replay/replay.js";
+import { cardBeside } from "./cards.js";
 import { component } from "./component.js";
 import { dropdown } from "./controls.js";
 import { named } from "./named.js";
@@ -11,8 +12,8 @@ const FILES = { csv: ["history.csv", "text/csv"], png: ["curves.png", "image/png
 export function mountReplay(models, explored) {
   const of = (id) => document.getElementById(id);
   const chosen = () => viewer.set({ run: run.value, second: second.value });
-  const run = dropdown(of("replay-run"), "Run", chosen);
-  const second = dropdown(of("replay-second"), "Compare with", chosen);
+  const run = dropdown(of("replay-run"), "Run", chosen, cardBeside("replay-run"));
+  const second = dropdown(of("replay-second"), "Compare with", chosen, cardBeside("replay-second"));
   const viewer = component(of("replay-viewer"), {
     server: { replay_run, replay_sheets, replay_download },
     on: {
