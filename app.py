@@ -158,9 +158,10 @@ def free_port(host: str, port: int | None) -> int:
 
 
 def import_the_rest() -> None:
-    """What a first event and a first search would import: for seconds, in which others' sliders would stand still."""
+    """What a first event, search or look at data would import: for seconds, and others' sliders would stand still."""
     importlib.import_module("matplotlib.pyplot")  # by Gradio, round every event
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # torch._dynamo and all of sympy, by the first optimizer
+    importlib.import_module("torchvision")  # by the first look at MNIST or CelebA
 
 
 @steady_output()

@@ -48,6 +48,9 @@ else:
     sys.exit("gradio was to be out of reach")
 for name in {NAMES!r} + ["train"]:
     importlib.import_module(name)
+for slow in ("torchvision", "torch._dynamo"):
+    if slow in sys.modules:
+        sys.exit(slow + " was not to be imported before something wants it: each command would begin seconds later")
 from gan import load_generator, sample
 print(sample(load_generator({str(run_copy)!r}), seed=7, n=2).shape)
 from gan.report.card import write_card

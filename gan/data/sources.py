@@ -16,11 +16,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torchvision
 from filelock import FileLock  # comes with torch
 from PIL import Image
-from torchvision.datasets.mnist import read_image_file
-from torchvision.datasets.utils import extract_archive
 
 from gan.data import drawn
 from gan.data.decoding import HEIF_SUFFIXES, SUFFIXES
@@ -168,6 +165,10 @@ def _draw(index: int, image_size: int, channels: int) -> np.ndarray:
 
 
 def _mnist(record: SourceRecord, file: str, data_root: Path, cache: Path) -> Source:
+    import torchvision  # seconds of all sorts of models: not while the package is imported
+    from torchvision.datasets.mnist import read_image_file
+    from torchvision.datasets.utils import extract_archive
+
     # Read by hand and not through torchvision's class: that one insists on all four files being there.
     plain = data_root / "MNIST" / "raw" / file
     packed = plain.with_name(plain.name + ".gz")
@@ -190,6 +191,8 @@ def _mnist(record: SourceRecord, file: str, data_root: Path, cache: Path) -> Sou
 
 
 def _celeba(record: SourceRecord, data_root: Path, cache: Path) -> Source:
+    import torchvision
+
     # Only the pictures are read: torchvision's class fails where an annotation file is missing.
     folder = data_root / "celeba" / "img_align_celeba"
     packed = folder.with_name(folder.name + ".zip")
