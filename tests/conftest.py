@@ -26,6 +26,25 @@ torch.set_num_threads(1)
 # A script's background jobs begin with SIGINT ignored, and hand that on: to pytest, and to the programs that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The files that take longest, half a minute and more on a busy machine: of those that begin last, one worker would
+# have one to itself, and the others nothing to do. pytest-xdist begins with the files of most tests, which are others.
+LONGEST = (
+    "test_shipped_features", "test_site", "test_explore", "test_replay_viewer", "test_app", "test_onnx",
+    "test_photo_page", "test_resume", "test_reach", "test_trainings", "test_connection", "test_engine",
+    "test_morph_page", "test_train_cli", "test_train_page", "test_directions_tab", "test_still", "test_distributed",
+)  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is there
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several workers share the files, they are handed out in this order."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def tiny_config() -> GANConfig:

@@ -19,10 +19,11 @@ from serving import serve
 
 import gan.__main__ as gan
 import train
-from gan import run
+from gan import run, sampling
 from gan.films import replay, replay_film
 from gan.history import snapshots
 from gan.latent import example, projection, projection_report
+from gan.training import step
 from gan.ui import arithmetic_server, explore_server, photo_server
 from gan.ui.library import Library
 
@@ -73,6 +74,7 @@ def little_work(monkeypatch):
         (example, "LOOKED_AT", 16), (example, "TRIED", 2), (explore_server, "GRID_FACES", 4),
         (arithmetic_server, "GRID_FACES", 4), (photo_server, "STEPS", 2), (projection, "CANDIDATES", 4),
         (projection_report, "_TIMED", 1), (replay, "MAX_SNAPSHOTS", 2), (replay_film, "MAX_FRAMES", 2),
+        (sampling, "_AVERAGED", 4), (step, "_STATISTICS_LATENTS", (4, 4)),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
 

@@ -69,6 +69,21 @@ def _opened(context) -> Iterator[tuple[object, list[str]]]:
     tab.close()
 
 
+@contextlib.contextmanager
+def _lent(kept: tuple[object, list[str]]) -> Iterator[object]:
+    """A tab for one test, afterwards as it was before."""
+    tab, problems = kept
+    size = tab.viewport_size
+    yield tab
+    tab.unroute_all()
+    tab.set_viewport_size(size)
+    tab.emulate_media(color_scheme="null", reduced_motion="null")
+    found = list(problems)
+    tab.goto("about:blank")  # ends whatever goes on, which may complain, and no reload after it knows of this test
+    problems.clear()
+    assert not found, found
+
+
 @pytest.fixture(scope="module")
 def _kept(context):
     with _opened(context) as kept:
@@ -81,14 +96,27 @@ def page(_kept):
 
     All tests of a file have the same one: the page takes half the work in a tab that has had it before.
     """
-    tab, problems = _kept
-    yield tab
-    tab.unroute_all()
-    tab.emulate_media(reduced_motion="null")
-    found = list(problems)
-    tab.goto("about:blank")  # ends whatever goes on, which may complain, and no reload after it knows of this test
-    problems.clear()
-    assert not found, found
+    with _lent(_kept) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="session")
+def _phones(browser):
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def _kept_phone(_phones):
+    with _opened(_phones) as kept:
+        yield kept
+
+
+@pytest.fixture
+def phone(_kept_phone):
+    """`page` on a phone: 390 x 844 pixels, and fingers."""
+    with _lent(_kept_phone) as tab:
+        yield tab
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import random
 import re
 import urllib.request
 
+import pytest
 from photos import packed
 from PIL import Image
 from playwright.sync_api import expect
@@ -16,13 +17,26 @@ from tests.faults import Row, connection
 LINE = ".connection"
 
 
-def test_a_failed_request_ends_nothing(browser, site):
+@pytest.fixture(scope="module")
+def _kept_page(browser):
     page = connection.new_page(browser)
-    page.goto(site.url)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def failing(_kept_page):
+    """A page whose requests may fail, of which its console tells; shared like `page`."""
+    yield _kept_page
+    _kept_page.unroute_all()
+    _kept_page.goto("about:blank")
+
+
+def test_a_failed_request_ends_nothing(failing, site):
+    failing.goto(site.url)
     row = Row(connection.FAULT, connection.MUST_BE)
     kinds = tuple(kind for kind in connection.KINDS if kind != "restart")
-    connection.attempts(row, connection.Visit(page, None, random.Random(0)), kinds, tries=4)
-    page.context.close()
+    connection.attempts(row, connection.Visit(failing, None, random.Random(0)), kinds, tries=4)
     row.check()
 
 
@@ -68,18 +82,16 @@ def test_what_was_there_outlasts_a_reload_and_no_link(page, site):
     expect(names).to_have_text(["seed 5", "seed 0", "seed 1", "seed 2"])
 
 
-def test_what_was_moved_while_nothing_answered_outlasts_a_reload(browser, site):
-    page = connection.new_page(browser)
-    page.goto(site.url)
-    page.wait_for_selector("#grid img")
-    page.route(connection.API, lambda route: route.abort())
-    page.locator("#sliders input[type=range]").nth(2).evaluate(connection.MOVE, 1.5)
-    expect(page.locator(LINE)).to_contain_text("The server does not answer")
-    page.unroute(connection.API)
-    page.evaluate("location.reload()")
-    page.wait_for_function("document.querySelector('#stage [data-query]')?.dataset.query.includes('z=2:1.5')")
-    expect(page.locator("#sliders input[type=range]").nth(2)).to_have_value("1.5")
-    page.context.close()
+def test_what_was_moved_while_nothing_answered_outlasts_a_reload(failing, site):
+    failing.goto(site.url)
+    failing.wait_for_selector("#grid img")
+    failing.route(connection.API, lambda route: route.abort())
+    failing.locator("#sliders input[type=range]").nth(2).evaluate(connection.MOVE, 1.5)
+    expect(failing.locator(LINE)).to_contain_text("The server does not answer")
+    failing.unroute(connection.API)
+    failing.evaluate("location.reload()")
+    failing.wait_for_function("document.querySelector('#stage [data-query]')?.dataset.query.includes('z=2:1.5')")
+    expect(failing.locator("#sliders input[type=range]").nth(2)).to_have_value("1.5")
 
 
 def test_a_server_that_only_fails_is_told_and_asked_again(browser, site):
@@ -105,19 +117,18 @@ def test_a_server_that_only_fails_is_told_and_asked_again(browser, site):
     page.context.close()
 
 
-def test_a_job_that_ends_in_an_error_is_waited_for_by_nobody(browser, site):
-    page = connection.new_page(browser)
-    page.goto(site.url)
-    page.wait_for_selector("#grid img")
-    page.get_by_role("tab", name="Morph").click()
-    page.wait_for_selector("#morph-viewer .strip button")
+def test_a_job_that_ends_in_an_error_is_waited_for_by_nobody(failing, site):
+    failing.goto(site.url)
+    failing.wait_for_selector("#grid img")
+    failing.get_by_role("tab", name="Morph").click()
+    failing.wait_for_selector("#morph-viewer .strip button")
     full = json.dumps({"detail": "Queue is full."})
-    page.route("**/queue/join*", lambda route: route.fulfill(status=422, content_type="application/json", body=full))
-    page.click("#morph-viewer [data-format=gif]")
-    expect(page.locator("#morph-viewer .kept")).to_have_text(
+    failing.route("**/queue/join*", lambda route: route.fulfill(status=422, content_type="application/json", body=full))
+    failing.click("#morph-viewer [data-format=gif]")
+    expect(failing.locator("#morph-viewer .kept")).to_have_text(
         "The server did not make this film: try again in a moment."
     )
-    expect(page.locator("#morph-viewer .progress")).to_be_hidden()
+    expect(failing.locator("#morph-viewer .progress")).to_be_hidden()
 
 
 def test_a_new_session_may_say_what_the_one_before_was_shown(site):
@@ -141,18 +152,16 @@ def test_a_new_session_may_say_what_the_one_before_was_shown(site):
         assert "runs/tiny" in urllib.request.urlopen(request).read().decode() or event == "face", name
 
 
-def test_a_refusal_says_why(browser, site):
-    page = connection.new_page(browser)
-    page.goto(site.url)
-    page.wait_for_selector("#grid img")
+def test_a_refusal_says_why(failing, site):
+    failing.goto(site.url)
+    failing.wait_for_selector("#grid img")
     path, full = "**/component_server/", json.dumps({"detail": "Too much at once.", "error": "Too much at once."})
-    page.route(path, lambda route: route.fulfill(status=503, content_type="application/json", body=full))
-    before = page.get_attribute(connection.FACE, "src")
-    page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 2)
-    expect(page.locator("#tools .said")).to_contain_text("Too much at once.")
-    assert page.get_attribute(connection.FACE, "src") == before
-    page.unroute(path)
-    page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 1)
-    expect(page.locator(connection.FACE)).not_to_have_attribute("src", before)
-    expect(page.locator("#tools .said")).to_have_text("")
-    page.context.close()
+    failing.route(path, lambda route: route.fulfill(status=503, content_type="application/json", body=full))
+    before = failing.get_attribute(connection.FACE, "src")
+    failing.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 2)
+    expect(failing.locator("#tools .said")).to_contain_text("Too much at once.")
+    assert failing.get_attribute(connection.FACE, "src") == before
+    failing.unroute(path)
+    failing.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 1)
+    expect(failing.locator(connection.FACE)).not_to_have_attribute("src", before)
+    expect(failing.locator("#tools .said")).to_have_text("")

@@ -176,12 +176,10 @@ def test_the_seed_takes_an_own_latents_place(page, named):
 
 
 @pytest.mark.parametrize("basis, first", [("Attributes", "Smile"), ("Principal", "SeFa 1"), ("Yours", None)])
-def test_every_basis_fits_a_phone(browser, named, basis, first):
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        page = phone.new_page()
-        visit(page, named)
-        page.locator("#basis label", has_text=basis).click()
-        expect(slider(page, first) if first else page.locator("#maker")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        tops = "[...document.querySelectorAll('#basis label')].map((label) => label.getBoundingClientRect().top)"
-        assert len(set(page.evaluate(tops))) == 1  # one row of switches
+def test_every_basis_fits_a_phone(phone, named, basis, first):
+    visit(phone, named)
+    phone.locator("#basis label", has_text=basis).click()
+    expect(slider(phone, first) if first else phone.locator("#maker")).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    tops = "[...document.querySelectorAll('#basis label')].map((label) => label.getBoundingClientRect().top)"
+    assert len(set(phone.evaluate(tops))) == 1  # one row of switches

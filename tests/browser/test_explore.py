@@ -327,12 +327,10 @@ def test_nothing_jumps_while_a_slider_moves(page, site):
         assert page.evaluate(places) == before
 
 
-def test_a_phone_shows_everything_without_scrolling_sideways(browser, site):
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        page = phone.new_page()
-        visit(page, site)
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        box = page.locator(PICTURE).bounding_box()
-        assert box["width"] > 250
-        slider(page, "z 15").scroll_into_view_if_needed()
-        assert page.locator(PICTURE).bounding_box()["y"] >= 0  # the picture stays in sight
+def test_a_phone_shows_everything_without_scrolling_sideways(phone, site):
+    visit(phone, site)
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    box = phone.locator(PICTURE).bounding_box()
+    assert box["width"] > 250
+    slider(phone, "z 15").scroll_into_view_if_needed()
+    assert phone.locator(PICTURE).bounding_box()["y"] >= 0  # the picture stays in sight

@@ -247,11 +247,9 @@ def test_arithmetic_is_redone_with_chosen_faces_and_its_result_can_be_kept_and_e
     )
 
 
-def test_a_phone_shows_everything_without_scrolling_sideways(browser, site):
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        page = phone.new_page()
-        visit(page, site)
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        remove = page.get_by_label("Remove: seed 3").bounding_box()
-        assert remove["width"] >= 20 and remove["x"] + remove["width"] <= 390
-        assert page.locator(".results").bounding_box()["width"] > 250
+def test_a_phone_shows_everything_without_scrolling_sideways(phone, site):
+    visit(phone, site)
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    remove = phone.get_by_label("Remove: seed 3").bounding_box()
+    assert remove["width"] >= 20 and remove["x"] + remove["width"] <= 390
+    assert phone.locator(".results").bounding_box()["width"] > 250

@@ -281,18 +281,15 @@ def test_a_search_is_shown_live_and_stopped(page, site, slow):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_it_all(browser, site, scheme):
-    with browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme
-    ) as phone:
-        page = phone.new_page()
-        visit(page, site)
-        bring(page, packed(quarters()))
-        page.get_by_role("button", name="Find this face").tap()
-        page.get_by_role("button", name="Edit in Explore").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        for button in page.locator(f"{TAB} button:visible").all():
-            box = button.bounding_box()
-            assert box["height"] >= 36 and box["x"] >= 0 and box["x"] + box["width"] <= 390
-        for control in page.locator(f"{TAB} :is(input:visible, canvas, .file)").all():
-            assert control.evaluate("e => e.ariaLabel || e.labels.length > 0")
+def test_a_phone_shows_it_all(phone, site, scheme):
+    phone.emulate_media(color_scheme=scheme)
+    visit(phone, site)
+    bring(phone, packed(quarters()))
+    phone.get_by_role("button", name="Find this face").tap()
+    phone.get_by_role("button", name="Edit in Explore").wait_for()
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    for button in phone.locator(f"{TAB} button:visible").all():
+        box = button.bounding_box()
+        assert box["height"] >= 36 and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    for control in phone.locator(f"{TAB} :is(input:visible, canvas, .file)").all():
+        assert control.evaluate("e => e.ariaLabel || e.labels.length > 0")

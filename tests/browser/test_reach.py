@@ -111,31 +111,30 @@ def test_nothing_is_painted_over_the_picture_that_stays_in_view(opened):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_of_ours(browser, site, axe, theme):
+def test_axe_finds_nothing_of_ours(page, site, axe, theme):
     found = []
-    with browser.new_context(color_scheme=theme) as context:
-        page = context.new_page()
-        page.goto(f"{site.url}/?__theme={theme}&pad=truncation,z:3")
-        page.wait_for_selector("#grid .cell")
-        page.wait_for_selector("#pad .thumbnails img")
-        page.evaluate(axe)
-        for tab in page.locator("#tabs [role=tab]").all_text_contents():
-            page.get_by_role("tab", name=tab.strip()).click()
-            if tab.strip() == "Morph":
-                page.wait_for_selector(".morph .faces li")
-            if tab.strip() == "Models":
-                page.locator("#models-viewer .story summary").first.click()
-                page.wait_for_selector("#models-viewer .card h4")
-            for width in (1280, 390, 320):
-                page.set_viewport_size({"width": width, "height": 844})
-                page.wait_for_timeout(250)  # colours have moved on to what they will be
-                rules = RULES if theme == "light" else COLOURS  # nothing else differs
-                result = page.evaluate("(rules) => axe.run({ exclude: 'footer' }, { runOnly: rules })", rules)
-                found += [
-                    f"{tab} {width}: {violation['id']} {node['target']}"
-                    for violation in result["violations"]
-                    for node in violation["nodes"]
-                ]
+    page.emulate_media(color_scheme=theme)
+    page.goto(f"{site.url}/?__theme={theme}&pad=truncation,z:3")
+    page.wait_for_selector("#grid .cell")
+    page.wait_for_selector("#pad .thumbnails img")
+    page.evaluate(axe)
+    for tab in page.locator("#tabs [role=tab]").all_text_contents():
+        page.get_by_role("tab", name=tab.strip()).click()
+        if tab.strip() == "Morph":
+            page.wait_for_selector(".morph .faces li")
+        if tab.strip() == "Models":
+            page.locator("#models-viewer .story summary").first.click()
+            page.wait_for_selector("#models-viewer .card h4")
+        for width in (1280, 390, 320):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.wait_for_timeout(250)  # colours have moved on to what they will be
+            rules = RULES if theme == "light" else COLOURS  # nothing else differs
+            result = page.evaluate("(rules) => axe.run({ exclude: 'footer' }, { runOnly: rules })", rules)
+            found += [
+                f"{tab} {width}: {violation['id']} {node['target']}"
+                for violation in result["violations"]
+                for node in violation["nodes"]
+            ]
     assert not found
 
 

@@ -266,6 +266,7 @@ def test_a_face_of_the_sheet_tells_its_seed_and_leads_to_explore(page, replays):
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         canvas.press(key)
     expect(canvas).to_have_attribute("aria-valuetext", "seed 10, kept")
+    assert moment(page) == 2000  # the keys walk over the sheet, and time stays
     page.locator(".loupe a").click()
     page.wait_for_selector("#stage [data-seed='10']")
     assert "model=tiny" in page.get_attribute("#stage [data-query]", "data-query")
@@ -283,6 +284,9 @@ def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
     first = load_replay(runs / "tiny").snapshots[0][1]
     assert moment(page) == first
     expect(page.locator(".now")).to_have_attribute("aria-label", f"The face after {first:,} images")
+    tiles.first.press("ArrowRight")
+    expect(tiles.nth(1)).to_be_focused()
+    assert moment(page) == first  # the key walks over the strip, and time stays
 
 
 def test_a_run_without_kept_generators_says_why_nothing_can_be_drawn(page, replays):
@@ -356,16 +360,14 @@ def test_nothing_jumps_while_it_plays(page, replays, lanes):
         assert page.evaluate(places) == before
 
 
-def test_a_phone_shows_it_all_and_scrubs_by_touch(browser, replays):
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        page = phone.new_page()
-        visit(page, replays, "tiny", "short")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        lanes = page.locator(".lanes")
-        lanes.scroll_into_view_if_needed()
-        box = lanes.bounding_box()
-        page.touchscreen.tap(box["x"] + 45, box["y"] + 120)
-        assert moment(page) < 100
-        for name in ("Play", "Next sheet", "Loop", "Log", "Linear"):
-            button = page.get_by_role("button", name=name, exact=True).bounding_box()
-            assert button["height"] >= 36 and button["x"] + button["width"] <= 390, name
+def test_a_phone_shows_it_all_and_scrubs_by_touch(phone, replays):
+    visit(phone, replays, "tiny", "short")
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    lanes = phone.locator(".lanes")
+    lanes.scroll_into_view_if_needed()
+    box = lanes.bounding_box()
+    phone.touchscreen.tap(box["x"] + 45, box["y"] + 120)
+    assert moment(phone) < 100
+    for name in ("Play", "Next sheet", "Loop", "Log", "Linear"):
+        button = phone.get_by_role("button", name=name, exact=True).bounding_box()
+        assert button["height"] >= 36 and button["x"] + button["width"] <= 390, name

@@ -64,8 +64,7 @@ def test_the_card_beside_a_choice_follows_it_whoever_chooses(page, site):
 
 
 @pytest.mark.parametrize("tab", CHOICES)
-def test_a_tab_whose_script_comes_late_begins_then(browser, site, tab):
-    page = browser.new_page()
+def test_a_tab_whose_script_comes_late_begins_then(page, site, tab):
     held, scripts = [], f"**/web/*/{tab.lower()}/**"
     page.route(scripts, lambda route: held.append(route))
     page.goto(f"{site.url}/?model=runs/tiny")
@@ -79,7 +78,6 @@ def test_a_tab_whose_script_comes_late_begins_then(browser, site, tab):
     expect(chosen(page, tab)).to_have_value("runs/tiny")
     begun = {"Morph": ".strip button >> nth=0", "Photo": ".size:text('16')", "Replay": ".sheet[data-sheet='11']"}
     expect(page.locator(f"#{tab.lower()}-viewer {begun[tab]}")).to_be_attached()
-    page.close()
 
 
 def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_place_of_its_own(browser, site):
