@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tiny_classifiers import install, tiny_classifier
 from gan.config import GANConfig
 from gan.export import onnx
 from gan.export.networks import Critic
+from gan.export.packages import Package, PackageMissing
 from gan.latent.attributes import Effect
 from gan.latent.directions import ATTRIBUTE, Direction, save_directions
 from gan.latent.encoder import Encoder, save_encoder
@@ -39,6 +41,16 @@ class Exports:
     tiny: Path
     small: Path
     files: Path
+
+
+def brought(package: Package) -> Path:
+    """The folder of a package; skips where it cannot be had, and fails where CI promises that npm brings it."""
+    try:
+        return package.obtained()
+    except (PackageMissing, OSError) as error:
+        if os.environ.get("CI") and shutil.which("npm"):
+            raise
+        pytest.skip(str(error))
 
 
 def exported(place: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Exports:

@@ -3,7 +3,8 @@
     index.html             the page, and what it has to know of the models
     sw.js                  keeps it in the visitor's browser, for when there is no network
     web/DIGEST/            modules and styles; their digest is in the address, so that versions never mix
-    runtime.json, runtime/ what runs the networks (gan.export.runtime)
+    runtime.json, runtime/ what runs the networks (gan.export.packages)
+    detector.json, detector/ what finds faces in photos, likewise
     models/NAME/           as gan.export.onnx writes them
     replay/NAME/           run.json, history.csv, curves.png and the sheets of a run
     cards/                 models.json, what the Models tab shows, pages/NAME.json, the card of each, and briefs.json,
@@ -28,8 +29,8 @@ from pathlib import Path
 from gan.data.photo import LEAST_SIDE, MAX_BYTES, MAX_PIXELS
 from gan.data_record import CELEBA
 from gan.errors import GanError
-from gan.export import runtime
 from gan.export.onnx import FILE, export
+from gan.export.packages import DETECTOR, RUNTIME, Package, PackageMissing
 from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
@@ -55,7 +56,7 @@ _PAGE, _WORKER = "site/page.js", "engine/worker.js"
 _NOT_HERE = ("shared/connection.js", "explore/face.js", "still/", "train/", "site/sw.js")
 _BRIEFS = Path("cards/briefs.json")  # kept in the visitor's browser with the page
 _FIRST = ("generator", "critic")  # networks that draw what Explore shows
-_OURS = ("web", "runtime", "models", "replay", "cards")  # folders, in which what is not of this site is removed
+_OURS = ("web", "runtime", "detector", "models", "replay", "cards")  # folders: what is not of this site is removed
 _FONTS = (("IBM Plex Sans", 400, "Regular"), ("IBM Plex Sans", 700, "Bold"), ("IBM Plex Mono", 400, "Regular"))
 _MOST_SHEET = 16 * 2**20  # bytes
 _SPACE = """---
@@ -93,17 +94,17 @@ def build(out: Path, models: Sequence[str | Path], *, space: bool = False) -> Pa
 
     Raises:
         SiteError: `out` holds something else, or two models have one name.
-        gan.export.runtime.RuntimeMissing: what runs the networks cannot be had.
+        gan.export.packages.PackageMissing: what runs the networks cannot be had.
         gan.export.conversion.ExportError, gan.run.RunError, OSError: as `gan.export.onnx.export`.
     """
     _check_folder(out)
     folders = _ordered(models)
-    brought = runtime.obtained()
-    files = {f"runtime/{runtime.VERSION}/{file.name}": brought / file.name for file in runtime.FILES.values()}
-    for name, path in files.items():
-        _copy(path, out / name)
-    write_text(out / "runtime.json", json.dumps(runtime.described(f"runtime/{runtime.VERSION}/")))
-    files = [*files, "runtime.json"]
+    files = _write_package(out, "runtime", RUNTIME, RUNTIME.obtained())
+    try:
+        files += _write_package(out, "detector", DETECTOR, DETECTOR.obtained())
+    except PackageMissing as error:  # all but one convenience works without it
+        log.warning("Photo will look for no faces by itself: %s", error)
+        files += _write_package(out, "detector", DETECTOR, None)
     for name, folder in folders.items():
         log.info("%s: its networks", name)
         files += _inside(out, export(folder, out / "models"))
@@ -125,6 +126,16 @@ def _check_folder(out: Path) -> None:
     there = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.exists() else []
     if there and not {"index.html", "sw.js"}.issubset(there):
         raise SiteError(f"{out} holds other things ({', '.join(sorted(there)[:3])}): give an empty folder")
+
+
+def _write_package(out: Path, name: str, package: Package, brought: Path | None) -> list[str]:
+    """A package's files from where they were brought to, and what tells of them: of none, where there are none."""
+    base = f"{name}/{package.version}/"
+    files = [base + file.name for file in package.files.values()] if brought else []
+    for file in files:
+        _copy(brought / Path(file).name, out / file)
+    write_text(out / f"{name}.json", json.dumps(package.described(base) if brought else {}))
+    return [*files, f"{name}.json"]
 
 
 def _ordered(models: Sequence[str | Path]) -> dict[str, Path]:

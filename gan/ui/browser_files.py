@@ -2,6 +2,7 @@
 
     browser/runtime.json                     what runs the networks, and where it is
     browser/runtime/VERSION/NAME             its files, where they lie on this machine
+    browser/detector.json, detector/         likewise what finds faces in photos
     browser/models/NAME/model.json           what a page has to know of a model
     browser/models/NAME/generator-....onnx   and its networks, as model.json names them
 
@@ -16,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -23,9 +25,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from gan.export import runtime
 from gan.export.onnx import FILE
-from gan.export.runtime import RuntimeMissing
+from gan.export.packages import PACKAGES, Package, PackageMissing
 from gan.run import RunError
 from gan.ui.browser_models import BrowserModels
 from gan.ui.library import Library
@@ -37,7 +38,8 @@ _AGAIN = 5  # seconds after which to ask again for what is being made
 _FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ANEW = {"Cache-Control": "no-cache"}
 _NETWORK = re.compile(r"[a-z]+(-\d+)?-[0-9a-f]{12}\.(onnx|bin)")
-_TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+_NETWORK_TYPE = "application/octet-stream"
+_TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm", ".onnx": _NETWORK_TYPE}
 
 
 def is_on() -> bool:
@@ -54,42 +56,25 @@ class BrowserFiles:
 
     def __init__(self, library: Library) -> None:
         self._models = BrowserModels(library)
-        self._runtime: Path | None = None
-        self._asked = self._elsewhere = False
+        self._packages = [_Brought(name, package, self._models.later) for name, package in PACKAGES.items()]
 
     def routes(self) -> list[Route]:
         """Where it is served: nowhere, if it is not to be."""
         if not is_on():
             return []
         return [
-            Route("/browser/runtime.json", self._tell_runtime),
-            Route("/browser/runtime/{version}/{name}", self._send_runtime),
+            *(route for package in self._packages for route in package.routes()),
             Route("/browser/models/{model:path}/{file}", self._send_model),
         ]
 
     def prepare(self, model: str) -> None:
         """Let be brought and made what the first visitor will ask for; raises `RunError` like `Library.entry`."""
         if is_on():
-            self._find_runtime()
+            runtime, *others = self._packages
+            runtime.find()
             self._models.find(model)
-
-    async def _tell_runtime(self, _: Request) -> Response:
-        await run_in_threadpool(self._find_runtime)
-        if self._runtime:
-            return JSONResponse(runtime.described(f"runtime/{runtime.VERSION}/"), 200, _ANEW)
-        if self._elsewhere:
-            return JSONResponse(runtime.described_elsewhere(), 200, _ANEW)
-        return _not_yet()
-
-    async def _send_runtime(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        known = name in {file.name for file in runtime.FILES.values()}
-        if request.path_params["version"] != runtime.VERSION or not known or not self._runtime:
-            return _nothing()
-        path, headers = self._runtime / name, _FOR_GOOD | {"Vary": "Accept-Encoding"}
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            path, headers = Path(f"{path}.gz"), headers | {"Content-Encoding": "gzip"}
-        return await _file(path, headers, _TYPES[Path(name).suffix])
+            for package in others:
+                package.find()
 
     async def _send_model(self, request: Request) -> Response:
         model, file = request.path_params["model"], request.path_params["file"]
@@ -104,24 +89,62 @@ class BrowserFiles:
         if file == FILE:
             facts = await run_in_threadpool((folder / FILE).read_text, "utf-8")
             return JSONResponse(json.loads(facts), 200, _ANEW)
-        return await _file(folder / file, _FOR_GOOD, "application/octet-stream")
+        return await _file(folder / file, _FOR_GOOD, _NETWORK_TYPE)
 
-    def _find_runtime(self) -> None:
-        """Look for the runtime, and let it be brought where it is not there."""
-        if self._runtime or self._elsewhere or self._asked:
+
+class _Brought:
+    """A package's files, from where they are: here, or on a public network.
+
+    Args:
+        name: what its addresses begin with.
+        later: does what takes long, after all others of its kind.
+    """
+
+    def __init__(self, name: str, package: Package, later: Callable[[Callable[[], None]], None]) -> None:
+        self._name, self._package, self._later = name, package, later
+        self._folder: Path | None = None
+        self._asked = self._elsewhere = False
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"/browser/{self._name}.json", self._tell),
+            Route(f"/browser/{self._name}/{{version}}/{{file}}", self._send),
+        ]
+
+    def find(self) -> None:
+        """Look for it, and let it be brought where it is not there."""
+        if self._asked:
             return
         self._asked = True
-        self._runtime = runtime.kept()
-        if not self._runtime and shutil.which("npm"):
-            self._models.later(self._bring_runtime)
+        self._folder = self._package.kept()
+        if not self._folder and shutil.which("npm"):
+            self._later(self._bring)
         else:
-            self._elsewhere = not self._runtime
+            self._elsewhere = not self._folder
 
-    def _bring_runtime(self) -> None:
+    async def _tell(self, _: Request) -> Response:
+        await run_in_threadpool(self.find)
+        if self._folder:
+            return JSONResponse(self._package.described(f"{self._name}/{self._package.version}/"), 200, _ANEW)
+        if self._elsewhere:
+            return JSONResponse(self._package.described_elsewhere(), 200, _ANEW)
+        return _not_yet()
+
+    async def _send(self, request: Request) -> Response:
+        version, name = request.path_params["version"], request.path_params["file"]
+        known = name in {file.name for file in self._package.files.values()}
+        if version != self._package.version or not known or not self._folder:
+            return _nothing()
+        path, headers = self._folder / name, _FOR_GOOD | {"Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            path, headers = Path(f"{path}.gz"), headers | {"Content-Encoding": "gzip"}
+        return await _file(path, headers, _TYPES.get(Path(name).suffix, "text/plain"))
+
+    def _bring(self) -> None:
         try:
-            self._runtime = runtime.obtained()
-        except (RuntimeMissing, OSError) as error:
-            log.warning("browsers are sent to a public network for onnxruntime-web: %s", error)
+            self._folder = self._package.obtained()
+        except (PackageMissing, OSError) as error:
+            log.warning("browsers are sent to a public network for %s: %s", self._package, error)
             self._elsewhere = True
 
 

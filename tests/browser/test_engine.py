@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
+from exports import brought
+from photos import KEPT_SQUARE, near_face, packed, with_a_face
 from playwright.sync_api import expect
 from serving import serve
 
-from gan.export import runtime
+from gan.export.packages import DETECTOR, RUNTIME
 from gan.sampling import generate, latents
 from gan.ui.browser_models import BrowserModels
 from gan.ui.drawing import draw, picture_uri
@@ -40,13 +40,7 @@ PIXELS = """() => {
 @pytest.fixture(scope="module")
 def drawing(site, exports):
     """The page of `site`'s models, of which browsers draw "small" by themselves."""
-    try:
-        runtime.obtained()
-    except (runtime.RuntimeMissing, OSError) as error:
-        if os.environ.get("CI") and shutil.which("npm"):
-            raise
-        pytest.skip(str(error))
-
+    brought(RUNTIME)
     with pytest.MonkeyPatch.context() as patch:
         made = exports.files / "small"
         patch.setattr(BrowserModels, "find", lambda self, name: (made if name == "small" else None, False))
@@ -94,6 +88,20 @@ def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing
     expect(page.locator("#pad .thumbnails img")).to_have_count(25)
     assert not asked
     expect(page.locator("#stage canvas")).to_have_attribute("aria-label", re.compile("small"))
+
+
+def test_a_face_is_found_in_a_photo_without_the_server(page, drawing):
+    brought(DETECTOR)
+    visit(page, drawing, "?model=small&seed=7")
+    page.get_by_role("tab", name="Photo").click()
+    expect(page.locator(".photo .stays")).to_be_visible()
+    asked = []
+    page.on("request", lambda request: len(request.post_data or "") > 5000 and asked.append(request.url))
+    file = {"name": "photo.png", "mimeType": "image/png", "buffer": packed(with_a_face())}
+    page.set_input_files("#photo-viewer .file", file)
+    expect(page.locator(".photo .spotted")).to_have_text("A face was found; drag or size the square.")
+    assert near_face(page.evaluate(KEPT_SQUARE))
+    assert not asked
 
 
 def test_faces_are_chosen_without_the_server(page, drawing):
@@ -196,7 +204,9 @@ def test_it_can_be_turned_off(page, site):
         "models/small/config.json",
         "models/none/x.onnx",
         "runtime/1.0.0/ort.wasm.bundle.min.mjs",
-        f"runtime/{runtime.VERSION}/..%2fx",
+        f"runtime/{RUNTIME.version}/..%2fx",
+        f"detector/{RUNTIME.version}/{DETECTOR.files['network'].name}",
+        f"detector/{DETECTOR.version}/ort.wasm.bundle.min.mjs",
     ],
 )
 def test_nothing_else_is_served(drawing, path):

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 import pytest
-from photos import packed
+from photos import KEPT_SQUARE, packed
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -39,6 +39,20 @@ const networks = {
         return { picture: tensor(z.data, 1, 3, 16, 16), loss: tensor([error], 1), error: tensor([error], 1),
             feature_distance: tensor([error], 1), gradient: tensor(away, 1, 768) };
     },
+    detector: () => {
+        const numbers = (count, fill = 0) => tensor(new Float32Array(count).fill(fill), count);
+        const outputs = { "Identity:0": numbers(512, -9), "Identity_1:0": numbers(384, -9),
+            "Identity_2:0": numbers(16 * 512), "Identity_3:0": numbers(16 * 384) };
+        const at = 6 * (8 * 4 + 4); // of the cell below and right of the middle
+        outputs["Identity_1:0"].data[at] = 9;
+        // A box of a third of the picture in its middle, so that what is seen closer is the same; and marks of a face
+        // whose square has two fifths of its side, in the upper left corner.
+        const place = (share) => 256 * share - 256 * (4.5 / 8);
+        const face = [[0.348, 0.439], [0.652, 0.439], [0.5, 0.6], [0.5, 0.772]];
+        const marks = face.flat().map((share) => place(0.4 * share));
+        outputs["Identity_3:0"].data.set([place(0.5), place(0.5), 256 / 3, 256 / 3, ...marks], 16 * at);
+        return outputs;
+    },
 };
 let left = BEFORE_IT_FAILS;
 export const InferenceSession = { create: async (bytes) => ({
@@ -50,6 +64,9 @@ export const InferenceSession = { create: async (bytes) => ({
     release: async () => {},
 }) };
 """
+
+
+DETECTOR, FILE = b"detector", "**/base/detector.onnx"
 
 
 @pytest.fixture(params=[-1, 60], ids=["whole", "failing"])
@@ -67,7 +84,9 @@ def tab(bare, request):
     }  # fmt: skip
     files["base/models/tiny/model.json"] = json.dumps(facts).encode()
     files["base/runtime.json"] = json.dumps({name: told(name, content) for name, content in runtime.items()}).encode()
+    files["base/detector.json"] = json.dumps({"network": told("detector.onnx", DETECTOR)}).encode()
     page = bare(files)
+    page.route(FILE, lambda route: route.fulfill(status=404))
     page.evaluate(
         """async (html) => {
             const main = document.querySelector("main");
@@ -143,3 +162,44 @@ def test_a_face_is_looked_for_in_the_browser_and_the_photo_stays_there(tab, tiny
     assert Image.open(io.BytesIO(base64.b64decode(shown.split(",")[1]))).size == (2 * SIZE, 2 * SIZE)
     sent = [url for url in requests if not re.search("/base/|^data:|^blob:", url)]
     assert triggered(tab) == [] and sent == []
+
+
+def bring(page) -> None:
+    photo = Image.new("RGB", (64, 64), "gray")
+    page.set_input_files(".file", {"name": "photo.png", "mimeType": "image/png", "buffer": packed(photo)})
+
+
+@pytest.mark.parametrize("tab", [-1], indirect=True)
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_square_goes_round_a_face_unless_it_was_moved(tab, moved):
+    asked = []
+    tab.route(FILE, lambda route: asked.append(route))
+    tab.evaluate("prepare()")
+    assert not asked
+    bring(tab)
+    spotted = tab.locator(".spotted")
+    expect(spotted).to_have_text("Looking for a face…")
+    if moved:
+        tab.locator(".crop").press("ArrowUp")
+    before = tab.evaluate(KEPT_SQUARE)
+    while not asked:
+        tab.wait_for_timeout(50)
+    [route] = asked
+    route.fulfill(body=DETECTOR)
+    expect(spotted).to_have_text("" if moved else "A face was found; drag or size the square.")
+    square = tab.evaluate(KEPT_SQUARE)
+    assert square == before if moved else square == pytest.approx({"x": 12.8, "y": 12.8, "side": 25.6, "tilt": 0})
+
+
+@pytest.mark.parametrize("tab", [-1], indirect=True)
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": b"anything"}])
+def test_without_the_detector_all_is_as_it_was(tab, answer):
+    tab.route(FILE, lambda route: route.fulfill(**answer))
+    tab.evaluate("prepare()")
+    with tab.expect_console_message(lambda message: message.text.startswith("No face was looked for")):
+        bring(tab)
+    expect(tab.locator(".private .stays")).to_be_visible()  # this browser draws as before
+    expect(tab.locator(".go")).to_be_enabled()
+    expect(tab.locator(".spotted")).to_have_text("")
+    expect(tab.locator(".message")).to_be_hidden()
+    assert tab.evaluate(KEPT_SQUARE) == {"x": 32, "y": 32, "side": 64, "tilt": 0}

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exports import CLASSIFIER
-from photos import packed
+from exports import CLASSIFIER, brought
+from photos import KEPT_SQUARE, near_face, packed, with_a_face
 from PIL import Image
 from playwright.sync_api import expect
 
 from gan import load_generator, sample
 from gan.data.drawn import draw_faces
 from gan.export import site as exporting
-from gan.export.runtime import RuntimeMissing, obtained
+from gan.export.packages import DETECTOR, RUNTIME
 from gan.report.brief import brief
 from gan.run import read_info
 from gan.ui.drawing import METADATA_KEY
@@ -46,10 +46,7 @@ class Static:
 @pytest.fixture(scope="module")
 def static(exports, tmp_path_factory) -> Iterator[Static]:
     """Models like those of `site`, without a server but for files, at /some/faces/."""
-    try:
-        obtained()
-    except RuntimeMissing as error:
-        pytest.skip(str(error))
+    brought(RUNTIME)
     host = tmp_path_factory.mktemp("host")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exporting, "export", lambda model, out: _of_faces(exports.files / model.name, out / model.name))
@@ -277,13 +274,31 @@ def test_morph_photo_and_replay_need_no_server(page, static):
     page.get_by_role("tab", name="Photo").click()
     expect(page.locator(".photo .stays")).to_be_visible()
     expect(page.locator(".photo")).not_to_contain_text("server", use_inner_text=True)
-    page.locator(".photo input.file").set_input_files(
-        {"name": "me.png", "mimeType": "image/png", "buffer": packed(Image.fromarray(draw_faces(1, 64, 3)[0][0]))}
-    )
+    bring(page, Image.fromarray(draw_faces(1, 64, 3)[0][0]))
     page.locator(".photo .go").click()
     expect(page.locator(".photo .facts")).to_contain_text("Found:", timeout=60_000)
     page.locator(".photo .take").click()
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
+
+
+def bring(page, image: Image.Image) -> None:
+    file = {"name": "me.png", "mimeType": "image/png", "buffer": packed(image)}
+    page.locator(".photo input.file").set_input_files(file)
+
+
+def test_the_square_goes_round_a_face_that_is_found(page, static):
+    brought(DETECTOR)
+    visit(page, static, "?model=tiny&seed=3")
+    page.get_by_role("tab", name="Photo").click()
+    expect(page.locator(".photo .stays")).to_be_visible()
+    bring(page, with_a_face())
+    spotted = page.locator(".photo .spotted")
+    expect(spotted).to_have_text("A face was found; drag or size the square.", timeout=60_000)
+    assert near_face(page.evaluate(KEPT_SQUARE))
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    bring(page, Image.fromarray(noise))
+    expect(spotted).to_have_text("No face was found in this picture: put the square round one yourself.")
+    assert page.evaluate(KEPT_SQUARE)["side"] == pytest.approx(216)
 
 
 def test_the_card_beside_a_choice_follows_it_here_too(page, static, exports):

@@ -223,6 +223,65 @@ def test_the_zoom_slider_and_the_square_agree(run):
     assert run(SQUARE, ends, PHOTO) == pytest.approx([560, 24])
 
 
+PLACES = [[0.348, 0.439], [0.652, 0.439], [0.5, 0.772]]  # of eyes and mouth in training pictures
+
+
+@pytest.mark.parametrize(("turned", "tilt"), [(0, 0), (15, 15), (-30, -30), (60, 45), (8, 0)])  # a little is no tilt
+def test_a_face_is_framed_as_training_pictures_are(run, turned, tilt):
+    angle = math.radians(-turned)  # of the head in the photo: the square turns it upright
+    marks = [
+        [
+            300 + 120 * ((x - 0.5) * math.cos(angle) - (y - 0.5) * math.sin(angle)),
+            200 + 120 * ((x - 0.5) * math.sin(angle) + (y - 0.5) * math.cos(angle)),
+        ]
+        for x, y in PLACES
+    ]
+    square = run(SQUARE, "(m, marks) => m.around(marks)", marks)
+    near = 1e-6 if tilt or not turned else 2  # pixels
+    wanted = {"x": 300, "y": 200, "side": 120, "tilt": tilt}
+    assert square == {name: pytest.approx(value, abs=near) for name, value in wanted.items()}
+
+
+FACES = """(m, faces) => {
+    const numbers = (count, fill = 0) => ({ data: new Float32Array(count).fill(fill) });
+    const outputs = { "Identity:0": numbers(512, -9), "Identity_1:0": numbers(384, -9),
+        "Identity_2:0": numbers(16 * 512), "Identity_3:0": numbers(16 * 384) };
+    for (const [scores, boxes, at, score, side] of faces) {
+        outputs[scores].data[at] = score;
+        outputs[boxes].data.set([0, 0, side, side, -16, -8, 16, -8, 0, 0, 8, 24, 0, 0, 0, 0], 16 * at);
+    }
+    return m.facesIn(outputs);
+}"""
+FINE, COARSE = ("Identity:0", "Identity_2:0"), ("Identity_1:0", "Identity_3:0")
+
+
+@pytest.mark.parametrize(
+    ("found", "middles"),
+    [
+        ([], []),
+        ([[*FINE, 37, -0.1, 64]], []),  # less certain than a half
+        ([[*FINE, 37, 2, 64]], [[40, 24]]),
+        ([[*FINE, 37, 2, 32], [*COARSE, 384 - 1, 1, 64]], [[240, 240], [40, 24]]),  # the largest first
+        ([[*FINE, 36, 0, 64], [*FINE, 38, 1.0986123, 64]], [[49.6, 24]]),  # one face, told twice
+    ],
+)
+def test_faces_are_read_out_of_what_blazeface_gives(run, found, middles):
+    faces = run("photo/blazeface.js", FACES, found)
+    assert [[256 * face["x"], 256 * face["y"]] for face in faces] == [pytest.approx(middle) for middle in middles]
+    for face in faces:
+        x, y = face["x"], face["y"]
+        marks = [[x - 1 / 16, y - 1 / 32], [x + 1 / 16, y - 1 / 32], [x + 1 / 32, y + 3 / 32]]
+        assert face["marks"] == [pytest.approx(mark) for mark in marks]
+
+
+def test_blazeface_is_given_colours_from_minus_one_to_one(run):
+    inputs = run("photo/blazeface.js", """(m) => {
+        const { data, dims } = m.toInputs(new Uint8ClampedArray(4 * 256 * 256).fill(255).fill(0, 0, 2))["input:0"];
+        return [dims, data.length, [...data.subarray(0, 4)]];
+    }""")  # fmt: skip
+    assert inputs == [[1, 256, 256, 3], 3 * 256 * 256, [-1, -1, 1, 1]]
+
+
 def test_how_near_it_came_is_told_in_words(run):
     say = "(m, told) => m.facts(told).map(({ text }) => text).join('')"
     told = {"step": 100, "steps": 100, "psnr": [12.04, 21.06], "features": [2.5, 0.755], "note": "No encoder."}

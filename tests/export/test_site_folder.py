@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gan.__main__ import main
-from gan.export import onnx, runtime, site
+from gan.export import onnx, packages, site
 from gan.export.site import FACTS, build
 from gan.films.encode import formats
 from gan.history import samples
@@ -33,10 +33,11 @@ def without_networks(monkeypatch, tmp_path):
 
     brought = tmp_path / "brought"
     brought.mkdir()
-    for file in runtime.FILES.values():
-        (brought / file.name).write_bytes(b"runtime")
+    for package in packages.PACKAGES.values():
+        for file in package.files.values():
+            (brought / file.name).write_bytes(b"brought")
     monkeypatch.setattr(site, "export", export)
-    monkeypatch.setattr(runtime, "obtained", lambda: brought)
+    monkeypatch.setattr(packages.Package, "obtained", lambda package: brought)
 
 
 def files_of(folder: Path) -> set[str]:
@@ -55,6 +56,10 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     known = told(out)
     assert set(known["all"]) == files_of(out) - {"sw.js"}
     assert all((out / name).stat().st_size == size for name, size in known["all"].items())
+    detector = {name for name in known["all"] if name.startswith("detector")}
+    addresses = [file["address"] for file in json.loads((out / "detector.json").read_text("utf-8")).values()]
+    assert detector == {"detector.json", *addresses} and addresses[1].endswith("/LICENSE")
+    assert detector.isdisjoint([*known["shell"], *known["drawing"]])
     assert set(known["shell"]).issubset(known["all"]) and set(known["drawing"]).issubset(known["all"])
     assert [name for name in known["drawing"] if name.startswith("models")] == [
         "models/tiny/generator-0123456789ab.onnx", "models/tiny/model.json",
@@ -72,6 +77,19 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     card = json.loads((out / "cards" / "pages" / "tiny.json").read_text(encoding="utf-8"))["README.md"]
     assert card["text"].startswith("# tiny\n") and "progress.webp" in card["pictures"]
     assert (out / "replay" / "tiny" / "history.csv").read_bytes() == (tiny_run / "history.csv").read_bytes()
+
+
+def test_without_the_face_detector_it_is_written_all_the_same(tiny_run, tmp_path, monkeypatch):
+    def obtained(package: packages.Package) -> Path:
+        if package is packages.DETECTOR:
+            raise packages.PackageMissing("no npm")
+        return tmp_path / "brought"
+
+    shutil.rmtree(build(tmp_path / "out", [tiny_run]) / "models")
+    monkeypatch.setattr(packages.Package, "obtained", obtained)
+    out = build(tmp_path / "out", [tiny_run])
+    assert json.loads((out / "detector.json").read_text("utf-8")) == {} and "detector.json" in told(out)["all"]
+    assert not [name for name in files_of(out) if name.startswith("detector/")]
 
 
 def test_what_an_earlier_site_had_is_gone_and_what_is_not_ours_stays(tiny_run, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from gan.export import conversion, networks, onnx, runtime, site, snapshots
+from gan.export import conversion, networks, onnx, packages, site, snapshots
 from gan.export.onnx import FILE
 from gan.run import CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, snapshot_file
 from gan.ui import browser_models
@@ -49,11 +49,11 @@ def test_only_what_writes_them_and_the_models_own_files_decide_whether_they_are_
         return models._key(models.library.entry(run_copy.name))
 
     first, changed = key(), tmp_path / "changed.py"
-    for part in (conversion, networks, onnx, snapshots, runtime, site):
+    for part in (conversion, networks, onnx, snapshots, packages, site):
         changed.write_bytes(Path(part.__file__).read_bytes() + b"# another line")
         with monkeypatch.context() as patch:
             patch.setattr(part, "__file__", str(changed))
-            assert (key() == first) == (part in (runtime, site)), part
+            assert (key() == first) == (part in (packages, site)), part
     for name in ("README.md", "metrics.json", "notes.md"):
         (run_copy / name).write_text("{}", encoding="utf-8")
     assert key() == first

@@ -2,7 +2,8 @@
 // What a base address must have under it, as `python -m gan site` writes it and gan/ui/browser_files.py serves it:
 //   runtime.json                 {module, wasm: {address, bytes, packed, integrity}}, addresses relative to it
 //   models/NAME/model.json       and the files that it names
-// Either may be answered by 204, No Content: it is not there, or with Retry-After not there yet.
+//   detector.json                {network, licence}: likewise, of what finds faces in photos; {} where there is none
+// Each may be answered by 204, No Content: it is not there, or with Retry-After not there yet.
 import { FaceError } from "../latent/face.js";
 import { readModel } from "../latent/model.js";
 import { pointOf } from "./points.js";
@@ -165,6 +166,10 @@ export function localEngine(base) {
     thumbnails: (name, points) => many(name, "generator", points, "thumbnails"),
     // Any of a model's networks: inputs and outputs are {name: {data: Float32Array, dims}}.
     run: (name, network, inputs) => using(name, () => question("run", { model: name, network, inputs }, LONG)),
+    // What a JSON file says that lies under the base; addresses in it are whole ones.
+    told: (address) => json(new URL(address, base)),
+    // A network that is no model's, beside one that is open; file: {address, bytes, integrity}.
+    runFile: (name, file, inputs) => using(name, () => question("runFile", { file, inputs }, LONG)),
     // Makes networks ready before they are run.
     make: (name, networks) => using(name, () => question("make", { model: name, networks }, LONG)),
     end: () => end("it was ended"),

@@ -31,6 +31,11 @@ const functions = {
     return null;
   },
   run: ({ model, network, inputs }) => run(model, network, inputs),
+  // A network that is no model's: fetched when it is run first, and kept.
+  runFile({ file, inputs }) {
+    if (!models.has(file.address)) models.set(file.address, { files: { own: file }, sessions: new Map() });
+    return run(file.address, "own", inputs);
+  },
   async draw({ model, z, psi, smooth }) {
     const began = performance.now();
     const { picture } = await run(model, "generator", points(z, [psi]));
@@ -91,7 +96,8 @@ async function session(model, network, tell = () => {}) {
     if (!files[network]) throw new Error(`${model} has no ${network}`);
     const made = content(files, network, tell).then(async (bytes) => {
       const { InferenceSession } = await runtime;
-      return alone(() => InferenceSession.create(bytes, { executionProviders: ["wasm"] }));
+      // Errors alone: what it warns of would stand in the console as errors.
+      return alone(() => InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 }));
     });
     sessions.set(network, made);
     made.catch(() => sessions.delete(network));

@@ -13,12 +13,23 @@ export function buildCrop(root, moved) {
   let photo = null; // a canvas
   let around = "#888"; // what the square shows beside the photo
   let square = { x: 0, y: 0, side: 1, tilt: 0 };
+  let isTaken = false; // whether the visitor has put it where it is
 
   // opened: a canvas; where: a square of before, if any.
-  function put(opened, where = begin(opened)) {
+  function put(opened, where) {
     photo = opened;
     around = edgeColour(opened);
-    set(changed(photo, where, {}));
+    isTaken = Boolean(where);
+    set(changed(photo, where ?? begin(opened), {}));
+  }
+
+  // A better square than the first one, as long as the visitor has not moved it.
+  const propose = (better) => set(changed(photo, better, {}));
+
+  // By the visitor.
+  function move(next) {
+    isTaken = true;
+    set(next);
   }
 
   function set(next) {
@@ -56,8 +67,8 @@ export function buildCrop(root, moved) {
   // {pixels: RGBA, side}.
   const pixels = () => ({ pixels: cut().getContext("2d").getImageData(0, 0, SENT, SENT).data, side: SENT });
 
-  const shift = (right, down) => set(shifted(photo, square, right, down));
-  const zoomBy = (factor) => set(zoomed(photo, square, factor));
+  const shift = (right, down) => move(shifted(photo, square, right, down));
+  const zoomBy = (factor) => move(zoomed(photo, square, factor));
 
   const fingers = new Map(); // pointers that are down: id -> place
   const spread = () => {
@@ -66,6 +77,7 @@ export function buildCrop(root, moved) {
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
+    isTaken = true;
     fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -102,13 +114,17 @@ export function buildCrop(root, moved) {
     event.preventDefault();
     KEYS[event.key]();
   });
-  zoom.addEventListener("input", () => set(changed(photo, square, { side: fromZoom(photo, zoom.value) })));
-  tilt.addEventListener("input", () => set(changed(photo, square, { tilt: Number(tilt.value) })));
+  zoom.addEventListener("input", () => move(changed(photo, square, { side: fromZoom(photo, zoom.value) })));
+  tilt.addEventListener("input", () => move(changed(photo, square, { tilt: Number(tilt.value) })));
 
   return {
     put,
+    propose,
     content,
     pixels,
+    get isTaken() {
+      return isTaken;
+    },
     get photo() {
       return photo;
     },

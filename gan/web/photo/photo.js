@@ -10,14 +10,19 @@ import { remember, remembered } from "../shared/remembering.js";
 import { toExplore } from "../shared/tabs.js";
 import { listen } from "../shared/telling.js";
 import { buildCrop } from "./crop.js";
+import { findFace } from "./detecting.js";
 import { buildFound } from "./found.js";
 import { isCut } from "./jpeg.js";
 import { openPhoto, reopenPhoto } from "./opening.js";
 import { buildSearch, makeReady } from "./searching.js";
+import { around } from "./square.js";
 
 const FACE_HINT =
   "Drag and zoom until eyes, mouth and outline lie on the dashed lines: the model knows faces in this place only.";
 const OTHER_HINT = "Drag and zoom until it fills the square as the pictures do that this model draws.";
+const LOOKING = "Looking for a face…";
+const SPOTTED = "A face was found; drag or size the square.";
+const NO_FACE = "No face was found in this picture: put the square round one yourself.";
 const CUT = "This JPEG is cut short: what is missing of it is grey. Save or send it again, or go on with the rest.";
 const FAILED = "The server did not look for this face: try again in a moment.";
 const SILENT = "Nothing has come from the server for half a minute: Stop, and try again.";
@@ -35,6 +40,7 @@ export function mount({ element, trigger, props, server, watch }) {
   let about = { model: "" }; // the model: its name, size, and whether it draws faces
   let chosen = Boolean(before?.chosen); // whether the visitor chose it here; until then it is Explore's
   let last = null; // what was told last
+  let looked = null; // the photo that a face was looked for in
   let opening = 0; // counts, so that of two photos the later is shown
 
   // ---- the photo ----------------------------------------------------------------------------------------------------
@@ -61,9 +67,29 @@ export function mount({ element, trigger, props, server, watch }) {
     root.classList.add("opened");
     find(".drop").hidden = true;
     find(".work").hidden = false;
+    tellSpotted("");
     crop.put(opened, square);
     showWhere();
   }
+
+  // As soon as this browser draws, once for each photo: the square goes round the largest face, unless the visitor has put
+  // it where it is, or goes on with it.
+  async function spot() {
+    const { photo } = crop;
+    const isFree = () => photo === crop.photo && !crop.isTaken && !search.isRunning && !last;
+    if (!about.faces || looked === photo || !isFree()) return;
+    looked = photo;
+    tellSpotted(LOOKING);
+    const told = await findFace(about.model, photo);
+    if (photo !== crop.photo) return;
+    if (!told || !isFree()) return tellSpotted("");
+    if (told.marks) crop.propose(around(told.marks));
+    tellSpotted(told.marks ? SPOTTED : NO_FACE);
+  }
+
+  const tellSpotted = (sentence) => {
+    find(".spotted").textContent = sentence;
+  };
 
   // ---- the search ---------------------------------------------------------------------------------------------------
 
@@ -101,6 +127,7 @@ export function mount({ element, trigger, props, server, watch }) {
     find(".step").textContent = last ? `step ${last.step} of ${last.steps}` : "";
     find(".size").textContent = about.size ? `${about.size} × ${about.size} pixels` : "";
     find(".guide").style.display = about.faces ? "" : "none";
+    find(".spotted").hidden = !about.faces;
     find(".hint").textContent = about.faces ? FACE_HINT : OTHER_HINT;
     showWhere();
   }
@@ -108,7 +135,10 @@ export function mount({ element, trigger, props, server, watch }) {
   // Where the photo goes.
   function showWhere() {
     const stays = search.isRunning ? search.isHere : draws(about.model);
-    if (stays && crop.photo) makeReady(about.model);
+    if (stays && crop.photo) {
+      spot();
+      makeReady(about.model);
+    }
     find(".stays").hidden = !stays;
     find(".sent").hidden = stays;
   }

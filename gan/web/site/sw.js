@@ -26,7 +26,7 @@ async function takeOver() {
     if (!name.startsWith(PREFIX) || name === PREFIX + version) continue;
     const older = await caches.open(name);
     for (const request of await older.keys()) {
-      const isSame = /-[0-9a-f]{12}\.\w+$|\/runtime\//.test(request.url) && all[fileAt(request.url)];
+      const isSame = /-[0-9a-f]{12}\.\w+$|\/(runtime|detector)\//.test(request.url) && all[fileAt(request.url)];
       if (isSame && !(await cache.match(request))) await cache.put(request, await older.match(request));
     }
     await caches.delete(name);
