@@ -327,8 +327,17 @@ def test_nothing_jumps_while_a_slider_moves(page, site):
         assert page.evaluate(places) == before
 
 
-def test_a_phone_shows_everything_without_scrolling_sideways(phone, site):
-    visit(phone, site)
+def test_a_phone_shows_everything_without_scrolling_sideways_and_asks_for_the_grid_when_it_is_near(phone, site):
+    asked = []
+    phone.on("request", lambda request: asked.append(request.post_data or ""))
+    phone.goto(site.url)
+    phone.wait_for_selector(PICTURE)
+    move(phone, "z 0", 1)  # asked for after the grid, if that is asked for
+    assert not any('"grid"' in question for question in asked)
+    phone.locator("#grid").scroll_into_view_if_needed()
+    phone.wait_for_selector("#grid img")
+    assert any('"grid"' in question for question in asked)
+    phone.evaluate("scrollTo(0, 0)")
     assert phone.evaluate("document.documentElement.scrollWidth") == 390
     box = phone.locator(PICTURE).bounding_box()
     assert box["width"] > 250

@@ -16,7 +16,9 @@ def page(browser, site):
         tab = phone.new_page()
         tab.goto(f"{site.url}/?model=small")
         tab.wait_for_selector(PICTURE)
+        tab.locator("#grid").scroll_into_view_if_needed()
         tab.wait_for_selector("#grid img")
+        tab.evaluate("scrollTo(0, 0)")
         yield tab
 
 

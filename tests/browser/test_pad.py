@@ -15,7 +15,9 @@ def page(browser, site):
     with browser.new_context(viewport={"width": 320, "height": 844}, has_touch=True, is_mobile=True) as phone:
         tab = phone.new_page()
         tab.goto(f"{site.url}/?model=small&seed=3&z=3:0.5,5:1")
+        tab.locator("#grid").scroll_into_view_if_needed()
         tab.wait_for_selector("#grid img")
+        tab.evaluate("scrollTo(0, 0)")
         yield tab
 
 

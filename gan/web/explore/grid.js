@@ -1,6 +1,6 @@
 // The grid: a face is taken over by a click, and the one that the stage shows is marked. Where the visitor makes a
 // direction (maker.js), each face has a + and a −. It follows the stage's model and truncation, and is drawn by the
-// browser where that draws, else by the server.
+// browser where that draws, else by the server; not before it is a screen's height from being seen.
 import { drawn } from "../engine/choosing.js";
 import { latents } from "../latent/seeds.js";
 import { ask as askServer } from "../shared/asking.js";
@@ -12,6 +12,7 @@ import { walk } from "../shared/walking.js";
 
 const FACES = 24; // fills 12, 8, 6 or 4 columns
 const LAST = MAX_SEED + 1 - FACES; // the last seed that it can begin with
+const NEAR = "100%"; // of the screen's height
 const REST = 300; // milliseconds of a truncation that is not moved any more
 const SIGNS = { "+": "+", "-": "−", "−": "−" }; // keys that mark a face
 
@@ -22,6 +23,7 @@ export function mount({ element, server }) {
   let wanted = null; // {model, truncation, start}: what it shows, or will
   let isAsked = false;
   let isThere = true;
+  let isNear = false;
   let timer;
 
   // One question at a time; of what is wanted meanwhile only the last is asked.
@@ -53,6 +55,16 @@ export function mount({ element, server }) {
     if (face.truncation !== wanted.truncation || !isThere)
       timer = setTimeout(() => isHeld() || ask(wanted.start), REST);
   }
+
+  const observer = new IntersectionObserver(
+    (seen) => {
+      if (!seen.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      isNear = true;
+      renew();
+    },
+    { rootMargin: `${NEAR} 0px` },
+  );
 
   function mark() {
     for (const cell of element.querySelectorAll("[data-seed]"))
@@ -86,9 +98,10 @@ export function mount({ element, server }) {
   });
   listen("face-moved", (state) => {
     face = JSON.parse(state);
-    renew();
+    if (isNear) renew();
+    else observer.observe(element); // all above it has its height by now
   });
-  onRelease(() => face && renew());
+  onRelease(() => isNear && renew());
 }
 
 async function gridOf(engine, { model, truncation, start }) {
