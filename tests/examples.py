@@ -105,6 +105,7 @@ SERVER_FUNCTIONS: dict[str, Callable[[Model], list[dict]]] = {
     "replay_sheets": lambda m: [{"name": m.name, "sheets": [0, 1]}],
     "replay_download": lambda m: [{"runs": [m.name], "kind": kind} for kind in ("csv", "png", "webp")],
     "models_list": lambda m: [{"all": True}],  # which it does not look at
+    "models_brief": lambda m: [{"all": True}],
     "models_page": lambda m: [{"name": m.name, "page": "README.md"}],
 }
 
