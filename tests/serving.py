@@ -19,6 +19,10 @@ from gan.training.loop import train
 from gan.ui.library import Library
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MOST_SHIFT = 0.05  # of a page's layout
+WATCH_SHIFT = """window.shift = 0;
+new PerformanceObserver((list) => { for (const { value } of list.getEntries()) shift += value; })
+  .observe({ type: "layout-shift", buffered: true });"""
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

@@ -213,7 +213,7 @@ def _write_web(out: Path) -> tuple[str, list[str]]:
 def _styles() -> str:
     """One style sheet, in the order in which Gradio's page has its own, ours, and those of tabs."""
     faces = (
-        f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-display: swap; '
+        f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-display: optional; '
         f'src: url("fonts/{file.name}") format("woff2"); }}'
         for family, weight, file in _font_files()
     )

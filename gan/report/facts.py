@@ -61,7 +61,9 @@ def rows(folder: Path, info: run.RunInfo, last: dict) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Training time in minutes, or in hours from two of them on."""
+    """Training time in seconds, in minutes from one of them on, or in hours from two of them on."""
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 

@@ -20,6 +20,7 @@ from exports import CLASSIFIER, brought
 from photos import KEPT_SQUARE, near_face, packed, with_a_face
 from PIL import Image
 from playwright.sync_api import expect
+from serving import MOST_SHIFT, WATCH_SHIFT
 
 from gan import load_generator, sample
 from gan.data.drawn import draw_faces
@@ -235,6 +236,17 @@ def test_a_link_and_a_png_mean_the_same_face_in_both_editions(page, static, site
         shown(page, "seed === 7")
         assert page.get_attribute(SHOWN, "data-query") == query_here
         expect(page.locator("#pad .stands")).to_have_text("z 3 +0.5 · z 4 0")
+
+
+@pytest.mark.parametrize("width", [390, 834])
+def test_nothing_jumps_on_a_first_visit(browser, static, width):
+    with browser.new_context(viewport={"width": width, "height": 844}) as context:  # whose cache holds nothing
+        page = context.new_page()
+        page.add_init_script(WATCH_SHIFT)
+        page.goto(static.url)
+        page.wait_for_selector(f"{SHOWN} canvas")
+        page.evaluate("document.fonts.ready")
+        assert page.evaluate("shift") <= MOST_SHIFT
 
 
 def test_morph_photo_and_replay_need_no_server(page, static):

@@ -6,12 +6,9 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from serving import MOST_SHIFT, WATCH_SHIFT
 
 SIZES = ((320, 640), (390, 844), (834, 1112), (1280, 900), (844, 390))
-MOST_SHIFT = 0.05
-WATCH = """window.shift = 0;
-new PerformanceObserver((list) => { for (const { value } of list.getEntries()) shift += value; })
-  .observe({ type: "layout-shift", buffered: true });"""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +20,7 @@ def first(browser, site):
         context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme)
         opened.append(context)
         page, held = context.new_page(), []
-        page.add_init_script(WATCH)
+        page.add_init_script(WATCH_SHIFT)
         page.route(re.compile(r"/assets/index-[^/]*\.js$"), lambda request: held.append(request))
         page.goto(site.url + query, wait_until="commit")
         page.wait_for_selector("#still")

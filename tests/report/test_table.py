@@ -155,4 +155,5 @@ def test_the_command(models, capsys):
 
 
 def test_times():
+    assert duration(2.4) == "2 seconds" and duration(60) == "1.0 minutes"
     assert duration(150) == "2.5 minutes" and duration(7199) == "120.0 minutes" and duration(7200) == "2.0 hours"
