@@ -1,5 +1,6 @@
-"""The static edition on a plain static server, at a path of its own: what a visitor does in all five tabs. Long because
-the site, which takes seconds to write and to open, is one for all of them.
+"""The static edition on a plain static server, at a path of its own: what a visitor does in all five tabs.
+
+Long because the site, which takes seconds to write and to open, is one for all of them.
 """
 
 from __future__ import annotations
