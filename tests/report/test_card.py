@@ -181,7 +181,7 @@ def test_the_machine_is_the_one_that_trained(run_copy):
         json.dumps(json.loads(config.read_text(encoding="utf-8")) | {"machine": "96 abacuses"}), encoding="utf-8"
     )
     write_card(run_copy)
-    assert "minutes on 96 abacuses |" in (run_copy / "README.md").read_text(encoding="utf-8")
+    assert " on 96 abacuses |" in (run_copy / "README.md").read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------------------------------- figures
