@@ -26,6 +26,16 @@ new PerformanceObserver((list) => { for (const { value } of list.getEntries()) s
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
+_CUT_OFF = """() => [...document.querySelectorAll(".gradio-container *")].filter((part) => {
+  const { right, width, height } = part.getBoundingClientRect();
+  if (!width || !height || right <= innerWidth + 1) return false;
+  for (let around = part; !around.matches(".gradio-container"); around = around.parentElement)
+    if (["auto", "scroll", "hidden"].includes(getComputedStyle(around).overflowX) &&
+        around.getBoundingClientRect().right <= innerWidth + 1) return false;
+  return true;
+}).map((part) => part.outerHTML.slice(0, 100))"""
+
+
 @dataclass(frozen=True)
 class Site:
     """A page that is being served.
@@ -77,3 +87,8 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def cut_off(page) -> list[str]:
+    """What reaches beyond the page's right edge, which Gradio's container cuts off; not what can be scrolled there."""
+    return page.evaluate(_CUT_OFF)

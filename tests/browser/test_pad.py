@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
+from serving import cut_off
 
 SHOWN = "document.querySelector('#stage [data-query]').dataset.query"
 STANDS = "#pad .stands"
@@ -95,7 +96,7 @@ def test_a_finger_on_it_moves_the_point_and_beside_it_the_page(page):
     touch(*((beside, middle - 15 * step) for step in range(8)))
     page.wait_for_function("top => scrollY > top + 30", arg=top)
     shows(page, moved)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not cut_off(page)
 
 
 def test_thumbnails_follow_the_face_and_any_two_sliders_are_held_by_the_link_and_a_reload(page):

@@ -57,7 +57,7 @@ def test_all_files_are_named_with_their_bytes_and_all_that_the_page_names_are_th
     assert set(known["all"]) == files_of(out) - {"sw.js"}
     assert all((out / name).stat().st_size == size for name, size in known["all"].items())
     detector = {name for name in known["all"] if name.startswith("detector")}
-    addresses = [file["address"] for file in json.loads((out / "detector.json").read_text("utf-8")).values()]
+    addresses = [file["address"] for file in json.loads((out / "detector.json").read_text(encoding="utf-8")).values()]
     assert detector == {"detector.json", *addresses} and addresses[1].endswith("/LICENSE")
     assert detector.isdisjoint([*known["shell"], *known["drawing"]])
     assert set(known["shell"]).issubset(known["all"]) and set(known["drawing"]).issubset(known["all"])
@@ -88,7 +88,7 @@ def test_without_the_face_detector_it_is_written_all_the_same(tiny_run, tmp_path
     shutil.rmtree(build(tmp_path / "out", [tiny_run]) / "models")
     monkeypatch.setattr(packages.Package, "obtained", obtained)
     out = build(tmp_path / "out", [tiny_run])
-    assert json.loads((out / "detector.json").read_text("utf-8")) == {} and "detector.json" in told(out)["all"]
+    assert json.loads((out / "detector.json").read_text(encoding="utf-8")) == {} and "detector.json" in told(out)["all"]
     assert not [name for name in files_of(out) if name.startswith("detector/")]
 
 
