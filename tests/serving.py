@@ -30,7 +30,7 @@ _CUT_OFF = """() => [...document.querySelectorAll(".gradio-container *")].filter
   const { right, width, height } = part.getBoundingClientRect();
   if (!width || !height || right <= innerWidth + 1) return false;
   for (let around = part; !around.matches(".gradio-container"); around = around.parentElement)
-    if (["auto", "scroll", "hidden"].includes(getComputedStyle(around).overflowX) &&
+    if (["auto", "scroll"].includes(getComputedStyle(around).overflowX) &&
         around.getBoundingClientRect().right <= innerWidth + 1) return false;
   return true;
 }).map((part) => part.outerHTML.slice(0, 100))"""
