@@ -363,7 +363,8 @@ def test_nothing_jumps_while_it_plays(page, replays, lanes):
 def test_a_phone_shows_it_all_and_scrubs_by_touch(phone, replays):
     visit(phone, replays, "tiny", "short")
     assert not cut_off(phone)
-    assert phone.evaluate("[...document.querySelectorAll('.legend')].every((row) => row.scrollWidth <= row.clientWidth + 1)")
+    fits = "[...document.querySelectorAll('.legend')].every((row) => row.scrollWidth <= row.clientWidth + 1)"
+    assert phone.evaluate(fits)
     lanes = phone.locator(".lanes")
     lanes.scroll_into_view_if_needed()
     box = lanes.bounding_box()
