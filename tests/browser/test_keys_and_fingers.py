@@ -89,6 +89,17 @@ def test_a_grid_is_one_stop_and_arrow_keys_walk_it(page):
     page.wait_for_selector("#grid [data-seed='24']")
     assert stops(page, "#grid .faces") == ["24"]
     page.get_by_test_id("Yours-radio-label").click()
+    page.locator("#grid [data-mark]").first.wait_for()
+    places = page.evaluate(
+        "[...document.querySelectorAll('#grid .cell')].flatMap((cell) => [...cell.querySelectorAll('button')]"
+        ".map((button) => button.getBoundingClientRect()).map(({ top, bottom, width }) => [top, bottom, width]))"
+    )
+    # A miss takes no face over.
+    faces, marks = places[::3], places[1::3] + places[2::3]
+    assert all(min(bottom - top, width) >= 44 for top, bottom, width in marks)
+    assert all(
+        top >= face[1] for face, (top, *_) in zip(faces + faces, marks, strict=True)
+    )  # a miss takes no face over
     page.locator("#grid [data-seed='30']").focus()
     press(page, "-")
     expect(page.locator("#maker .marked >> nth=1").get_by_role("button")).to_have_count(1)
