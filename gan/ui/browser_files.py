@@ -73,7 +73,7 @@ class BrowserFiles:
             runtime, *others = self._packages
             runtime.find()
             self._models.find(model)
-            for package in others:
+            for package in others:  # after the model: a first face waits for none of them
                 package.find()
 
     async def _send_model(self, request: Request) -> Response:

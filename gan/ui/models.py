@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gan.ui.explore_server import ExploreServer
 from gan.ui.library import Library
-from gan.ui.models_server import ModelsServer
+from gan.ui.models_server import server_of
 from gan.ui.viewer import build_viewer
 
 
@@ -17,5 +17,5 @@ def build(library: Library) -> None:
     Args:
         library: where the models come from.
     """
-    server = ModelsServer(library)
+    server = server_of(library)
     build_viewer("models", [], [server.models_list, server.models_page, ExploreServer(library).draw])

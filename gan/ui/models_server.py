@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 from gan.report.brief import brief
@@ -67,6 +68,12 @@ class ModelsServer:
         folder = self._library.entry(asked.get("name")).folder
         price(_PAGE_MILLISECONDS)
         return read_page(folder, asked.get("page"))
+
+
+@functools.lru_cache(maxsize=1)
+def server_of(library: Library) -> ModelsServer:
+    """A page's one: what it knows of models is told once for the Models tab and for all cards."""
+    return ModelsServer(library)
 
 
 class _Known:

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import gradio as gr
 
 from gan.ui.library import Library
-from gan.ui.models_server import ModelsServer
+from gan.ui.models_server import server_of
 from gan.ui.tab import detail, function, telling
 from gan.ui.web import module, text
 
@@ -38,7 +38,7 @@ def card(library: Library, choice: gr.Dropdown) -> None:
     Args:
         library: where the models come from.
     """
-    server = [function(ModelsServer(library).models_brief)]
+    server = [function(server_of(library).models_brief)]
     shown = gr.HTML(
         elem_id=f"{choice.elem_id}-card", html_template=text("shared/brief.html"),
         js_on_load=module("shared/brief.js"), apply_default_css=False, server_functions=server,

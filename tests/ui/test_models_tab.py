@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import gradio as gr
 import pytest
 from serving import make_models
 
 from gan.run import RunError
 from gan.ui import models_server
 from gan.ui.models_server import ModelsServer
+from gan.ui.viewer import card
 
 
 def test_rows_follow_the_folders_and_are_read_once(tmp_path, tiny_config, pictures, tiny_run, monkeypatch):
@@ -46,3 +50,15 @@ def test_cards_beside_choices_follow_the_folders_too_and_are_read_once(
     again = server.models_brief({})["briefs"]
     assert again["runs/tiny"]["line"].endswith(", trained 10.0 hours") and read[3:] == ["runs/tiny"]
     assert again["small"] == briefs["small"]
+
+
+def test_all_cards_of_a_page_have_what_one_of_them_was_told(tmp_path, tiny_config, pictures, tiny_run, monkeypatch):
+    library, read = make_models(tmp_path, tiny_config, pictures, tiny_run), []
+    monkeypatch.setattr(models_server, "brief", lambda name, *_: read.append(name) or {"line": name, "picture": ""})
+    with gr.Blocks() as page:
+        for name in ("one", "other"):
+            card(library, gr.Dropdown([], elem_id=name))
+    asked = [function for block in page.blocks.values() for function in getattr(block, "server_fns", [])]
+    answers = [asyncio.run(function({})) for function in asked]
+    assert len(answers) == 2 and answers[0] == answers[1] and answers[0]["briefs"]
+    assert len(read) == 3  # models
