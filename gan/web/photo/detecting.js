@@ -5,7 +5,7 @@ import { facesIn, isSame, SIDE, toInputs } from "./blazeface.js";
 const TOLD = "detector.json"; // of the network's file, beside what the browser draws with
 const FROM = [1, 1.67]; // longer sides of the photo that are looked at: from afar for a face that fills the photo
 const CLOSER = 3; // sides of a face's box that a second look takes in: in it the marks lie better
-const SURE = 0.7; // how certain it must be then: much that is no face is one at a glance only
+const SURE = 0.7; // of its score then: much that is no face is one at a glance only
 const MOST = 4; // faces that are looked at twice
 
 // model: that is drawn here. {marks}: of the largest face as blazeface.js gives them, in pixels of the photo, or null
@@ -32,7 +32,7 @@ export async function marksIn(photo, run) {
     const faces = await look({ x: width / 2, y: height / 2, side: sides * Math.max(width, height) });
     for (const face of faces.slice(0, MOST)) {
       const near = await look({ x: face.x, y: face.y, side: CLOSER * face.width });
-      const itself = near.find((other) => other.certain >= SURE && isSame(other, face));
+      const itself = near.find((other) => other.score >= SURE && isSame(other, face));
       if (itself) return itself.marks;
     }
   }
@@ -56,5 +56,5 @@ function placed(face, { x, y, side }) {
   const place = ([right, down]) => [x + (right - 0.5) * side, y + (down - 0.5) * side];
   const [middle, ...marks] = [[face.x, face.y], ...face.marks].map(place);
   const [width, height] = [face.width, face.height].map((share) => share * side);
-  return { certain: face.certain, x: middle[0], y: middle[1], width, height, marks };
+  return { score: face.score, x: middle[0], y: middle[1], width, height, marks };
 }
