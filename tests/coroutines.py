@@ -29,4 +29,4 @@ def told(method: Callable[[dict, Callable[[dict], None]], dict], asked: object) 
 def finished(coroutine: Coroutine[object, object, T]) -> T:
     """What a coroutine returns or raises, run in its own thread: Playwright keeps a loop running in the main one."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
+        return thread.submit(asyncio.run, coroutine).result()  # noqa: TID251

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import gradio as gr
 import pytest
+from coroutines import finished
 from serving import make_models
 
 from gan.run import RunError
@@ -59,6 +58,6 @@ def test_all_cards_of_a_page_have_what_one_of_them_was_told(tmp_path, tiny_confi
         for name in ("one", "other"):
             card(library, gr.Dropdown([], elem_id=name))
     asked = [function for block in page.blocks.values() for function in getattr(block, "server_fns", [])]
-    answers = [asyncio.run(function({})) for function in asked]
+    answers = [finished(function({})) for function in asked]
     assert len(answers) == 2 and answers[0] == answers[1] and answers[0]["briefs"]
     assert len(read) == 3  # models
