@@ -29,6 +29,18 @@ DRAG = """([label, steps, pause]) => {
         input.dispatchEvent(new Event("input", {bubbles: true}));
     }, i * pause);
 }"""
+ORDER = """(value) => {
+    const order = [];
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message) { order.push("worker"); return post.call(this, message); };
+    const input = document.querySelector("#sliders input[type=range]");
+    input.addEventListener("input", () => order.push("slider"), { once: true });
+    document.addEventListener("face-moved", () => order.push("page"), { once: true });
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    Worker.prototype.postMessage = post;
+    return order;
+}"""
 PIXELS = """() => {
     const canvas = document.querySelector("#stage canvas");
     const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -88,6 +100,7 @@ def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing
     expect(page.locator("#pad .thumbnails img")).to_have_count(25)
     assert not asked
     expect(page.locator("#stage canvas")).to_have_attribute("aria-label", re.compile("small"))
+    assert page.evaluate(ORDER, 1) == ["worker", "page", "slider"]  # nothing delays the picture
 
 
 def test_a_face_is_found_in_a_photo_without_the_server(page, drawing):

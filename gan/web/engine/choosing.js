@@ -69,7 +69,7 @@ export const draws = (model) => Boolean(local) && (!check || (state.wanted && re
 export async function drawn(model, work, ask) {
   if (!draws(model)) return ask();
   try {
-    if (!check) await load(model);
+    if (!ready.has(model)) await load(model);
     return await work(local);
   } catch (error) {
     if (check) lose(model, error);

@@ -4,15 +4,17 @@
 //   models/NAME/model.json       and the files that it names
 //   detector.json                {network, licence}: likewise, of what finds faces in photos; {} where there is none
 // Each may be answered by 204, No Content: it is not there, or with Retry-After not there yet.
-import { FaceError } from "../latent/face.js";
+import { FaceError, latentOf } from "../latent/face.js";
 import { readModel } from "../latent/model.js";
+import { isMeasured } from "../latent/own.js";
 import { pointOf } from "./points.js";
 
 const MOST_MODELS = 2; // whose sessions are kept: a phone's browser ends pages that hold too much
 const PATIENCE = 5; // seconds without an answer after which a worker is taken for dead
 const PICTURE = 0.5; // more of them, for each picture that was asked for
 const LONG = 600; // likewise, of what is fetched
-const SELDOM = 100; // milliseconds between two scores while pictures follow each other: they matter more
+const SELDOM = 400; // milliseconds between two scores while pictures follow each other: they matter more
+const REST = 100; // milliseconds after which no picture follows the last
 
 // A model that cannot be drawn here (yet); `again`: seconds after which it may be, or 0.
 export class NotHere extends Error {
@@ -25,7 +27,8 @@ export class NotHere extends Error {
 // All that draws rejects where the worker fails. Points are {z: Float32Array(z_dim), psi}, as `latentOf` gives them.
 export function localEngine(base) {
   const pending = new Map(); // number of a question -> {resolve, reject, told, timer}
-  const opened = new Map(); // model -> {facts: promise, busy: how many questions}, the one asked last at its end
+  // model -> {facts: promise, model: what it gave, once it has, busy: how many questions}, the one asked last at its end
+  const opened = new Map();
   let asked = 0;
   let drawings = 0; // how many were asked for
   let judged = 0; // when the critic was asked last
@@ -87,11 +90,21 @@ export function localEngine(base) {
     return model;
   }
 
+  function begin(name, told) {
+    const known = { facts: load(name, told), model: null, busy: 0 };
+    known.facts.then(
+      (model) => {
+        known.model = model;
+      },
+      () => opened.get(name) === known && opened.delete(name),
+    );
+    return known;
+  }
+
   function open(name, told = () => {}) {
-    const known = opened.get(name) ?? { facts: load(name, told), busy: 0 };
+    const known = opened.get(name) ?? begin(name, told);
     opened.delete(name);
     opened.set(name, known);
-    known.facts.catch(() => opened.get(name) === known && opened.delete(name));
     for (const [other, { busy }] of opened)
       if (opened.size > MOST_MODELS && other !== name && !busy) {
         opened.delete(other);
@@ -100,12 +113,13 @@ export function localEngine(base) {
     return known;
   }
 
-  // What `work` gives of a model that stays open meanwhile.
+  // What `work` gives of a model that stays open meanwhile. It begins at once where the model is there: a move is on its
+  // way to the worker before the page does anything else with it.
   async function using(name, work) {
     const known = open(name);
     known.busy++;
     try {
-      return await work(await known.facts);
+      return await work(known.model ?? (await known.facts));
     } finally {
       known.busy--;
     }
@@ -115,9 +129,9 @@ export function localEngine(base) {
   // picture is being drawn by then. The critic is fetched when there is a picture to judge.
   function scoreOf(name, number) {
     return using(name, async () => {
-      await question("make", { model: name, networks: ["critic"] }, LONG);
-      const rest = judged + SELDOM - performance.now();
-      if (rest > 0) await new Promise((rested) => setTimeout(rested, rest));
+      await question("make", { model: name, networks: ["critic"] }, LONG); // a move that waits is on its way by then
+      // Right after a picture or once they rest: in between, the next move would come while the critic is at work.
+      if (performance.now() < judged + SELDOM) await new Promise((rested) => setTimeout(rested, REST));
       if (number !== drawings) return undefined;
       judged = performance.now();
       return question("judge", {}, PATIENCE);
@@ -139,7 +153,8 @@ export function localEngine(base) {
     async draw(face, smooth) {
       return using(face.model, async (model) => {
         try {
-          const asks = { model: face.model, smooth, ...(await pointOf(engine, face)) };
+          const point = isMeasured(face, model) ? latentOf(face, model) : await pointOf(engine, face);
+          const asks = { model: face.model, smooth, ...point };
           const number = ++drawings;
           const { pixels, size, milliseconds } = await question("draw", asks, PATIENCE);
           const about = {

@@ -1,5 +1,8 @@
 // From what a generator gives to what a canvas shows.
 const REACH = 3; // Lanczos' filter, in pixels before enlarging
+const TAPS = 2 * REACH; // pixels that each new one is made of
+const BITS = 22; // of a weight's fraction: whole numbers are quicker, and Pillow's are these
+const HALF = 1 << (BITS - 1);
 
 // Pixels of n pictures one after another: Uint8ClampedArray, RGBA. data: (n, channels, size, size) in [-1, 1].
 export function toPixels(data, [n, channels, size]) {
@@ -20,50 +23,59 @@ export const doubled = (pixels, size) => enlarged(pixels, size, 2);
 // As Pillow enlarges it with Lanczos' filter, by a whole factor: size x size RGBA -> factor size x factor size.
 export function enlarged(pixels, size, factor) {
   const taps = tapsOf(size, factor);
-  const long = factor * size;
-  const wide = new Uint8ClampedArray(4 * long * size);
-  const all = new Uint8ClampedArray(4 * long * long);
-  for (let row = 0; row < size; row++) stretched(pixels, 4 * row * size, 4, wide, 4 * row * long, 4, taps);
-  for (let column = 0; column < long; column++) stretched(wide, 4 * column, 4 * long, all, 4 * column, 4 * long, taps);
-  return all;
+  const wide = stretched(pixels, size, 4, taps);
+  return stretched(wide, 1, 4 * factor * size, taps);
 }
 
-// One row or column: from where, and how far to the next pixel.
-function stretched(source, from, step, target, to, targetStep, taps) {
-  for (const { first, weights } of taps) {
-    let [red, green, blue] = [0, 0, 0];
-    for (let tap = 0, at = from + first * step; tap < weights.length; tap++, at += step) {
-      red += weights[tap] * source[at];
-      green += weights[tap] * source[at + 1];
-      blue += weights[tap] * source[at + 2];
+// Lines of groups, each of `step` numbers, as lines of more groups: rows of pixels, or the one column of all rows.
+function stretched(source, lines, step, { firsts, weights }) {
+  const stretched = new Uint8ClampedArray(lines * firsts.length * step);
+  const line = source.length / lines;
+  let to = 0;
+  for (let from = 0; from < source.length; from += line)
+    for (let group = 0; group < firsts.length; group++) {
+      const w = TAPS * group;
+      const [a, b, c] = [weights[w], weights[w + 1], weights[w + 2]];
+      const [d, e, f] = [weights[w + 3], weights[w + 4], weights[w + 5]];
+      const first = from + firsts[group] * step;
+      for (let at = first; at < first + step; at++)
+        stretched[to++] =
+          (HALF +
+            Math.imul(a, source[at]) +
+            Math.imul(b, source[at + step]) +
+            Math.imul(c, source[at + 2 * step]) +
+            Math.imul(d, source[at + 3 * step]) +
+            Math.imul(e, source[at + 4 * step]) +
+            Math.imul(f, source[at + 5 * step])) >>
+          BITS; // clamped by what it is put into
     }
-    target[to] = red; // rounded and clamped by what it is put into
-    target[to + 1] = green;
-    target[to + 2] = blue;
-    target[to + 3] = 255;
-    to += targetStep;
-  }
+  return stretched;
 }
 
 const known = new Map(); // by size and factor
 
-// Which pixels each of the new ones is made of.
+// What the new pixels are made of: {firsts: for each the first of its TAPS pixels, weights: TAPS for each}.
 function tapsOf(size, factor) {
   const key = `${size} ${factor}`;
-  if (!known.has(key))
-    known.set(
-      key,
-      Array.from({ length: factor * size }, (_, at) => tapsAt((at + 0.5) / factor, size)),
-    );
+  if (!known.has(key)) {
+    const all = Array.from({ length: factor * size }, (_, at) => tapsAt((at + 0.5) / factor, size));
+    const weights = Int32Array.from(all.flatMap(({ weights }) => weights));
+    known.set(key, { firsts: Int32Array.from(all, ({ first }) => first), weights });
+  }
   return known.get(key);
 }
 
+// At an edge some of the TAPS pixels are out of the filter's reach, and weigh nothing.
 function tapsAt(centre, size) {
-  const first = Math.max(0, Math.trunc(centre - REACH + 0.5));
+  const from = Math.max(0, Math.trunc(centre - REACH + 0.5));
   const end = Math.min(size, Math.trunc(centre + REACH + 0.5));
-  const raw = Array.from({ length: end - first }, (_, at) => lanczos(first + at - centre + 0.5));
+  const first = Math.max(0, Math.min(from, size - TAPS));
+  const raw = Array.from({ length: TAPS }, (_, tap) => {
+    const at = first + tap;
+    return from <= at && at < end ? lanczos(at - centre + 0.5) : 0;
+  });
   const sum = raw.reduce((one, other) => one + other, 0);
-  return { first, weights: Float64Array.from(raw, (weight) => weight / sum) };
+  return { first, weights: raw.map((weight) => Math.round((weight / sum) * 2 ** BITS)) };
 }
 
 const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));

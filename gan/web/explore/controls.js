@@ -45,9 +45,15 @@ export const isSmooth = () => !pixels().checked;
 // moved(input): a control was moved, the choice of pixels too (which moves nothing of the face). drawn(key): the value
 // that is drawn, null for none; a field that is left shows it, whatever was typed.
 export function watchControls(moved, drawn) {
-  document.addEventListener("input", (event) => {
-    if (event.target === pixels() || keyOf(event.target)) moved(event.target);
-  });
+  // Before Gradio hears of it, which then puts its own things on the page while the picture is drawn; but after what
+  // holds moves back (shared/ranges.js).
+  document.body.addEventListener(
+    "input",
+    ({ target }) => {
+      if (target === pixels() || keyOf(target)) moved(target);
+    },
+    true,
+  );
   document.addEventListener("focusout", ({ target }) => {
     if (target.type !== "number" || !keyOf(target)) return;
     const typed = target.value;

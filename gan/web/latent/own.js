@@ -11,15 +11,21 @@ const CORRECTION = [0.4, 2.5]; // least and most of one round
 // Whatever its name is, the same faces make the same direction.
 export const ownKey = ({ has, lacks }) => `${has.join(".")}:${lacks.join(".")}`;
 
-// Measures the own directions that a face is moved by, each once per model, after which `latentOf` knows them.
+// Whether `latentOf` knows all own directions that a face is moved by.
+export const isMeasured = (face, model) => !unknown(face, model).length;
+
+// Measures those that it does not know, each once per model.
 // draw: latent vectors -> promise of their pictures' pixels at psi = 1, RGBA, one after another.
 export async function measureOwn(face, model, draw) {
-  for (const direction of face.own) {
-    if (direction.model !== face.model || !(OWN + direction.name in face.directions)) continue;
-    const key = ownKey(direction);
-    if (!model.own.has(key)) model.own.set(key, await measured(direction, model, draw));
-  }
+  for (const direction of unknown(face, model))
+    model.own.set(ownKey(direction), await measured(direction, model, draw));
 }
+
+const unknown = (face, model) =>
+  face.own.filter(
+    (direction) =>
+      direction.model === face.model && OWN + direction.name in face.directions && !model.own.has(ownKey(direction)),
+  );
 
 async function measured({ has, lacks }, model, draw) {
   const [one, other] = [has, lacks].map((seeds) => mean(seeds.map((seed) => latents(model, seed))));

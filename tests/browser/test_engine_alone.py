@@ -1,0 +1,93 @@
+"""The engine's modules by themselves: pictures as Pillow enlarges them, and when what is asked of a worker."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+FILE = {"file": "x.onnx", "bytes": 1, "integrity": ""}
+FACTS = {
+    "format_version": 1,
+    "z_dim": 4,
+    "z_distribution": "normal",
+    "image_size": 1,
+    "directions": {"names": [], "vectors": ""},
+    "networks": {"generator": FILE, "critic": FILE},
+}
+# `tick` lets messages in; `now` is the time, and `waits` who waits for less than the worker's patience: [seconds, who].
+WORLD = """
+    const real = setTimeout;
+    const tick = () => new Promise((passed) => real(passed));
+    const waits = [];
+    let now = 1000;
+    performance.now = () => now;
+    window.setTimeout = (call, milliseconds) => milliseconds < 1000 && waits.push([milliseconds, call]);
+    const asked = [];
+    const answers = { draw: { pixels: new Uint8ClampedArray(4), size: 1, milliseconds: 1 }, judge: 0.5 };
+    window.Worker = class {
+        postMessage({ number, name }) {
+            asked.push(name);
+            real(() => this.onmessage({ data: { number, answer: answers[name] ?? null } }));
+        }
+        terminate() {}
+    };
+    const { localEngine } = await import("/engine/local.js");
+    const engine = localEngine("http://modules.invalid/base/");
+    const face = { model: "small", seed: 1, truncation: 1, offsets: {}, latent: "", directions: {}, own: [], pad: [] };
+    await engine.open("small");
+    asked.length = 0;
+"""
+
+
+@pytest.fixture
+def engine(bare):
+    """`engine("return 1")`: what a script gives in its own `WORLD`."""
+    tab = bare({"base/runtime.json": b"{}", "base/models/small/model.json": json.dumps(FACTS).encode()})
+    yield lambda script: tab.evaluate(f"async () => {{ {WORLD} {script} }}")
+    tab.close()
+
+
+@pytest.mark.parametrize("size, factor", [(28, 2), (16, 3), (16, 8), (4, 2)])
+def test_enlarged_pictures_are_pillows_to_the_bit(run, size, factor):
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+    colours[::3] = 255 * (colours[::3] > 127)  # which the filter goes beyond
+    wanted = Image.fromarray(colours).resize((factor * size, factor * size), Image.Resampling.LANCZOS)
+    script = "(m, [pixels, size, factor]) => [...m.enlarged(Uint8ClampedArray.from(pixels), size, factor)]"
+    rgba = Image.fromarray(colours).convert("RGBA").tobytes()
+    found = run("engine/pixels.js", script, [list(rgba), size, factor])
+    assert bytes(found) == wanted.convert("RGBA").tobytes()
+
+
+def test_a_move_is_on_its_way_before_anything_waits(engine):
+    assert engine("engine.draw(face, true); return asked;") == ["draw"]
+
+
+def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
+    scores, delays, others = engine("""
+        const scores = [];
+        const later = async (drawn) => scores.push((await drawn.later) ?? null);
+        await later(await engine.draw(face, true));
+        now += 60; // long before another score is wanted
+        const second = await engine.draw(face, true);
+        while (waits.length < 1) await tick();
+        now += 60;
+        const third = await engine.draw(face, true);
+        while (waits.length < 2) await tick();
+        for (const [, go] of waits) go();
+        await later(second);
+        await later(third);
+        now += 1000;
+        asked.length = 0;
+        const fourth = await engine.draw(face, true);
+        const fifth = engine.draw(face, true); // it was waiting for the fourth
+        await later(fourth);
+        await later(await fifth);
+        return [scores, waits.map(([milliseconds]) => milliseconds), asked.filter((name) => name !== "make")];
+    """)
+    assert scores == [0.5, None, 0.5, None, 0.5]
+    assert delays == [100, 100]
+    assert others == ["draw", "draw", "judge"]
