@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import functools
 import io
 import math
 import os
@@ -23,11 +24,11 @@ from torch import Tensor
 
 from gan.latent.directions import equal_strength
 from gan.metrics.classifier import Classifier, load_classifier, task_of
-from gan.models import Generator
+from gan.models import Discriminator, Generator
 from gan.run import RunError
 from gan.sampling import generate, latents, truncation_of
 from gan.ui.library import Library
-from gan.ui.places import breathe, locked, price
+from gan.ui.places import breathe, locked, price, together
 from gan.ui.state import Face, OwnDirection
 
 METADATA_KEY = "gan-faces"  # of the PNG text chunk that holds Face.to_json()
@@ -51,7 +52,7 @@ class Frame:
     Attributes:
         pixels: (H, W, C) uint8.
         score: the critic's sigmoid(D(G(z))), 0 to 1; None where no critic can judge.
-        milliseconds: that drawing and judging took.
+        milliseconds: that drawing and judging took, of all that were drawn together.
     """
 
     pixels: np.ndarray
@@ -116,7 +117,7 @@ def _own_step(generator: Generator, direction: OwnDirection) -> Tensor:
 
 
 def draw(library: Library, face: Face) -> Frame:
-    """Draw a face and ask the critic.
+    """Draw a face and ask the critic; in one go with other visitors' faces, where many wait.
 
     Raises:
         gan.run.RunError: no such model, or a broken one.
@@ -129,15 +130,25 @@ def draw(library: Library, face: Face) -> Frame:
     except RunError:
         discriminator = None
     z = _ready(library, generator, face)
+    kind = (draw, generator, discriminator)
+    return together(kind, (z, face.truncation), functools.partial(_frames, generator, discriminator))
+
+
+def _frames(generator: Generator, critic: Discriminator | None, asked: Sequence[tuple[Tensor, float]]) -> list[Frame]:
+    """Of z (1, z_dim) at truncation psi each."""
     started = time.perf_counter()
-    pixels = generate(generator, z, truncation=face.truncation)[0]
-    score = None
-    if discriminator is not None:
+    images = generate(generator, torch.cat([z for z, _ in asked]), truncation=[psi for _, psi in asked])
+    scores = [None] * len(images)
+    if critic is not None:
         with torch.inference_mode():
-            picture = _judged(pixels).to(next(discriminator.parameters()).dtype)
-            score = torch.sigmoid(discriminator(picture)).item()
-            score = score if math.isfinite(score) else None
-    return Frame(pixels, score, (time.perf_counter() - started) * 1000)
+            judged = _judged(images).to(next(critic.parameters()).dtype)
+            parts = judged.split(1 if critic.minibatch_stddev else len(judged))  # which compares pictures of one call
+            scores = torch.sigmoid(torch.cat([critic(part) for part in parts])).flatten().tolist()
+    took = (time.perf_counter() - started) * 1000
+    return [
+        Frame(pixels, score if score is not None and math.isfinite(score) else None, took)
+        for pixels, score in zip(images, scores, strict=True)
+    ]
 
 
 def draw_alone(library: Library, face: Face) -> np.ndarray:
@@ -164,7 +175,7 @@ def see(library: Library, face: Face) -> tuple[Classifier, np.ndarray] | None:
     z = _ready(library, generator, face)
     price(_SEEN_MILLISECONDS)
     with torch.inference_mode():
-        picture = _judged(generate(generator, z, truncation=face.truncation)[0])
+        picture = _judged(generate(generator, z, truncation=face.truncation))
         return classifier, classifier.probabilities(picture)[0].numpy()
 
 
@@ -176,9 +187,9 @@ def _ready(library: Library, generator: Generator, face: Face) -> Tensor:
     return z
 
 
-def _judged(pixels: np.ndarray) -> Tensor:
-    """(H, W, C) uint8 -> (1, C, H, W) in [-1, 1]: what is shown is judged, the picture after rounding to 8 bits."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+def _judged(images: np.ndarray) -> Tensor:
+    """(N, H, W, C) uint8 -> (N, C, H, W) in [-1, 1]: what is shown is judged, pictures after rounding to 8 bits."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def measure_truncation(generator: Generator, psi: Tensor) -> None:

@@ -8,8 +8,9 @@ have a line with a limited number of places for each visitor, and visitors take 
     shown = await run(visitor, gone, work)                     quick; anew in the slow place if it turns out to be dear
     async for told in run_telling(visitor, gone, work, ...)    dear work that tells how far it is
 
-Work says what it will cost before it starts (`price`), and lets others by between its pieces (`breathe`). Outside of
-both places, in a script or a test, the two do nothing.
+Work says what it will cost before it starts (`price`), lets others by between its pieces (`breathe`), and does
+what is cheaper for several at once together with what waits in the quick line (`together`). Outside of both places, in
+a script or a test, the first two do nothing, and the third does what it is asked alone.
 
 Long because a line, its threads and the turns of the slow place are one mechanism, and know each other.
 """
@@ -30,6 +31,7 @@ from typing import TypeVar
 
 from gan.errors import GanError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 QUICK = 100.0  # milliseconds: the dearest work of the quick place
@@ -39,6 +41,7 @@ _PIECE = 0.02  # seconds after which dear work lets others by
 _LOOK = 0.004  # seconds between two looks at whether sliders have paused
 _NOTICE = 0.25  # seconds between two looks at whether somebody still waits for what has no turn
 _WAITS = 0.5  # seconds without a beginning, after which the visitor is told so
+_AT_ONCE = 4  # jobs that are done together, at most
 
 
 class Busy(GanError, RuntimeError):
@@ -51,6 +54,14 @@ class GivenUp(BaseException):
 
 class _Dear(BaseException):
     """This work is too dear for the quick place."""
+
+
+class _Wishes(BaseException):
+    """What a job that was begun only to be asked wants to be done together with others' wishes."""
+
+    def __init__(self, kind: object, item: object) -> None:
+        super().__init__()
+        self.kind, self.item = kind, item
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,13 @@ class _Job:
     work: Callable[[], object]
     gone: Callable[[], bool]  # whether nobody waits for it any more
     slow: bool = False
+    alike: object = None  # what jobs have in common that may be done together
     price: float = 0.0  # milliseconds, of all that it has said up to now
     begun: bool = False
     given_up: bool = False
+    asked: bool = False  # it is begun only to learn what it wishes
+    done: tuple[_Wishes, object] | None = None  # its wish, and what came of that
+    joined: list[_Job] = field(default_factory=list)  # what was begun beside it
     future: Future = field(default_factory=Future)
 
     def check(self) -> None:
@@ -111,6 +126,46 @@ def breathe() -> None:
         _turn.pass_on(job)
 
 
+def together(kind: object, item: S, many: Callable[[list[S]], list[T]]) -> T:
+    """`many([item])[0]`, in the quick place for several jobs at once where others wait for the same.
+
+    Those others, of the same function of the page, are begun to learn their items, and when `many` has answered all
+    of them, each begins anew and finds its own answer here. So work up to here must be cheap and change nothing.
+
+    Args:
+        kind: what `many` depends on beside the items; items of equal kinds may come into one call.
+        many: one answer for each item, in their order.
+    """
+    job = _current.get()
+    if job is None or job.slow:
+        return many([item])[0]
+    if job.asked:
+        raise _Wishes(kind, item)
+    if job.done is not None and job.done[0].kind == kind:
+        return job.done[1]
+    wishes = [(other, _wish(other)) for other in _QUICK.join(job)]
+    same = [(other, wish) for other, wish in wishes if wish is not None and wish.kind == kind]
+    answer, *others = many([item, *(wish.item for _, wish in same)])
+    for (other, wish), result in zip(same, others, strict=True):
+        other.done = wish, result
+    return answer
+
+
+def _wish(job: _Job) -> _Wishes | None:
+    """What a job would do together with others; None where it ends, in whichever way, before it comes to that."""
+    job.asked = True
+    try:
+        job.check()
+        copy_context().run(_in_place, job)
+    except _Wishes as wish:
+        return wish
+    except BaseException:  # is raised again when it is done
+        return None
+    finally:
+        job.asked = False
+    return None
+
+
 @contextlib.contextmanager
 def locked(lock: threading.Lock) -> Iterator[None]:
     """Holds a lock; waits for it outside of the turn, so that who holds it can go on."""
@@ -141,19 +196,20 @@ def at_turns(work: Iterator[T]) -> Iterator[T]:
         work.close()
 
 
-async def run(visitor: Visitor, gone: Callable[[], bool], work: Callable[[], T]) -> T:
+async def run(visitor: Visitor, gone: Callable[[], bool], work: Callable[[], T], alike: object = None) -> T:
     """What `work` returns or raises: done in the quick place, or anew in the slow one where its price is too high.
 
     Args:
         gone: whether nobody waits for the result any more.
         work: must have changed nothing before it has said its price.
+        alike: what works have in common that are likely to ask `together` for the same; None for one that does not.
 
     Raises:
         Busy: the line is full, or the work too dear.
         GivenUp: nobody waits.
     """
     try:
-        return await _done(_QUICK, _Job(visitor, work, gone))
+        return await _done(_QUICK, _Job(visitor, work, gone, alike=alike))
     except _Dear:
         return await _done(_SLOW, _Job(visitor, work, gone, slow=True))
 
@@ -253,27 +309,54 @@ class _Line:
                 threading.Thread(target=self._serve, daemon=True, name="place").start()
             self._changed.notify()
 
+    def join(self, job: _Job) -> list[_Job]:
+        """The jobs that are begun beside one that is done here, and are done after it by the same thread.
+
+        They are alike, and would have had the next turns; as many more stay for each of the other threads.
+        """
+        with self._changed:
+            alike = len(self._may(job.alike)) if job.alike is not None else 0
+            joined = [self._begin(self._next(job.alike)) for _ in range(min(_AT_ONCE - 1, alike // self._threads))]
+        job.joined = joined
+        return joined
+
     def _serve(self) -> None:
         while True:
             with self._changed:
                 while (visitor := self._next()) is None:
                     self._changed.wait()
-                jobs = self._waiting.pop(visitor)
+                jobs = deque([self._begin(visitor)])
+            while jobs:
                 job = jobs.popleft()
-                if jobs:
-                    self._waiting[visitor] = jobs  # at the end now
-                self._running.update((visitor, visitor.address))
-            try:
-                _do(job)
-            finally:
-                del job, jobs
-                with self._changed:
-                    self._running -= Counter((visitor, visitor.address))  # drops what is 0
-                    self._changed.notify_all()
+                try:
+                    _do(job)
+                finally:
+                    jobs.extend(job.joined)
+                    with self._changed:
+                        self._running -= Counter((job.visitor, job.visitor.address))  # drops what is 0
+                        self._changed.notify_all()
+            del job
 
-    def _next(self) -> Visitor | None:
-        may = [visitor for visitor in self._waiting if self._running[visitor] < self._of_one]
+    def _begin(self, visitor: Visitor) -> _Job:
+        """The next job of a visitor, which is done now."""
+        jobs = self._waiting.pop(visitor)
+        job = jobs.popleft()
+        if jobs:
+            self._waiting[visitor] = jobs  # at the end now
+        self._running.update((visitor, visitor.address))
+        return job
+
+    def _next(self, alike: object = None) -> Visitor | None:
+        """Whose turn it is; of those whose next job is alike, where that is given."""
+        may = self._may(alike)
         return min(may, key=lambda visitor: (self._running[visitor.address], self._running[visitor]), default=None)
+
+    def _may(self, alike: object = None) -> list[Visitor]:
+        return [
+            visitor
+            for visitor, jobs in self._waiting.items()
+            if self._running[visitor] < self._of_one and alike in (None, jobs[0].alike)
+        ]
 
 
 def _do(job: _Job) -> None:
@@ -290,6 +373,7 @@ def _do(job: _Job) -> None:
 
 def _in_place(job: _Job) -> object:
     _current.set(job)
+    job.price = 0.0
     if not job.slow:
         return job.work()
     with _turn.of(job):

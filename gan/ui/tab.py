@@ -55,7 +55,7 @@ def function(method: Callable[[dict], dict]) -> Callable[[object], Awaitable[dic
     @functools.wraps(method)
     async def answer(asked: object) -> dict:
         try:
-            return await places.run(*_caller(), lambda: method(_dict(asked)))
+            return await places.run(*_caller(), lambda: method(_dict(asked)), alike=method)
         except places.GivenUp:
             return {"problem": _GONE}
         except Exception as error:
@@ -120,7 +120,7 @@ def _guarded(handler: Callable) -> Callable:
     @functools.wraps(handler)
     async def answer(*arguments: object, **named: object) -> object:
         with _sentences():
-            return await places.run(*_caller(), functools.partial(handler, *arguments, **named))
+            return await places.run(*_caller(), functools.partial(handler, *arguments, **named), alike=handler)
 
     return answer
 
