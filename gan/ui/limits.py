@@ -31,6 +31,7 @@ from gan.ui.sessions import SESSIONS, Hearing, Presence, files_in, kept_small
 from gan.ui.still import BeginningWith, Still
 
 EVENTS = 256  # of Gradio's queue at a time; most of them wait for a place of ours
+LOOK = 0.02  # seconds until the queue looks again whether it holds something
 
 _API = "/gradio_api"
 _UPLOAD = f"{_API}/upload"
@@ -79,6 +80,9 @@ def queue(page: gr.Blocks) -> None:
     # A table of past events, which nobody looks at, is made anew after so many.
     os.environ |= {"GRADIO_ANALYTICS_CACHE_FREQUENCY": f"{10**9}", "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
     page.queue(max_size=2 * EVENTS, default_concurrency_limit=None)
+    # By itself it looks a thousand times a second: a sixteenth of a core, day and night, for a page that nobody visits.
+    page._queue.sleep_when_free = LOOK
+    page._queue.progress_update_sleep_when_free = 5 * LOOK  # gr.Progress, which the page does not use
 
 
 def caller(request: object, blocks_config: object, event_id: str | None) -> tuple[Visitor, Callable[[], bool]]:

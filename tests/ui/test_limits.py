@@ -74,6 +74,14 @@ def files_of_the_page() -> list[Path]:
 # ---- sessions -------------------------------------------------------------------------------------------------------
 
 
+def test_a_queue_that_holds_nothing_rests_between_two_looks(site):
+    queue = site.page._queue
+    rests = {"start_processing": "sleep_when_free", "start_progress_updates": "progress_update_sleep_when_free"}
+    for loop, rest in rests.items():
+        assert set(re.findall(r"sleep\((.*?)\)", inspect.getsource(getattr(queue, loop)))) == {f"self.{rest}"}
+        assert getattr(queue, rest) >= 0.02  # seconds
+
+
 def test_sessions_are_those_that_gradio_would_make_but_for_what_was_sent(site):
     app = site.page.app
     ours, theirs = app.state_holder["a session"], SessionState(site.page)
