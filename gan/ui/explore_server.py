@@ -28,7 +28,7 @@ from gan.ui.explore_sliders import OWN, bases, choose
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.pad import plane
 from gan.ui.state import MAX_OWN, MAX_TEXT, MAX_TRUNCATION, Face, OwnDirection
-from gan.ui.values import FaceError, clean_name, first_seed, short
+from gan.ui.values import FaceError, clean_name, decode_latent, first_seed, short
 
 GRID_FACES = 24  # fills 12, 8, 6 or 4 columns
 GRID_LAST = MAX_SEED + 1 - GRID_FACES  # the last seed that a grid can begin with
@@ -281,10 +281,17 @@ class ExploreServer:
         named = {"model": face.model, "models": self.models()}
         try:
             config = self.library.entry(face.model).info.config
-            face = face.fitted(config, self.library.directions(face.model))
+            before, title = face, title_of(face.model, config)
+            face = before.fitted(config, self.library.directions(face.model))
+            if before.latent and not face.latent:
+                numbers = len(decode_latent(before.latent))
+                note = (
+                    f"This face was {numbers} numbers of its own, and {title} draws from {config.z_dim}: "
+                    f"seed {face.seed} is shown instead."
+                )
             return (
                 {"face": face.to_json(), "seed": face.seed, "truncation": face.truncation, "note": note}
-                | {"own": _own(face), "stamp": time.time_ns(), "title": title_of(face.model, config)}
+                | {"own": _own(face), "stamp": time.time_ns(), "title": title}
                 | {"marks": self.library.marks(face.model)}
                 | named
                 | self._sliders(face, asked)

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from gan.report.brief import brief
 from gan.run import read_info
 from gan.ui.drawing import METADATA_KEY
 from gan.ui.state import Face
+from gan.ui.values import encode_latent
 
 pytestmark = pytest.mark.timeout(300)  # two models are exported first
 SHOWN = "#stage .picture[data-face]"
@@ -184,6 +186,9 @@ def test_explore_draws_all_that_its_controls_say(page, static):
     page.get_by_label("Model", exact=True).locator("visible=true").select_option("tiny")
     shown(page, "model === 'tiny'")
     page.wait_for_function("() => location.search.includes('model=tiny')")
+    link = urllib.parse.urlencode({"seed": 3, "latent": encode_latent(torch.full((2,), 0.5))})
+    page.goto(f"{static.url}?{link}")
+    expect(page.locator("#stage .note")).to_contain_text("This face was 2 numbers of its own, and")
     page.goto(static.url + "?seed=hat")
     expect(page.locator("#stage .note")).to_contain_text("This link cannot be followed: seed 'hat'")
 

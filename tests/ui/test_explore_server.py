@@ -21,6 +21,7 @@ from gan.ui.drawing import draw, draw_seeds, enlarge, png, to_image
 from gan.ui.explore_server import GRID_FACES, ExploreServer
 from gan.ui.library import NO_MODEL, Library
 from gan.ui.state import Face
+from gan.ui.values import encode_latent
 from gan.weights import load_discriminator
 
 
@@ -68,6 +69,16 @@ def test_a_link_that_cannot_be_followed_says_so_beside_the_default_face(tab, que
     shown = opened(tab, **query)
     assert Face.from_json(shown["face"]) == Face("small") and shown["picture"]
     assert shown["note"].startswith("This link cannot be followed: ") and words in shown["note"]
+
+
+def test_a_latent_that_another_model_cannot_draw_is_not_lost_in_silence(tab):
+    face = Face("small", 3, latent=encode_latent(torch.full((20,), 0.5)))
+    assert tab.restore({"state": face.to_json()})["note"] == ""
+    other = tab.choose({"face": face.to_json(), "model": "runs/tiny"})
+    assert Face.from_json(other["face"]) == Face("runs/tiny", 3)
+    assert other["note"] == (
+        "This face was 20 numbers of its own, and runs/tiny draws from 8: seed 3 is shown instead."
+    )
 
 
 def drawn(tab: ExploreServer, face: Face, pixels: bool = False) -> dict:

@@ -1,9 +1,11 @@
 // What gan/ui/explore_server.py answers, found in a browser that has no server: data in, data out.
 import { drawn, prepare } from "../engine/choosing.js";
 import { FaceError, fitted } from "../latent/face.js";
+import { decodeLatent } from "../latent/numbers.js";
 import { pngOf } from "./png.js";
 import { readLink } from "./links.js";
 import { checkedDirection, checkedFace, cleanName, readFace } from "../shared/reading.js";
+import { entitled } from "../shared/words.js";
 import { bases, choose, OWN, standOf } from "../explore/sliders.js";
 
 const DOWNLOAD_SIZE = 512; // pixels, at least
@@ -30,7 +32,12 @@ export function buildAnswers(models) {
       check(face.model);
       prepare(face.model);
       const facts = await factsOf(face.model);
-      face = fitted(face, facts);
+      const before = face;
+      face = fitted(before, facts);
+      if (before.latent && !face.latent)
+        note =
+          `This face was ${decodeLatent(before.latent).length} numbers of its own, and ${entitled(face.model)} draws ` +
+          `from ${facts.z_dim}: seed ${face.seed} is shown instead.`;
       const picture = await here(face.model, (engine) => engine.draw(face, !asked.pixels));
       const { seed, truncation } = face;
       const changed = { face: JSON.stringify(face), seed, truncation, note, own: ownOf(face) };
