@@ -17,10 +17,10 @@ FACTS = {
     "directions": {"names": [], "vectors": ""},
     "networks": {"generator": FILE, "critic": FILE},
 }
-# `tick` lets messages in; `now` is the time, and `waits` who waits for less than the worker's patience: [seconds, who].
+# `settle` lets messages in; `now` is the time, `waits` who waits for less than the worker's patience: [seconds, who].
 WORLD = """
     const real = setTimeout;
-    const tick = () => new Promise((passed) => real(passed));
+    const settle = async () => { for (let tick = 0; tick < 10; tick++) await new Promise((passed) => real(passed)); };
     const waits = [];
     let now = 1000;
     performance.now = () => now;
@@ -73,10 +73,10 @@ def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
         await later(await engine.draw(face, true));
         now += 60; // long before another score is wanted
         const second = await engine.draw(face, true);
-        while (waits.length < 1) await tick();
+        await settle();
         now += 60;
         const third = await engine.draw(face, true);
-        while (waits.length < 2) await tick();
+        await settle();
         for (const [, go] of waits) go();
         await later(second);
         await later(third);
