@@ -41,6 +41,21 @@ ORDER = """(value) => {
     Worker.prototype.postMessage = post;
     return order;
 }"""
+NEW_NODES = """async (value) => {
+    const found = [];
+    const watcher = new MutationObserver((changes) => {
+        const ours = changes.filter(({ target }) => target.closest("#stage, #moved, #pad, #sliders"));
+        found.push(...ours.map(({ target }) => target.outerHTML));
+    });
+    watcher.observe(document, { subtree: true, childList: true });
+    const query = () => document.querySelector("#stage .picture").dataset.query;
+    const before = query();
+    const input = document.querySelector("[aria-label='range slider for z 3']");
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    while (query() === before) await new Promise(requestAnimationFrame);
+    return found;
+}"""
 PIXELS = """() => {
     const canvas = document.querySelector("#stage canvas");
     const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -122,12 +137,13 @@ def test_faces_are_chosen_without_the_server(page, drawing):
     asked = []
     page.on("request", lambda request: "gradio_api" in request.url and asked.append(request.url))
     z3 = page.get_by_label("range slider for z 3", exact=True)
+    assert page.evaluate(NEW_NODES, 2.5) == []  # after which the browser would lay out the whole page
     page.get_by_label("Faces after these").click()
     page.locator("#grid [data-seed='30']").click()
-    shows(page, "model=small&seed=30&truncation=1&z=3:2")  # sliders stay
+    shows(page, "model=small&seed=30&truncation=1&z=3:2.5")  # sliders stay
     expect(page.locator("#grid [data-seed='30']")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("number input for Seed")).to_have_value("30")
-    expect(z3).to_have_value("2")
+    expect(z3).to_have_value("2.5")
     move(page, "z 3", 1, "model=small&seed=30&truncation=1&z=3:1")
     first = page.locator("#grid [data-seed='24'] img")
     before = first.get_attribute("src")

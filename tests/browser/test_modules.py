@@ -286,6 +286,35 @@ def test_a_direction_of_a_hostile_name_is_listed_as_text_and_removed_by_it(run):
     assert told == "There are 4 sliders of yours (3 of them on another model): remove one to make another."
 
 
+def test_of_what_is_moved_only_the_value_is_written_while_it_is_moved_on(run):
+    """New elements would let the browser lay out the whole page again, while the picture waits to be shown."""
+    faces = [javascript(Face("small", offsets=offsets)) for offsets in ({3: 1}, {3: 1.5}, {3: 1.5, 4: -1}, {4: -1})]
+    found = run(
+        "explore/moved.js",
+        """async (m, faces) => {
+            const { tell } = await import("/shared/telling.js");
+            const element = document.querySelector("main");
+            element.innerHTML = '<p class="own"><span></span> <button data-back></button></p><div class="chips"></div>';
+            m.mount({ element, trigger() {} });
+            let first = null;
+            return faces.map((face) => {
+                tell("face-moved", JSON.stringify(face));
+                const chips = [...element.querySelectorAll("[data-show]")];
+                const isKept = chips[0] === first;
+                first = chips[0];
+                return [chips.map((chip) => chip.textContent), isKept];
+            });
+        }""",
+        faces,
+    )
+    assert found == [
+        [["z 3 +1"], False],
+        [["z 3 +1.5"], True],
+        [["z 3 +1.5", "z 4 −1"], False],
+        [["z 4 −1"], False],
+    ]
+
+
 def test_the_grid_offers_faces_and_ends_at_the_last_seed(run):
     shown = """async (m, face) => {
         const { listen, tell } = await import("/shared/telling.js");

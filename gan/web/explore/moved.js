@@ -1,4 +1,5 @@
 // Under the picture: what is moved, in view or not, each with its way back; and a face of its own, which no seed draws.
+import { write } from "../shared/elements.js";
 import { fill, html } from "../shared/html.js";
 import { remember, remembered } from "../shared/remembering.js";
 import { change } from "../shared/state.js";
@@ -15,20 +16,20 @@ export function mount({ element, trigger }) {
   const [own, chips] = [".own", ".chips"].map((selector) => element.querySelector(selector));
   let face = null;
   let left = remembered("own face"); // the last face that had numbers of its own
-  let shown = ""; // of the chips
+  let shown = ""; // of the chips: what they are there for
 
   function show() {
     const isOwn = Boolean(face.latent);
     own.hidden = !isOwn && !left;
-    own.firstChild.textContent = isOwn ? IS_OWN : WAS_OWN;
+    write(own.firstChild, isOwn ? IS_OWN : WAS_OWN);
     own.querySelector("[data-back]").hidden = isOwn;
     document.documentElement.toggleAttribute("data-own-face", isOwn);
     const all = moved(face).map((one) => ({ ...one, says: signed(one.value), base: 0 }));
     if (face.truncation !== 1) all.unshift({ key: "truncation", name: "Truncation", says: face.truncation, base: 1 });
-    const text = JSON.stringify(all);
-    if (text === shown) return;
-    shown = text;
-    fill(chips, all.map(chip));
+    const keys = JSON.stringify(all.map(({ key }) => key));
+    if (keys !== shown) fill(chips, all.map(chip));
+    else for (const [at, one] of all.entries()) write(chips.children[at].querySelector("[data-show]"), words(one));
+    shown = keys;
   }
 
   async function reveal(key) {
@@ -62,7 +63,10 @@ export function mount({ element, trigger }) {
   });
 }
 
-function chip({ key, name, says, base }) {
-  return html`<span><button type="button" data-show="${key}" title="Show this slider">${name} ${says}</button><button
+const words = ({ name, says }) => `${name} ${says}`;
+
+function chip(one) {
+  const { key, name, base } = one;
+  return html`<span><button type="button" data-show="${key}" title="Show this slider">${words(one)}</button><button
     type="button" data-undo="${key}" data-base="${base}" aria-label="Put ${name} back to ${base}">×</button></span>`;
 }

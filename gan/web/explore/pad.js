@@ -3,6 +3,7 @@
 import { drawn } from "../engine/choosing.js";
 import { pointOf } from "../engine/points.js";
 import { ask as askServer } from "../shared/asking.js";
+import { write } from "../shared/elements.js";
 import { isHeld, onRelease } from "../shared/holding.js";
 import { fill, html } from "../shared/html.js";
 import { change, given, same } from "../shared/state.js";
@@ -50,7 +51,7 @@ export function mount({ element, server }) {
   function show() {
     const isOpen = face.pad.length > 0;
     toggle.setAttribute("aria-expanded", String(isOpen));
-    toggle.textContent = isOpen ? "Close the pad" : "Open the pad";
+    write(toggle, isOpen ? "Close the pad" : "Open the pad");
     body.hidden = !isOpen;
     if (!isOpen) {
       behind = null;
@@ -61,7 +62,7 @@ export function mount({ element, server }) {
     const [x, y] = placeOf(face);
     point.style.setProperty("--x", x);
     point.style.setProperty("--y", y);
-    stands.textContent = says.join(" · ");
+    write(stands, says.join(" · "));
     const { least, most } = rangeOf(across);
     for (const [name, value] of Object.entries({
       label: `${nameOf(across)} across, ${nameOf(up)} up`,

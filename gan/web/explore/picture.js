@@ -1,4 +1,5 @@
 // The large picture with its facts, or a notice in its place.
+import { write } from "../shared/elements.js";
 import { fill, html } from "../shared/html.js";
 import { toQuery } from "../shared/state.js";
 import { describe } from "../shared/words.js";
@@ -25,9 +26,6 @@ const FRAME = html`<p class="note" role="status" hidden> </p>
 export function showFace(element, face, drawn, smooth, note = "") {
   if (!element.querySelector(".picture img")) fill(element, FRAME);
   const find = (selector) => element.querySelector(selector);
-  const write = (selector, text) => {
-    find(selector).firstChild.data = text;
-  };
   const { size, numbers, training } = drawn.about;
   const words = describe(face);
   const [image, canvas] = [find("img"), find("canvas")];
@@ -48,11 +46,11 @@ export function showFace(element, face, drawn, smooth, note = "") {
     query: toQuery(face),
     seed: face.latent ? "" : face.seed, // no face of the grid is one with a latent of its own
   });
-  write(".note", note);
+  write(find(".note"), note);
   find(".note").hidden = !note;
-  write(".size", `${size} × ${size} pixels from ${numbers} numbers`);
+  write(find(".size"), `${size} × ${size} pixels from ${numbers} numbers`);
   find(".live").hidden = !training;
-  write(".milliseconds", drawn.milliseconds.toFixed(1));
+  write(find(".milliseconds"), drawn.milliseconds.toFixed(1));
   const isOther = picture.dataset.model !== face.model;
   picture.dataset.model = face.model;
   if (drawn.score !== undefined || isOther) showScore(element, drawn.score);
@@ -65,7 +63,7 @@ export function showScore(element, score) {
   element.querySelector(".critic").hidden = score === null;
   element.querySelector(".no-critic").hidden = score !== null;
   element.querySelector(".meter i").style.width = told.percent.startsWith("…") ? 0 : told.percent.replace(" ", "");
-  for (const [part, words] of Object.entries(told)) element.querySelector(`.critic .${part}`).firstChild.data = words;
+  for (const [part, words] of Object.entries(told)) write(element.querySelector(`.critic .${part}`), words);
 }
 
 // Sooner on the page than an <img>, whose picture is read and decoded first.

@@ -3,6 +3,7 @@
 import { drawn } from "../engine/choosing.js";
 import { pointOf } from "../engine/points.js";
 import { ask } from "../shared/asking.js";
+import { write } from "../shared/elements.js";
 import { same } from "../shared/state.js";
 import { listen } from "../shared/telling.js";
 import { describe } from "../shared/words.js";
@@ -29,16 +30,16 @@ export function mount({ element, server }) {
     place.classList.remove("old");
     if (!seen.labels) return tellNothing(seen.problem ? "" : nothingSeen);
     const moves = before && changed(before.face, asked);
-    seesLine.textContent = sees(seen);
-    movesLine.textContent = moves?.length ? sideEffects(moves, before.seen, seen) : hint;
+    write(seesLine, sees(seen));
+    write(movesLine, moves?.length ? sideEffects(moves, before.seen, seen) : hint);
     before = { face: asked, seen };
     shown = { face: asked, words: describe(asked, inWords(seen)) };
     tellPicture();
   }
 
   function tellNothing(why) {
-    seesLine.textContent = why;
-    movesLine.textContent = "";
+    write(seesLine, why);
+    write(movesLine, "");
     before = shown = null;
   }
 

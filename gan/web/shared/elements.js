@@ -18,6 +18,14 @@ export function makeSvg(tag, attributes, text = "") {
   return node;
 }
 
+// The words of an element that holds nothing else, for what changes with every move: new nodes, were they of the same
+// words, would let the browser lay out the whole page again.
+export function write(element, words) {
+  if (element.textContent === words) return;
+  if (element.firstChild) element.firstChild.data = words;
+  else element.textContent = words;
+}
+
 // The track of a range is filled up to its value.
 export function fill(input) {
   const share = (input.value - input.min) / Math.max(1, input.max - input.min);
