@@ -15,6 +15,7 @@ All addresses are relative: the folder may lie anywhere on a host.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import html
 import importlib.util
@@ -160,7 +161,7 @@ def _write_replay(folder: Path, out: Path) -> Path:
 
     replay = load_replay(folder)
     out.mkdir(parents=True, exist_ok=True)
-    written = set()
+    written, sheets = set(), []
     for sheet in replay.sheets:
         try:
             content = read_sheet(sheet.path, _MOST_SHEET)
@@ -168,10 +169,14 @@ def _write_replay(folder: Path, out: Path) -> Path:
             log.warning("left out: %s", error)
             continue
         written.add(_write(out / f"{sheet.index:04}.webp", content))
+        sheets.append(sheet)
     if replay.rows:
         written.add(_write(out / HISTORY_FILE, (folder / HISTORY_FILE).read_bytes()))
         written.add(_write(out / "curves.png", curves_png([replay])))
-    facts = described(replay, lambda path: hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+    facts = described(
+        dataclasses.replace(replay, sheets=tuple(sheets)),
+        lambda path: hashlib.sha256(path.read_bytes()).hexdigest()[:12],
+    )
     told = {"stamp": "", "problem": replay.problem or "", "training": False, **facts}
     written.add(_write(out / "run.json", json.dumps(told).encode()))
     for path in out.iterdir():

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan.data_record import UNKNOWN
 from gan.history import FIRST_SAMPLE_IMAGES, read_history, samples, snapshots
-from gan.run import RunError
+from gan.run import RunError, RunInfo, read_info
 from gan.sampling import generate, image_grid, truncation_of
 from gan.weights import load_generator
 
@@ -61,6 +62,7 @@ class Replay:
         events: by images seen.
         snapshots: (number, images seen) of the kept generators, at most `MAX_SNAPSHOTS`.
         problem: one sentence about what is missing, or None.
+        info: what config.json says; None where it cannot be read.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Replay:
     events: tuple[Event, ...]
     snapshots: tuple[tuple[int, int], ...]
     problem: str | None = None
+    info: RunInfo | None = None
 
     @property
     def images_seen(self) -> int:
@@ -134,6 +137,7 @@ def load_replay(folder: Path, name: str = "") -> Replay:
         tuple(_spread(events, [event.images_seen for event in events], MAX_EVENTS)),
         tuple(_spread(drawers, [images for _, images in drawers], MAX_SNAPSHOTS)),
         problem,
+        _info(folder),
     )
 
 
@@ -150,7 +154,10 @@ def described(replay: Replay, version: Callable[[Path], str]) -> dict:
         _, values = replay.curve(column)
         curves[column] = _numbers(values[kept])
         smoothed[column] = _numbers(smooth(values, window)[kept])
+    config = replay.info and replay.info.config
     return {
+        "kind": replay.info.data.kind if replay.info else UNKNOWN,
+        "latent": f"{config.z_dim} {config.z_distribution}" if config else "",  # whose seeds are the same numbers
         "images_seen": replay.images_seen,
         "sheets": [[s.index, s.images_seen, version(s.path), s.epoch, s.seconds] for s in replay.sheets],
         "images": [replay.rows[index]["images_seen"] for index in kept],
@@ -236,6 +243,13 @@ def film_strip(
             f"{replay.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
         )
     return image_grid(np.stack(pictures), len(pictures)), moments
+
+
+def _info(folder: Path) -> RunInfo | None:
+    try:
+        return read_info(folder)
+    except RunError:
+        return None
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

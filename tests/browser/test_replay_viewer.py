@@ -5,6 +5,7 @@ Long because all its tests look at the same runs, served once.
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
@@ -19,7 +20,7 @@ from playwright.sync_api import Page, expect
 from serving import Site, cut_off, serve
 
 from gan import run
-from gan.films.replay import load_replay, warp
+from gan.films.replay import _spread, load_replay, warp
 from gan.history import append_history, read_history, save_sample, snapshots
 from gan.ui.library import Library
 
@@ -53,8 +54,8 @@ def replays(runs) -> Iterator[Site]:
         yield served
 
 
-def visit(page: Page, site: Site, name: str = "tiny", second: str | None = None) -> None:
-    page.goto(site.url)
+def visit(page: Page, site: Site, name: str = "tiny", second: str | None = None, face: str = "") -> None:
+    page.goto(site.url + (face and f"?model={face}"))
     page.get_by_role("tab", name="Replay").click()
     expect(page.locator(".sheet .name").first).not_to_be_empty()
     choose(page, "Run", name)
@@ -272,12 +273,88 @@ def test_a_face_of_the_sheet_tells_its_seed_and_leads_to_explore(page, replays):
     assert "model=tiny" in page.get_attribute("#stage [data-query]", "data-query")
 
 
-def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
-    visit(page, replays)
+def cut(run: Path, seed: int, places: int) -> list[tuple[int, np.ndarray | None]]:
+    """Images seen and a seed's picture, (16, 16, 3), None of a damaged sheet, at so many moments of a run."""
+    sheets = load_replay(run).sheets
+    found = []
+    for made in _spread(sheets, [sheet.images_seen for sheet in sheets], places):
+        with Image.open(made.path) as picture:
+            side, (row, column) = picture.width // 8, divmod(seed, 8)
+            box = (column * side, row * side, (column + 1) * side, (row + 1) * side)
+            found.append((made.images_seen, np.asarray(picture.convert("RGB").crop(box), np.int16)))
+    return found
+
+
+def tile_pixels(page: Page) -> list[np.ndarray]:
+    """(16, 16, 3) of each tile of the strip."""
+    urls = page.locator(".tiles canvas").evaluate_all("(all) => all.map((canvas) => canvas.toDataURL())")
+    images = [Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB") for url in urls]
+    return [np.asarray(image.resize((16, 16), Image.Resampling.BOX), np.int16) for image in images]
+
+
+def test_an_untouched_face_of_the_sheets_is_cut_out_of_them(page, replays, runs):
+    visit(page, replays, face="tiny&seed=13")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    draw = page.locator(".through .draw")
+    draw.click()
+    expect(page.locator("#through-about")).to_have_text("Seed 13, truncation 1")
+    wanted = cut(runs / "tiny", 13, 12)
+    assert len(wanted) > len(snapshots(runs / "tiny"))
+    tiles = page.locator(".tiles button")
+    labels = tiles.evaluate_all("(all) => all.map((tile) => tile.ariaLabel)")
+    assert labels == [f"The face after {images:,} images" for images, _ in wanted]
+    for found, (_, pixels) in zip(tile_pixels(page), wanted, strict=True):
+        assert np.abs(found - pixels).mean() < 3
+    tiles.first.click()
+    assert moment(page) == 0 and tiles.first.get_attribute("aria-current") == "true"
+    assert [url for url in asked if "heartbeat" not in url] == []
+    choose(page, "Compare with", "short")  # beside it, and the strip stays the first one's
+    expect(tiles).to_have_count(len(wanted))
+    choose(page, "Run", "short")  # wanted there too, which kept no generators
+    expect(tiles).to_have_count(len(cut(runs / "short", 13, 12)))
+    page.reload()
+    expect(tiles).to_have_count(len(cut(runs / "short", 13, 12)))
+    expect(page.locator("#through-about")).to_have_text(re.compile("^Seed 13, truncation 1"))
+
+
+def test_what_the_sheets_do_not_hold_is_said_and_the_nearest_is_one_press_away(page, replays, runs):
+    visit(page, replays, "short", face="tiny&seed=13&truncation=0.5")
+    draw, about, tiles = page.locator(".through .draw"), page.locator("#through-about"), page.locator(".tiles button")
+    moved = "Seed 13 at truncation 1 instead of 0.5: the run kept its pictures of seeds 0 to 63, not its generators."
+    expect(draw).to_have_accessible_description(moved)
+    draw.click()
+    expect(about).to_have_text(moved)
+    wanted = cut(runs / "short", 13, 12)
+    expect(tiles).to_have_count(len(wanted))
+    assert np.abs(tile_pixels(page)[-1] - wanted[-1][1]).mean() < 3
+
+    visit(page, replays, "short", face="tiny&seed=1234")
+    expect(draw).to_have_text("Show seed 0")
+    expect(draw).to_have_accessible_description(re.compile("Explore shows seed 1234, .* click in the sheet"))
+    canvas = page.locator(".sheet canvas").first
+    size = canvas.bounding_box()["width"] / 8
+    canvas.click(position={"x": 2.5 * size, "y": 1.5 * size})
+    expect(draw).to_have_text("Show seed 10")
+    draw.click()
+    wanted = cut(runs / "short", 10, 12)
+    expect(tiles).to_have_count(len(wanted))
+    expect(about).to_have_text(re.compile("^Seed 10. Explore shows seed 1234"))
+    assert np.abs(tile_pixels(page)[-1] - wanted[-1][1]).mean() < 3
+    page.reload()
+    expect(draw).to_have_text("Show seed 10")
+    expect(tiles).to_have_count(len(wanted))
+    canvas.press("Escape")
+    expect(draw).to_have_text("Show seed 0")
+    expect(about).to_have_text(re.compile("^Seed 10. "))  # what is shown
+
+
+def test_a_moved_face_is_drawn_by_every_kept_generator(page, replays, runs, lanes):
+    visit(page, replays, face="tiny&seed=0&truncation=0.5")
     page.get_by_role("button", name="Draw the face from Explore").click()
     tiles = page.locator(".tiles button")
     expect(tiles).to_have_count(len(snapshots(runs / "tiny")))
-    expect(page.locator(".about")).to_contain_text("Seed 0")
+    expect(page.locator(".about")).to_contain_text("Seed 0, truncation 0.5")
     expect(tiles.last).to_have_attribute("aria-current", "true")
     tiles.first.click()
     expect(tiles.first).to_have_attribute("aria-current", "true")
@@ -289,11 +366,11 @@ def test_explores_face_is_drawn_through_the_epochs(page, replays, runs, lanes):
     assert moment(page) == first  # the key walks over the strip, and time stays
 
 
-def test_a_run_without_kept_generators_says_why_nothing_can_be_drawn(page, replays):
-    visit(page, replays, "short")
+def test_a_run_that_kept_nothing_says_why_nothing_can_be_drawn(page, replays):
+    visit(page, replays, "void")
     draw = page.get_by_role("button", name="Draw the face from Explore")
     expect(draw).to_be_disabled()
-    expect(draw).to_have_accessible_description("No generator of short was kept while it learned: choose another run.")
+    expect(draw).to_have_accessible_description(re.compile("kept neither sheets nor generators .*: choose another run"))
     choose(page, "Run", "tiny")
     expect(draw).to_be_enabled()
     expect(page.locator("#through-about")).to_contain_text("The face you set in Explore")
@@ -313,7 +390,7 @@ def test_what_is_shown_can_be_kept(page, replays, runs, tmp_path):
             picture.load()
 
 
-def test_a_broken_run_says_so_and_shows_what_is_whole(page, replays, lanes):
+def test_a_broken_run_says_so_and_shows_what_is_whole(page, replays, runs, lanes):
     visit(page, replays, "broken")
     expect(page.locator(".replay .message")).to_contain_text("model.safetensors cannot be read")
     lanes.focus()
@@ -323,6 +400,10 @@ def test_a_broken_run_says_so_and_shows_what_is_whole(page, replays, lanes):
     expect(page.locator(".sheet .none").first).to_have_text("Sheet 3 is damaged")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".sheet .none").first).to_be_hidden()
+    page.locator(".through .draw").click()
+    damaged = load_replay(runs / "broken").sheets[3].images_seen
+    whole = page.locator(".tiles button").evaluate_all("(all) => all.map((tile) => tile.ariaLabel)")
+    assert len(whole) > 3 and f"The face after {damaged:,} images" not in whole
     choose(page, "Run", "void")
     expect(page.locator(".replay .message")).to_contain_text("config.json is damaged")
     expect(page.locator(".sheet .none").first).to_have_text("No sample sheet yet")
@@ -339,12 +420,15 @@ def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
         expect(page.locator(".replay .live")).to_be_visible()
         expect(page.locator(".replay .live")).to_contain_text("in training")
         assert moment(page) <= 1000
+        page.locator(".through .draw").click()
         save_sample(live, 50, np.full((64, 16, 16, 3), 250, np.uint8))
         append_history(live, {"images_seen": 1600, "epoch": 40.0, "loss_g": 1.0, "sample": 50})
         expect(page.locator(".sheet .when").first).to_contain_text("1,600 images · epoch 40.00")
         expect(page.locator(".sheet").first).to_have_attribute("data-sheet", "50")
         page.wait_for_timeout(200)
         assert pixels(page).mean() > 240
+        expect(page.locator(".tiles button").last).to_have_attribute("aria-label", "The face after 1,600 images")
+        assert tile_pixels(page)[-1].mean() > 240
     finally:
         shutil.rmtree(live)
 

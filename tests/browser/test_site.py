@@ -288,7 +288,11 @@ def test_morph_photo_and_replay_need_no_server(page, static):
     page.get_by_role("tab", name="Replay").click()
     expect(page.locator(".sheet .when").first).to_contain_text("images")
     page.locator(".through .draw").click()
-    page.wait_for_selector(".replay .tiles button")
+    expect(page.locator("#through-about")).to_have_text("Seed 3, truncation 1")
+    expect(page.locator(".replay")).to_have_attribute("aria-busy", "false")
+    run = json.loads((static.folder / "replay" / "tiny" / "run.json").read_text(encoding="utf-8"))
+    whole = [f"The face after {images:,} images" for _, images, *_ in run["sheets"]]
+    assert page.locator(".replay .tiles button").evaluate_all("(all) => all.map((tile) => tile.ariaLabel)") == whole
     assert saved(page, "[data-kind=csv]").startswith(b"images_seen,") and saved(page, "[data-kind=png]")[1:4] == b"PNG"
 
     page.get_by_role("tab", name="Photo").click()

@@ -11,9 +11,10 @@ import math
 
 import pytest
 
+from gan.films import replay
 from gan.films.replay import warp
 
-SCALE, PLAYHEAD, RUNS = "replay/scale.js", "replay/playhead.js", "replay/runs.js"
+SCALE, PLAYHEAD, RUNS, SOURCE = (f"replay/{name}.js" for name in ("scale", "playhead", "runs", "source"))
 SQUARE, LIKENESS = "photo/square.js", "photo/likeness.js"
 TIMING, SEEDS = "morph/timing.js", "morph/seeds.js"
 
@@ -59,6 +60,75 @@ def test_the_last_that_is_not_after_is_found(run):
     find = "(m, values) => values.map((value) => m.lastAt([1, 3, 3, 8], value))"
     assert run(SCALE, find, [0, 1, 2, 3, 7.9, 8, 99]) == [-1, 0, 0, 2, 2, 3, 3]
     assert run(SCALE, "(m) => [m.lastAt([], 1), m.lastAt([[5, 'a'], [6, 'b']], 5.5, ([n]) => n)]") == [-1, 0]
+
+
+def test_moments_are_thinned_as_the_server_thins_them(run):
+    spread = "(m, [items, most]) => m.spread(items, most, (images) => images)"
+    for images in ([0], list(range(0, 5000, 7)), [0, *(int(256 * 1.3**at) for at in range(40))], [0, 0, 9, 9, 4000]):
+        for most in (2, 3, 12):
+            assert run(SCALE, spread, [images, most]) == replay._spread(images, images, most)
+
+
+RUN = {"name": "a", "latent": "8 normal", "snapshots": 0, "sheets": [[at, 100 * at] for at in range(40)]}
+FACE = {"model": "a", "seed": 7, "truncation": 1, "offsets": {}, "directions": {}, "latent": ""}
+
+
+@pytest.mark.parametrize(
+    ("face", "others", "expected"),
+    [
+        ({}, {}, ("sheets", 7, "")),
+        ({}, {"snapshots": 11}, ("sheets", 7, "")),
+        ({}, {"snapshots": 12}, ("generators", None, None)),  # no fewer moments than the sheets give
+        ({}, {"snapshots": 2, "sheets": [[0, 0], [3, 100]]}, ("generators", None, None)),
+        ({"model": "b"}, {"snapshots": 2}, ("sheets", 7, "")),  # its numbers are of the same kind
+        ({"model": "b"}, {"latent": "8 uniform"}, ("sheets", 0, "numbers")),
+        ({"model": "b"}, {"latent": "8 uniform", "snapshots": 2, "kept": 9}, ("sheets", 9, "numbers")),
+        ({"model": "b"}, {"latent": ""}, ("sheets", 0, "numbers")),
+        ({}, {"latent": ""}, ("sheets", 7, "")),  # a broken config.json, and the face is the run's own
+        ({"truncation": 0.5}, {"snapshots": 2}, ("generators", None, None)),
+        ({"truncation": 0.5}, {"kept": 9}, ("sheets", 7, "moved")),
+        ({"offsets": {"3": 1}}, {}, ("sheets", 7, "moved")),
+        ({"directions": {"Smile": 1}}, {"snapshots": 2}, ("generators", None, None)),
+        ({"seed": 63}, {}, ("sheets", 63, "")),
+        ({"seed": 64}, {}, ("sheets", 0, "seed")),
+        ({"seed": 64}, {"kept": 9}, ("sheets", 9, "seed")),
+        ({"seed": 64}, {"snapshots": 1}, ("generators", None, None)),
+        ({"latent": "AAAA", "seed": 0}, {}, ("sheets", 0, "seed")),
+        ({"latent": "AAAA", "seed": 0}, {"snapshots": 1}, ("generators", None, None)),
+        (None, {"kept": 9, "snapshots": 2}, ("sheets", 9, "face")),
+        ({}, {"sheets": []}, ("", None, None)),
+        ({"model": "b"}, {"sheets": [], "snapshots": 2, "latent": ""}, ("generators", None, None)),  # who says why not
+    ],
+)
+def test_what_a_face_s_way_is_made_of(run, face, others, expected):
+    asked = {"face": face if face is None else FACE | face, "latent": "8 normal", "kept": others.pop("kept", None)}
+    found = run(SOURCE, "(m, asked) => m.sourceOf(asked)", asked | {"run": RUN | others})
+    assert (found["from"], found.get("seed"), found.get("why")) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "face", "label", "sentence"),
+    [
+        ({"from": "generators"}, {}, "Draw the digit", "as this run drew it while it learned."),
+        ({"from": "sheets", "seed": 7, "why": ""}, {}, "Draw the digit", "as this run drew it while it learned."),
+        ({"why": "moved"}, {"truncation": 0.5}, "Draw the digit", "Seed 7 at truncation 1 instead of 0.5: the run"),
+        ({"why": "moved"}, {"offsets": {"3": 1}}, "Draw the digit", "Seed 7 with its sliders at 0: the run kept its"),
+        ({"why": "moved"}, {"truncation": 0.5, "directions": {"Hat": 1}}, "Draw the digit", "0.5, with its sliders at"),
+        ({"why": "seed"}, {"seed": 99}, "Show seed 7", "Explore shows seed 99, and the run kept its pictures of seeds"),
+        ({"why": "numbers"}, {"model": "b"}, "Show seed 7", "a picture of B, and this run draws from other numbers: "),
+        ({"why": "face"}, None, "Show seed 7", "There is no digit in Explore yet: show seed 7, or another that you"),
+        ({"from": ""}, {}, "", "kept neither sheets nor generators while it learned: choose another run."),
+    ],
+)
+def test_a_button_s_words_say_what_it_shows_and_what_not(run, source, face, label, sentence):
+    words = """(m, [source, face, isTraining]) => m.wordsOf(source,
+        { face, kind: "digit", title: (name) => name.toUpperCase(), isTraining })"""
+    asked = [{"from": "sheets", "seed": 7} | source, face and FACE | face]
+    found, growing = (run(SOURCE, words, [*asked, is_training]) for is_training in (False, True))
+    assert found["label"] == label + (" from Explore" if label.startswith("Draw") else "")
+    assert sentence in found["before"] and ("first comes by itself" in growing["before"]) == (not label)
+    if label.startswith("Show"):
+        assert found["after"].startswith("Seed 7. ") and "show seed" not in found["after"]
 
 
 def test_the_plot_shows_every_mean_and_not_every_spike(run):

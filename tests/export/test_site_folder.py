@@ -100,9 +100,13 @@ def test_what_an_earlier_site_had_is_gone_and_what_is_not_ours_stays(tiny_run, t
     (out / "CNAME").write_text("faces.example", encoding="utf-8")
     (out / "web" / "old.mjs").write_text("", encoding="utf-8")
     shutil.rmtree(out / "models")
+    (other / "samples" / "0003.webp").write_bytes(b"half")  # by now
     assert main(["site", str(out), str(other), "--space"]) == 0
     assert told(out)["version"] != before
     assert not [name for name in files_of(out) if "tiny" in name or name.endswith("old.mjs")]
+    run = json.loads((out / "replay" / "other" / "run.json").read_text(encoding="utf-8"))
+    numbers = [f"{number:04}.webp" for number, *_ in run["sheets"]]
+    assert "0003.webp" not in numbers and numbers == sorted(p.name for p in (out / "replay" / "other").glob("*.webp"))
     assert (out / "CNAME").exists() and (out / ".git").exists()
     matter = (out / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert "\nsdk: static\n" in matter and "\napp_file: index.html\n" in matter

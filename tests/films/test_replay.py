@@ -21,6 +21,7 @@ from gan.films.replay import (
     MAX_SHEETS,
     MAX_SNAPSHOTS,
     Replay,
+    described,
     film_strip,
     load_replay,
     smooth,
@@ -30,7 +31,7 @@ from gan.films.replay import (
 )
 from gan.films.replay_film import LAST_SECONDS, SIDE, ExportError, curves_png, enlarge, film, open_sheet, short_count
 from gan.history import append_history, read_history, samples, save_sample, snapshots
-from gan.run import RunError
+from gan.run import RunError, read_info
 from gan.sampling import generate, latents
 from gan.weights import load_generator
 
@@ -73,6 +74,8 @@ def test_every_sheet_of_a_run_is_found_with_the_moment_it_was_made(tiny_run, rep
     assert replay.sheets[0].images_seen == 0 and replay.images_seen == 2000
     assert [number for number, _ in replay.snapshots] == sorted(snapshots(tiny_run))
     assert replay.problem is None and replay.name == tiny_run.name
+    told = described(replay, str)
+    assert (told["kind"], told["latent"]) == (read_info(tiny_run).data.kind, "8 normal")
 
 
 def test_the_sheet_of_a_moment_is_the_newest_one_made_by_then(replay):

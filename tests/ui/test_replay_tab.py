@@ -117,6 +117,7 @@ def test_what_cannot_be_shown_is_a_sentence(server, name, sentence):
     answer = json.loads(json.dumps(answered(server.replay_run, {"name": name}), allow_nan=False))
     assert sentence in answer["problem"]
     assert ("sheets" in answer) == (name in ("void", "torn", "bare"))  # what there is of a broken run is shown
+    assert "sheets" not in answer or answer["latent"] == ("" if name == "void" else "8 normal")
 
 
 def test_of_a_broken_run_the_past_can_still_be_watched(server):
@@ -154,7 +155,8 @@ def test_a_run_comes_with_what_people_call_it_and_sentences_say_that_too(library
     config = library.entry("dlnd-mnist28").info.config
     title = f"Face-Generator-GANs, digits, {config.image_size} px"
     assert server.replay_run({"name": "dlnd-mnist28"})["title"] == title
-    assert server.replay_run({"name": "tiny"})["title"] == "tiny"
+    shown = server.replay_run({"name": "tiny"})
+    assert (shown["title"], shown["latent"]) == ("tiny", "8 normal")
     answer = server.strip({"face": Face("dlnd-mnist28", 3).to_json(), "run": "tiny"})
     assert f"what {title} draws in Explore is here what tiny made" in answer["about"]
 

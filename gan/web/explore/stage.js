@@ -70,11 +70,11 @@ export function mount({ element, trigger, server, ...component }) {
     about = drawn.about;
     if (drawn.notice) {
       showNotice(element, drawn.notice);
-      return tell("face-shown", { query: "", seed: "" });
+      return tell("face-shown", { model: face?.model, query: "", seed: "" });
     }
     const { query, seed } = showFace(element, face, drawn, smooth, note);
     showDrawer();
-    tell("face-shown", { query, seed, about });
+    tell("face-shown", { model: face.model, query, seed, about });
     keepAddress(query, face);
     prepare(face.model);
     const mine = about;

@@ -35,8 +35,8 @@ export async function stripOf(engine, { face: text, run }, told, title = (name) 
   }
 }
 
-// Whose face it is.
-function inWords(face, run, title) {
+// Whose face it is. face: a state; run: who draws it.
+export function inWords(face, run, title) {
   const moved = changes(face);
   const words = origin(face) + (moved ? `, ${moved} of its sliders moved` : "");
   const other = `: what ${title(face.model)} draws in Explore is here what ${title(run)} made of the same numbers`;

@@ -8,11 +8,12 @@ import { remember, remembered } from "../shared/remembering.js";
 import { listen } from "../shared/telling.js";
 import { entitled } from "../shared/words.js";
 import { walk } from "../shared/walking.js";
-import { stripOf } from "./answers.js";
+import { inWords, stripOf } from "./answers.js";
 import { buildDownloads } from "./downloads.js";
 import { together } from "./histories.js";
 import { buildRuns, titleOf } from "./runs.js";
-import { buildSheets } from "./sheets.js";
+import { buildSheets, copyFace } from "./sheets.js";
+import { momentsOf, sourceOf, wordsOf } from "./source.js";
 import { buildStrip } from "./strip.js";
 import { buildTimeline } from "./timeline.js";
 
@@ -27,14 +28,16 @@ export function mount({ element, trigger, props, server, watch }) {
     ask: (name, asked) => ask(server, name, asked),
     moment: () => timeline.moment,
     changed: arrange,
-    arrived: () => sheets.render(),
+    arrived,
     busy: (isBusy) => root.setAttribute("aria-busy", isBusy),
   });
   const [first, second] = runs.slots;
   const timeline = buildTimeline(root, runs, { moved: render, escaped: () => sheets.keep(null) });
-  const sheets = buildSheets(root, runs, () => timeline.moment);
+  const sheets = buildSheets(root, runs, () => timeline.moment, kept);
   let face = ""; // Explore's, as JSON
-  const strip = buildStrip(root, { ask: askStrip, go: timeline.goTo });
+  let latent = { model: "", of: "" }; // what its model draws from
+  let isDrawn = false; // by generators: then what comes late is no longer wanted where the strip is of sheets by now
+  const strip = buildStrip(root, { ask: askStrip, go: timeline.goTo, moment: () => timeline.moment });
   const downloads = buildDownloads(root, async (kind) => {
     const names = runs.slots.map((slot) => slot.name).filter(Boolean);
     const of = (...names) => ask(server, "replay_download", { runs: names, kind, logarithmic: timeline.logarithmic });
@@ -51,7 +54,7 @@ export function mount({ element, trigger, props, server, watch }) {
     const problems = active.filter((slot) => slot.data.problem).map((slot) => `${titleOf(slot)}: ${slot.data.problem}`);
     say(runs.failed || first.name ? [runs.failed, ...problems].join(" ").trim() : NO_RUN);
     find(".live").hidden = !active.some((slot) => slot.data.training);
-    strip.allow(first.data && !first.data.snapshots ? titleOf(first) : "", Boolean(first.data?.snapshots));
+    offerStrip();
     const isEmpty = !active.some((slot) => slot.data.images_seen);
     downloads.arrange(active, isEmpty);
     timeline.arrange();
@@ -68,20 +71,82 @@ export function mount({ element, trigger, props, server, watch }) {
     if (!timeline.playing) keepForReload();
     sheets.render();
     timeline.render();
-    strip.mark(timeline.moment);
+    strip.mark();
   }
 
   function keepForReload() {
     const { moment, atEnd } = timeline;
     if (!first.data || before) return;
-    remember("replay", { run: first.name, second: second.name, moment, atEnd, stripWanted: strip.wanted });
+    const held = { moment, atEnd, stripWanted: strip.wanted, kept: sheets.kept };
+    remember("replay", { run: first.name, second: second.name, ...held });
+  }
+
+  // Sheets have come.
+  function arrived() {
+    sheets.render();
+    offerStrip(); // a damaged one shows nothing
+    strip.renew();
+  }
+
+  // Another face is kept in the sheets, or none.
+  function kept() {
+    keepForReload();
+    offerStrip();
   }
 
   const called = (name) => (name === first.name ? titleOf(first) : entitled(name));
 
-  // Explore's face by every snapshot: the browser draws it where it has them all.
-  async function askStrip() {
+  // ---- the face through the epochs ----------------------------------------------------------------------------------
+
+  const wholeSheets = () => first.data.sheets.filter((sheet) => runs.pictureOf(first, sheet) !== null);
+
+  // What the strip is made of, and how this is told.
+  function stripSource() {
+    const { data, name } = first;
+    const explored = face ? JSON.parse(face) : null;
+    const kind = data.kind === "digits" ? "digit" : "face";
+    const source = sourceOf({
+      face: explored,
+      latent: explored?.model === latent.model ? latent.of : "",
+      run: { name, latent: data.latent, snapshots: data.snapshots, sheets: wholeSheets() },
+      kept: sheets.kept?.seed ?? null,
+    });
+    return {
+      ...source,
+      explored,
+      kind,
+      words: wordsOf(source, { face: explored, kind, title: called, isTraining: data.training }),
+    };
+  }
+
+  function offerStrip() {
+    if (!first.data) {
+      const sentence = runs.failed || (first.name ? "The run is on its way." : NO_RUN);
+      return strip.offer({ kind: "face", label: "", sentence });
+    }
+    const { kind, words } = stripSource();
+    strip.offer({ kind, label: words.label, sentence: words.before });
+  }
+
+  function askStrip() {
     keepForReload();
+    const { from, seed, why, explored, words } = first.data ? stripSource() : { from: "generators" };
+    isDrawn = from === "generators";
+    if (isDrawn) return drawStrip();
+    if (!from) return strip.clear();
+    const about = why ? words.after : inWords(explored, first.name, called);
+    strip.show(about, () => {
+      const moments = momentsOf(wholeSheets());
+      const paint = (canvas, at) => {
+        const sheet = runs.pictureOf(first, moments[at]);
+        if (sheet) copyFace(canvas, sheet, seed);
+      };
+      return { images: moments.map(([, images]) => images), paint };
+    });
+  }
+
+  // Explore's face by every snapshot: the browser draws it where it has them all.
+  async function drawStrip() {
     const run = first.name;
     const here = face && [run, JSON.parse(face).model].every(draws);
     const work = async (engine) => {
@@ -110,6 +175,7 @@ export function mount({ element, trigger, props, server, watch }) {
     if (before && first.data) {
       timeline.restore(before);
       strip.restore(before);
+      sheets.keep(before.kept);
       before = null;
       arrange();
     }
@@ -124,7 +190,7 @@ export function mount({ element, trigger, props, server, watch }) {
   function receive(value) {
     if (value.failed) strip.clear("The server did not draw this: try again in a moment.");
     else if (!("strip" in value)) choose([value.run || "", value.second || ""]).then(() => first.name || arrange());
-    else if (value.strip.run === first.name) strip.show(value.strip, () => timeline.moment);
+    else if (isDrawn && value.strip.run === first.name) strip.showRow(value.strip);
   }
 
   // ---- life ---------------------------------------------------------------------------------------------------------
@@ -141,6 +207,11 @@ export function mount({ element, trigger, props, server, watch }) {
   });
   listen("face-moved", (state) => {
     face = state;
+    offerStrip();
+  });
+  listen("face-shown", ({ model, about }) => {
+    latent = { model, of: about ? `${about.numbers} ${about.distribution}` : "" };
+    offerStrip();
   });
   follow({ props, watch }, (value) => receive(value || {}));
   find(".refresh").addEventListener("click", () => {

@@ -26,6 +26,21 @@ export function lastAt(sorted, value, key = (item) => item) {
   return low - 1;
 }
 
+// At most so many of a list, evenly along the logarithmic axis, with the first and the last: as gan.films.replay thins
+// what a run has. images: gives an item's images seen.
+export function spread(items, most, images) {
+  if (items.length <= most) return items;
+  const places = items.map((item) => Math.asinh(images(item) / FIRST_IMAGES));
+  const between = places.slice(1).map((place, at) => (place + places[at]) / 2);
+  const [first, last] = [places[0], places.at(-1)];
+  const kept = new Set([items.length - 1]);
+  for (let i = 0; i < most - 1; i++) {
+    const wanted = first + ((last - first) * i) / (most - 1);
+    kept.add(between.filter((place) => place < wanted).length);
+  }
+  return items.filter((_, at) => kept.has(at));
+}
+
 // most: images seen at the end. `to` gives an image's share of the axis, 0 to 1, and `from` is its reverse.
 export function timeAxis(most, logarithmic) {
   const bend = logarithmic ? (x) => Math.asinh(x / FIRST_IMAGES) : (x) => x;

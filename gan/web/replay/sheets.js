@@ -6,8 +6,8 @@ const COLUMNS = 8; // of a sheet: seeds 0 to 63, row by row
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -COLUMNS, ArrowDown: COLUMNS }; // in seeds
 const LEAST_SIDE = 896; // pixels of the canvas: whole-number enlargement keeps pixels sharp, and CSS fits the rest
 
-// runs: see runs.js; moment: now, in images seen.
-export function buildSheets(root, runs, moment) {
+// runs: see runs.js; moment: now, in images seen; changed: is called when another face is kept, or none.
+export function buildSheets(root, runs, moment, changed = () => {}) {
   const find = (selector) => root.querySelector(selector);
   const figures = [...root.querySelectorAll(".sheet")];
   const loupe = find(".loupe");
@@ -60,6 +60,7 @@ export function buildSheets(root, runs, moment) {
     kept = face;
     if (face === null) hovered = null;
     drawLoupe();
+    changed();
   }
 
   function drawLoupe() {
@@ -76,7 +77,7 @@ export function buildSheets(root, runs, moment) {
     }
     [...loupe.querySelectorAll("canvas")].forEach((canvas, i) => {
       canvas.hidden = !pictures[i] || !runs.slots[i].name;
-      if (!canvas.hidden) copyTile(canvas, pictures[i], pictures[i].width / COLUMNS, column, row);
+      if (!canvas.hidden) copyFace(canvas, pictures[i], face.seed);
     });
     loupe.classList.toggle("kept", Boolean(kept));
     loupe.querySelector(".seed").textContent = `seed ${face.seed}`;
@@ -137,7 +138,20 @@ export function buildSheets(root, runs, moment) {
     });
   });
 
-  return { figures, render, keep };
+  return {
+    figures,
+    render,
+    keep,
+    // {slot, seed}; null for none.
+    get kept() {
+      return kept;
+    },
+  };
+}
+
+// A seed's picture out of a sheet.
+export function copyFace(canvas, sheet, seed) {
+  copyTile(canvas, sheet, sheet.width / COLUMNS, seed % COLUMNS, Math.floor(seed / COLUMNS));
 }
 
 // One tile of a picture, in about as many pixels as the canvas has on the screen.

@@ -1,12 +1,14 @@
-// This face through the epochs: Explore's face by every snapshot of a run.
+// This face through the epochs: a row of pictures, each of a moment of a run.
 import { copyTile } from "./sheets.js";
 import { decode } from "./runs.js";
 import { compact, count, lastAt } from "./scale.js";
 
-// ask: begins the drawing; go: moves the timeline to a moment.
-export function buildStrip(root, { ask, go }) {
+// ask: begins the drawing; go: moves the timeline to a moment; moment: now, in images seen.
+export function buildStrip(root, { ask, go, moment }) {
   const find = (selector) => root.querySelector(selector);
-  const about = find(".about").textContent;
+  const tiles = find(".tiles");
+  let offered = { kind: "face", sentence: find(".about").textContent };
+  let isTold = false; // something else than what is offered
   let strip = null;
   let wanted = false;
   let cleared = 0; // the latter counts, so that what comes late shows nothing
@@ -19,74 +21,112 @@ export function buildStrip(root, { ask, go }) {
   }
 
   // Takes the strip away.
-  function clear(sentence = about) {
+  function clear(sentence = "") {
     find(".draw").removeAttribute("aria-busy");
     strip = null;
     cleared += 1;
     find(".film").hidden = true;
-    find(".about").textContent = sentence;
+    isTold = Boolean(sentence);
+    find(".about").textContent = sentence || offered.sentence;
   }
 
-  // Whether there is something to draw with; poor: what a run without that is called.
-  function allow(poor, isThere) {
-    find(".draw").disabled = !isThere;
-    if (strip || find(".draw").hasAttribute("aria-busy")) return;
-    if (poor) find(".about").textContent = `No generator of ${poor} was kept while it learned: choose another run.`;
-    else if (find(".about").textContent.startsWith("No generator of")) find(".about").textContent = about;
+  // What there is to show: kind: "face" or "digit"; label: of the button, "" for nothing; sentence: about it.
+  function offer({ kind, label, sentence }) {
+    offered = { kind, sentence };
+    find(".through h2").textContent = `This ${kind} through the epochs`;
+    find(".draw").disabled = !label;
+    if (label) find(".draw").textContent = label;
+    if (!isTold && !find(".draw").hasAttribute("aria-busy")) find(".about").textContent = sentence;
   }
 
   // How far it is.
   function tell(drawn, all) {
-    find(".about").textContent = `Drawing ${drawn + 1} of ${all}…`;
+    if (find(".draw").hasAttribute("aria-busy")) find(".about").textContent = `Drawing ${drawn + 1} of ${all}…`;
   }
 
   // answer: what the server's `strip` gives, or answers.js.
-  async function show(answer, moment) {
+  async function showRow(answer) {
     clear(answer.problem || answer.about);
     if (answer.problem) return;
     const number = cleared;
     const picture = answer.picture ?? (await decode(answer.film.split(",")[1]));
     if (number !== cleared) return;
     const size = picture.width / answer.images.length;
-    find(".film").hidden = false;
-    const canvases = answer.images.map(() => document.createElement("canvas"));
-    find(".tiles").replaceChildren(
-      ...answer.images.map((images, i) => {
-        const tile = document.createElement("button");
-        tile.type = "button";
-        tile.setAttribute("aria-label", `The face after ${count(images)} images`);
-        tile.append(canvases[i], compact(images));
-        tile.addEventListener("click", () => go(images));
-        return tile;
-      }),
-    );
-    for (const [i, canvas] of canvases.entries()) copyTile(canvas, picture, size, i, 0);
-    strip = { picture, size, images: answer.images, shown: -1 };
-    mark(moment());
+    show(answer.about, () => ({
+      images: answer.images,
+      paint: (canvas, at) => copyTile(canvas, picture, size, at, 0),
+    }));
   }
 
-  // The picture of a moment, large and marked.
-  function mark(moment) {
+  // row(): {images: of each picture, paint(canvas, at): one of them}; it may have more or others when asked again.
+  function show(about, row) {
+    clear(about);
+    strip = { row, images: [], shown: -1 };
+    renew();
+  }
+
+  // After what a row is made of has come, or was lost.
+  function renew() {
     if (!strip) return;
-    const at = Math.max(0, lastAt(strip.images, moment + 0.5));
+    const { images, paint } = strip.row();
+    if (!images.length) return clear();
+    strip.paint = paint;
+    if (images.join() !== strip.images.join()) lay(images);
+    for (const [at, tile] of [...tiles.children].entries()) paint(tile.firstChild, at);
+    if (strip.shown >= 0) paint(find(".now"), strip.shown);
+    mark();
+  }
+
+  // A tile for each moment; those that are there already stay.
+  function lay(images) {
+    const focused = document.activeElement;
+    const known = new Map(strip.images.map((moment, at) => [moment, tiles.children[at]]));
+    find(".film").hidden = false;
+    const tileAt = (moment) => {
+      const tile = known.get(moment) ?? tileOf(moment);
+      known.delete(moment); // two may be of one moment
+      return tile;
+    };
+    tiles.replaceChildren(...images.map(tileAt));
+    if (tiles.contains(focused)) focused.focus({ preventScroll: true });
+    strip.images = images;
+    strip.shown = -1;
+  }
+
+  function tileOf(images) {
+    const tile = document.createElement("button");
+    tile.type = "button";
+    tile.setAttribute("aria-label", nameOf(images));
+    tile.append(document.createElement("canvas"), compact(images));
+    tile.addEventListener("click", () => go(images));
+    return tile;
+  }
+
+  const nameOf = (images) => `The ${offered.kind} after ${count(images)} images`;
+
+  // The picture of the moment, large and marked.
+  function mark() {
+    if (!strip) return;
+    const at = Math.max(0, lastAt(strip.images, moment() + 0.5));
     if (at === strip.shown) return;
     strip.shown = at;
-    const now = find(".now");
-    const tiles = find(".tiles");
     const tile = tiles.children[at];
-    copyTile(now, strip.picture, strip.size, at, 0);
-    now.setAttribute("aria-label", `The face after ${count(strip.images[at])} images`);
+    strip.paint(find(".now"), at);
+    find(".now").setAttribute("aria-label", nameOf(strip.images[at]));
+    tiles.setAttribute("aria-label", `The ${offered.kind} at each moment`);
     for (const [i, other] of [...tiles.children].entries()) other.setAttribute("aria-current", i === at);
     tiles.scrollLeft = tile.offsetLeft - tiles.offsetLeft - (tiles.clientWidth - tile.offsetWidth) / 2;
   }
 
   find(".draw").addEventListener("click", draw);
   return {
-    allow,
+    offer,
     draw,
     clear,
     tell,
+    showRow,
     show,
+    renew,
     mark,
     restore: (before) => (wanted = before.stripWanted),
     get wanted() {
