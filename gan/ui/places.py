@@ -42,6 +42,8 @@ _LOOK = 0.004  # seconds between two looks at whether sliders have paused
 _NOTICE = 0.25  # seconds between two looks at whether somebody still waits for what has no turn
 _WAITS = 0.5  # seconds without a beginning, after which the visitor is told so
 _AT_ONCE = 4  # jobs that are done together, at most
+_LATE = 2.0  # seconds after which what somebody has had counts half
+_FORGOTTEN = 0.001  # seconds of it that count no more
 
 
 class Busy(GanError, RuntimeError):
@@ -272,8 +274,9 @@ async def _done(line: _Line, job: _Job) -> object:
 class _Line:
     """Threads, and who waits for them.
 
-    The next is a job of the address that keeps the fewest threads busy; of several, of the visitor with the fewest;
-    of several, of the one who has waited longest for a turn.
+    The next is a job of the address that keeps the fewest threads busy; of several, of the one that has had the least
+    of late; of several, of the visitor with the fewest and the least; of several, of the one who has waited longest for
+    a turn.
 
     Args:
         threads: jobs at a time.
@@ -286,6 +289,8 @@ class _Line:
         self._changed = threading.Condition()
         self._waiting: OrderedDict[Visitor, deque[_Job]] = OrderedDict()
         self._running: Counter[Visitor | str] = Counter()
+        self._had: dict[Visitor | str, float] = {}  # seconds of work, those before `_LATE` halved each `_LATE` seconds
+        self._halved = time.monotonic()
         self._begun = 0  # threads that were started
 
     @property
@@ -327,15 +332,26 @@ class _Line:
                     self._changed.wait()
                 jobs = deque([self._begin(visitor)])
             while jobs:
-                job = jobs.popleft()
+                job, began = jobs.popleft(), time.monotonic()
                 try:
                     _do(job)
                 finally:
                     jobs.extend(job.joined)
                     with self._changed:
                         self._running -= Counter((job.visitor, job.visitor.address))  # drops what is 0
+                        self._count([job, *job.joined], time.monotonic() - began)
                         self._changed.notify_all()
             del job
+
+    def _count(self, jobs: list[_Job], seconds: float) -> None:
+        """Puts down what was done together to those whom it was done for, in equal parts."""
+        halvings = int((time.monotonic() - self._halved) / _LATE)
+        if halvings:
+            self._halved += halvings * _LATE
+            self._had = {key: had for key, before in self._had.items() if (had := before / 2**halvings) > _FORGOTTEN}
+        for job in jobs:
+            for key in (job.visitor, job.visitor.address):
+                self._had[key] = self._had.get(key, 0.0) + seconds / len(jobs)
 
     def _begin(self, visitor: Visitor) -> _Job:
         """The next job of a visitor, which is done now."""
@@ -348,8 +364,11 @@ class _Line:
 
     def _next(self, alike: object = None) -> Visitor | None:
         """Whose turn it is; of those whose next job is alike, where that is given."""
-        may = self._may(alike)
-        return min(may, key=lambda visitor: (self._running[visitor.address], self._running[visitor]), default=None)
+        return min(self._may(alike), key=self._rank, default=None)
+
+    def _rank(self, visitor: Visitor) -> tuple[float, ...]:
+        keys = visitor.address, visitor
+        return tuple(number for key in keys for number in (self._running[key], self._had.get(key, 0.0)))
 
     def _may(self, alike: object = None) -> list[Visitor]:
         return [

@@ -322,6 +322,30 @@ def test_each_thread_keeps_others_to_do(lines):
     assert len(line.join(leading)) == 1 and len(line._waiting) == 2
 
 
+def test_who_has_had_much_of_late_waits_for_who_has_had_little(lines, monkeypatch):
+    line = places._Line(1, of_one=1, waiting=40)
+    line._begun = 1  # none is started
+    line._count([places._Job(EVE, None, stays)], 0.5)
+    line._count([places._Job(ANN, None, stays), places._Job(BOB, None, stays)], 0.4)  # of one address
+    other = Visitor("3.3.3.3", "other")
+
+    def order():
+        for visitor in (EVE, ANN, BOB, other):
+            line.enter(places._Job(visitor, None, stays))
+        jobs = []
+        while (visitor := line._next()) is not None:
+            jobs.append(line._begin(visitor).visitor)
+            line._running.clear()
+        return jobs
+
+    assert order() == [other, ANN, BOB, EVE]
+    line._count([places._Job(ANN, None, stays)], 0.2)
+    assert order() == [other, EVE, BOB, ANN]
+    line._halved -= 40 * places._LATE  # so long ago
+    line._count([places._Job(other, None, stays)], 0.01)
+    assert order() == [EVE, ANN, BOB, other]
+
+
 def test_outside_of_both_places_nothing_is_dear_and_all_is_done_alone():
     assert together("kind", 1, lambda items: [len(items)]) == 1
     price(10 * places.MOST)
