@@ -104,7 +104,7 @@ class Still:
         markup = text("still/still.html")
         for place, part in parts.items():
             markup = markup.replace(place, part)
-        return f"{self._style}{markup}<script>{text('still/still.js')}</script>"
+        return f"{self._style}{markup}<script>{text('still/frames.js', 'still/still.js')}</script>"
 
     def _drawn(self, face: Face) -> str:
         config = self._library.entry(face.model).info.config

@@ -8,6 +8,9 @@ import pytest
 from playwright.sync_api import expect
 from serving import MOST_SHIFT, WATCH_SHIFT
 
+COUNT_FRAMES = """window.framesAsked = 0;
+const request = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (work) => { framesAsked++; return request(work); };"""
 SIZES = ((320, 640), (390, 844), (834, 1112), (1280, 900), (844, 390))
 
 
@@ -21,6 +24,7 @@ def first(browser, site):
         opened.append(context)
         page, held = context.new_page(), []
         page.add_init_script(WATCH_SHIFT)
+        page.add_init_script(COUNT_FRAMES)
         page.route(re.compile(r"/assets/index-[^/]*\.js$"), lambda request: held.append(request))
         page.goto(site.url + query, wait_until="commit")
         page.wait_for_selector("#still")
@@ -73,3 +77,14 @@ def test_a_link_shows_its_own_face_at_once_and_a_reload_nothing_of_it(first, sit
     page.wait_for_selector("gradio-app", state="attached")
     assert page.locator("#still").count() == 0
     expect(page.locator("#random")).to_be_visible(timeout=60_000)
+    assert page.evaluate("framesAsked") and rests(page)
+
+
+def rests(page) -> bool:
+    """Whether the page comes to ask for no frames any more."""
+    for _ in range(40):
+        before = page.evaluate("framesAsked")
+        page.wait_for_timeout(500)
+        if page.evaluate("framesAsked") == before:
+            return True
+    return False
