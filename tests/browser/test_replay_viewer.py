@@ -365,6 +365,19 @@ def test_a_moved_face_is_drawn_by_every_kept_generator(page, replays, runs, lane
     expect(tiles.nth(1)).to_be_focused()
     assert moment(page) == first  # the key walks over the strip, and time stays
 
+    page.evaluate("document.activeElement.blur()")
+    page.emulate_media(forced_colors="active", color_scheme="dark")  # whatever is told by a colour can still be seen
+    colour = "(part) => getComputedStyle(part).backgroundColor"
+    swatches = {swatch.evaluate(colour) for swatch in page.locator(".legend.loss i").all()}
+    behind = page.locator("body").evaluate(colour)
+    assert len(swatches) == 2 and behind not in swatches
+    assert page.locator(".cursor").evaluate(colour) != behind
+    outlined = page.locator(".tiles button").evaluate_all(
+        "(all) => all.map((tile) => getComputedStyle(tile).outlineStyle)"
+    )
+    assert [style for style in outlined if style != "none"] == [outlined[0]] == ["solid"]
+    page.emulate_media(forced_colors="none", color_scheme="light")
+
 
 def test_a_run_that_kept_nothing_says_why_nothing_can_be_drawn(page, replays):
     visit(page, replays, "void")
