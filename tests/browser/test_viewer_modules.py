@@ -178,12 +178,18 @@ WITH_RUNS = """async (m, plan) => {
     const content = canvas.toDataURL("image/webp").split(",")[1];
     const asked = [], calls = [];
     let moment = 1e9;
+    const late = {};
+    late.asked = new Promise((resolve) => { late.wasAsked = resolve; });
+    late.answer = new Promise((resolve) => { late.give = resolve; });
     const sheets = [0, 1, 2].map((number) => [number, 100 * number, "v", 1, 1]);
     const runs = m.buildRuns({
         async ask(name, { name: run, stamp, sheets: wanted }) {
             asked.push([name, run, wanted ?? stamp]);
             const [slow, of] = plan.slow ?? [];
-            if (slow === name && of === run) await new Promise((resolve) => setTimeout(resolve, 30));
+            if (slow === name && of === run) {
+                late.wasAsked();
+                await late.answer;
+            }
             if (plan.silent === asked.length) return { problem: "silence", unanswered: true };
             if (name === "replay_run") return stamp === "s" ? { unchanged: true } : { stamp: "s", sheets };
             const sent = wanted.slice(0, plan.fits ?? 9);
@@ -195,13 +201,15 @@ WITH_RUNS = """async (m, plan) => {
         busy: (isBusy) => calls.push(isBusy),
     });
     moment = plan.moment ?? moment;
+    const refreshed = [];
     for (const names of plan.choose) {
         runs.choose(names);
-        const refreshed = runs.refresh();
-        if (plan.slow) await new Promise((resolve) => setTimeout(resolve, 10));
-        else await refreshed;
+        refreshed.push(runs.refresh());
+        await Promise.race([refreshed.at(-1), late.asked]);
     }
-    if (plan.slow) await new Promise((resolve) => setTimeout(resolve, 80));
+    await refreshed.at(-1);
+    late.give();
+    await Promise.all(refreshed);
     const [slot] = runs.slots;
     const pictures = sheets.map((sheet) => runs.pictureOf(slot, sheet)).map((found) => found?.width ?? String(found));
     const shown = runs.sheetAt(slot)?.[0];
