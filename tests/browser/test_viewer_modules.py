@@ -191,7 +191,7 @@ WITH_RUNS = """async (m, plan) => {
                 await late.answer;
             }
             if (plan.silent === asked.length) return { problem: "silence", unanswered: true };
-            if (name === "replay_run") return stamp === "s" ? { unchanged: true } : { stamp: "s", sheets };
+            if (name === "replay_run") return stamp === "s" ? { unchanged: true } : { stamp: "s", title: run, sheets };
             const sent = wanted.slice(0, plan.fits ?? 9);
             return { sheets: sent.map((number) => [number, "v", number === 1 ? "AAAA" : content]) };
         },
@@ -215,7 +215,8 @@ WITH_RUNS = """async (m, plan) => {
     const shown = runs.sheetAt(slot)?.[0];
     moment = plan.later ?? moment;
     const later = [runs.sheetAt(slot), runs.shownAt(slot)].map((sheet) => sheet?.[0]);
-    return { asked, calls, pictures, failed: runs.failed, again: runs.again, shown, later };
+    const { failed, again } = runs;
+    return { asked, calls, pictures, failed, again, shown, later, title: slot.data?.title };
 }"""
 
 
@@ -240,7 +241,7 @@ def test_what_did_not_fit_into_an_answer_is_asked_again(run):
 def test_of_a_run_that_is_no_longer_shown_nothing_is_taken(run, late):
     found = run(RUNS, WITH_RUNS, {"choose": [["old", ""], ["new", ""]], "slow": [late, "old"], "fits": 1})
     assert [name for name, of, _ in found["asked"] if of == "old"][-1] == late
-    assert found["pictures"] == [8, "null", 8]
+    assert found["pictures"] == [8, "null", 8] and found["title"] == "new"
     assert found["calls"].count("arrived") == 3  # of the new one
 
 
