@@ -135,7 +135,7 @@ def draw(library: Library, face: Face) -> Frame:
 
 
 def _frames(generator: Generator, critic: Discriminator | None, asked: Sequence[tuple[Tensor, float]]) -> list[Frame]:
-    """Of z (1, z_dim) at truncation psi each."""
+    """One frame for each z (1, z_dim) and truncation psi that is asked for, drawn and judged as one batch."""
     started = time.perf_counter()
     images = generate(generator, torch.cat([z for z, _ in asked]), truncation=[psi for _, psi in asked])
     scores = [None] * len(images)

@@ -129,7 +129,7 @@ def breathe() -> None:
 
 
 def together(kind: object, item: S, many: Callable[[list[S]], list[T]]) -> T:
-    """`many([item])[0]`, in the quick place for several jobs at once where others wait for the same.
+    """`many([item])[0]`, in the quick place for several jobs at once where others wait for the same: dynamic batching.
 
     Those others, of the same function of the page, are begun to learn their items, and when `many` has answered all
     of them, each begins anew and finds its own answer here. So work up to here must be cheap and change nothing.
@@ -289,7 +289,7 @@ class _Line:
         self._changed = threading.Condition()
         self._waiting: OrderedDict[Visitor, deque[_Job]] = OrderedDict()
         self._running: Counter[Visitor | str] = Counter()
-        self._had: dict[Visitor | str, float] = {}  # seconds of work, those before `_LATE` halved each `_LATE` seconds
+        self._had: dict[Visitor | str, float] = {}  # seconds of work, halved every `_LATE` seconds
         self._halved = time.monotonic()
         self._begun = 0  # threads that were started
 
@@ -348,7 +348,8 @@ class _Line:
         halvings = int((time.monotonic() - self._halved) / _LATE)
         if halvings:
             self._halved += halvings * _LATE
-            self._had = {key: had for key, before in self._had.items() if (had := before / 2**halvings) > _FORGOTTEN}
+            left = 0.5**halvings  # 0 after a long rest
+            self._had = {key: had for key, before in self._had.items() if (had := before * left) > _FORGOTTEN}
         for job in jobs:
             for key in (job.visitor, job.visitor.address):
                 self._had[key] = self._had.get(key, 0.0) + seconds / len(jobs)

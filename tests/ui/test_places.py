@@ -262,6 +262,9 @@ def test_who_has_had_much_of_late_waits_for_who_has_had_little(lines, monkeypatc
     line._halved -= 40 * places._LATE  # so long ago
     line._count([places._Job(other, None, stays)], 0.01)
     assert order() == [EVE, ANN, BOB, other]
+    line._halved -= 10**6 * places._LATE  # weeks of rest
+    line._count([], 0.0)
+    assert not line._had
 
 
 def test_outside_of_both_places_nothing_is_dear():
