@@ -179,7 +179,18 @@ PRESETS: dict[str, GANConfig] = {
         GANConfig(preset="smooth-celeba28", **_SMOOTH, epochs=1),
         GANConfig(
             preset="dlnd-mnist28",
-            **_DLND | _DIGITS | dict(d_norm="none", r1_gamma=0.1, g_lr=8.5e-4, d_lr=3.5e-4, batch_size=4),
+            **_DLND
+            | _DIGITS
+            | dict(
+                g_normalize_z=True,
+                d_norm="none",
+                r1_gamma=0.1,
+                real_label=0.95,
+                fakes_per_real=4,
+                g_lr=1.2e-3,
+                d_lr=5e-4,
+                batch_size=8,
+            ),
         ),
         GANConfig(preset="dlnd-celeba28", **_DLND),
         # System 5: system 2's networks with its own z, optimiser and labels.
