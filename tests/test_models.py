@@ -298,7 +298,7 @@ def test_order_of_the_layers(name):
         hasattr(m, "parametrizations") for m in discriminator.modules() if isinstance(m, (nn.Conv2d, nn.Linear))
     ]
     assert set(spectral) == {PRESETS[name].d_norm == "spectral"}
-    stem = NormalizedLinear if name == "smooth-mnist28" else nn.Linear
+    stem = NormalizedLinear if PRESETS[name].g_normalize_z else nn.Linear
     assert [type(child) for child in generator.children()] == [stem, Layers]
     for network, dropout, slope in zip(
         (generator, discriminator),
