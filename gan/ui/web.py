@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from gan.ui.isolated import EMBEDDER
+
 WEB = Path(__file__).parents[1] / "web"
 CLASSIC = "shared/connection.js"  # no module: it must be there before Gradio's client asks for anything
 LOOK = "page.css"
@@ -26,7 +28,7 @@ _FILES = {
     path.relative_to(WEB).as_posix(): path.read_bytes() for path in sorted(WEB.rglob("*")) if path.suffix in _TYPES
 }
 DIGEST = hashlib.sha256(b"\0".join(part for name in _FILES for part in (name.encode(), _FILES[name]))).hexdigest()[:16]
-_FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{DIGEST}"'}
+_FOR_GOOD = EMBEDDER | {"Cache-Control": "public, max-age=31536000, immutable", "ETag": f'"{DIGEST}"'}
 
 
 def text(*names: str) -> str:

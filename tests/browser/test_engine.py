@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from exports import brought
 from photos import KEPT_SQUARE, near_face, packed, with_a_face
 from playwright.sync_api import expect
-from serving import serve
+from serving import serve, show
 
 from gan.export.packages import DETECTOR, RUNTIME
 from gan.sampling import generate, latents
@@ -76,8 +77,20 @@ def drawing(site, exports):
             yield served
 
 
-def visit(page, site, query: str = "") -> None:
-    page.goto(f"{site.url}/{query}")
+@pytest.fixture
+def page(staying):
+    """Open already, where a test before it has left the page; see `visit`."""
+    return staying
+
+
+def visit(page, site, query: str = "model=small") -> None:
+    """Open the page by a link; or show its face on the page that is there, if the browser still draws."""
+    drawer = page.locator("#stage .drawer span")
+    if page.url.startswith(site.url) and drawer.is_visible() and drawer.inner_text() == "Your browser draws":
+        page.get_by_role("tab", name="Explore").click()
+        show(page, Face.from_query(dict(urllib.parse.parse_qsl(query)), Face("small")))
+        return
+    page.goto(f"{site.url}/?{query}")
     page.wait_for_selector("#grid img")
     page.wait_for_selector("#model-card p")  # nothing more is asked for
     expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
@@ -96,8 +109,14 @@ def shows(page, wanted: str) -> None:
     )
 
 
+def close_worker(page) -> None:
+    """End what draws, not one of its threads."""
+    [worker] = (worker for worker in page.workers if worker.url.endswith("/worker.js"))
+    worker.evaluate("self.close()")
+
+
 def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing):
-    visit(page, drawing, "?model=small&seed=7")
+    visit(page, drawing, "model=small&seed=7")
     asked = []
     page.on("request", lambda request: "component_server" in request.url and asked.append(request.post_data))
     page.get_by_label("Pixels").check()
@@ -120,7 +139,7 @@ def test_the_browser_draws_what_the_server_draws_without_asking_it(page, drawing
 
 def test_a_face_is_found_in_a_photo_without_the_server(page, drawing):
     brought(DETECTOR)
-    visit(page, drawing, "?model=small&seed=7")
+    visit(page, drawing, "model=small&seed=7")
     page.get_by_role("tab", name="Photo").click()
     expect(page.locator(".photo .stays")).to_be_visible()
     asked = []
@@ -133,7 +152,7 @@ def test_a_face_is_found_in_a_photo_without_the_server(page, drawing):
 
 
 def test_faces_are_chosen_without_the_server(page, drawing):
-    visit(page, drawing, "?model=small&seed=7&z=3:2")
+    visit(page, drawing, "model=small&seed=7&z=3:2")
     asked = []
     page.on("request", lambda request: "gradio_api" in request.url and asked.append(request.url))
     z3 = page.get_by_label("range slider for z 3", exact=True)
@@ -162,8 +181,7 @@ def test_faces_are_chosen_without_the_server(page, drawing):
     expect(z3).to_have_value("1")
     expect(page.get_by_label("number input for Seed")).to_have_value("30")
     assert not asked
-    [worker] = page.workers
-    worker.evaluate("self.close()")
+    close_worker(page)
     page.locator("#grid [data-seed='26']").click()
     shows(page, "model=small&seed=26&truncation=0.55&z=3:1")
     expect(page.locator("#stage .picture img")).to_be_visible()
@@ -194,15 +212,18 @@ def test_a_worker_that_dies_in_the_middle_of_a_drag_loses_no_move(page, drawing)
     page.evaluate(DRAG, ["range slider for z 6", 80, 40])
     page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.includes('z=6:0.')")
     expect(page.locator("#stage canvas")).to_be_visible()
-    [worker] = page.workers
-    worker.evaluate("self.close()")  # as silently as where memory ran out
+    close_worker(page)  # as silently as where memory ran out
     page.wait_for_function("document.querySelector('#stage [data-query]').dataset.query.endsWith('z=6:2')")
     expect(page.locator("#stage .picture img")).to_be_visible()
     wanted = draw(drawing.library, Face("small", 0, 1.0, {6: 2}))
     assert page.get_attribute("#stage .picture img", "src") == picture_uri(wanted.pixels, smooth=True)
     expect(page.locator("#stage .drawer span")).to_have_text("It could not: the server draws")
+    machine = page.context.new_cdp_session(page)
+    machine.send("Emulation.setHardwareConcurrencyOverride", {"hardwareConcurrency": 4})
     page.get_by_role("switch").click()
     expect(page.locator("#stage .drawer span")).to_have_text("Your browser draws", timeout=60_000)
+    machine.detach()
+    assert len(page.workers) == 2  # threads, of which worker.js is one
 
 
 def test_there_is_no_switch_for_a_model_that_only_the_server_can_draw(page, drawing):
@@ -211,7 +232,7 @@ def test_there_is_no_switch_for_a_model_that_only_the_server_can_draw(page, draw
     assert answer.value.status == 204
     page.wait_for_selector("#grid img")
     expect(page.locator("#stage .drawer")).to_be_hidden()
-    visit(page, drawing, "?model=small")
+    visit(page, drawing, "model=small")
     expect(page.locator("#stage .drawer")).to_be_visible()
 
 
@@ -241,6 +262,24 @@ def test_it_can_be_turned_off(page, site):
 def test_nothing_else_is_served(drawing, path):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{drawing.url}/browser/{path}")
+
+
+def isolation(url: str, wanted_as: str = "") -> list[str | None]:
+    """What an answer says of other sites' pages; wanted_as: as browsers tell it, "" as other clients do not."""
+    asked = urllib.request.Request(url, headers={"Sec-Fetch-Dest": wanted_as} if wanted_as else {})
+    with urllib.request.urlopen(asked) as answer:
+        return [answer.headers[f"cross-origin-{part}-policy"] for part in ("opener", "embedder", "resource")]
+
+
+def test_a_page_in_its_own_tab_may_share_memory_with_threads(page, drawing, site):
+    visit(page, drawing)
+    assert page.evaluate("crossOriginIsolated")
+    assert isolation(drawing.url, "document") == ["same-origin", "credentialless", None]
+    assert isolation(drawing.url, "iframe") == isolation(drawing.url) == [None, None, None]
+    assert isolation(f"{drawing.url}/config") == [None, None, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_BROWSER", "off")
+        assert isolation(site.url, "document") == [None, None, None]
 
 
 def test_what_is_served_is_packed_and_kept_for_good(drawing):

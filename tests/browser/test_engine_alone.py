@@ -1,4 +1,4 @@
-"""The engine's modules by themselves: pictures as Pillow enlarges them, and when what is asked of a worker."""
+"""The engine's modules by themselves: pictures as Pillow enlarges them, when what is asked of a worker, and threads."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ WORLD = """
     const face = { model: "small", seed: 1, truncation: 1, offsets: {}, latent: "", directions: {}, own: [], pad: [] };
     await engine.open("small");
     asked.length = 0;
+"""
+# A runtime whose threads begin, or in some way do not; `begun`: with how many threads it was tried.
+RUNTIME = """
+export const env = { wasm: {} };
+const create = async () => {
+    const { numThreads } = env.wasm;
+    begun.push(numThreads);
+    if (numThreads > 1 && outcome === "rejected") throw new Error("no threads");
+    if (numThreads > 1 && outcome === "a thread's error") {
+        setTimeout(() => dispatchEvent(new ErrorEvent("error", { message: "no threads", cancelable: true })));
+        await new Promise(() => {});
+    }
+};
+export const InferenceSession = { create };
 """
 
 
@@ -91,3 +105,30 @@ def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
     assert scores == [0.5, None, 0.5, None, 0.5]
     assert delays == [100, 100]
     assert others == ["draw", "draw", "judge"]
+
+
+@pytest.mark.parametrize("outcome", ["begun", "rejected", "a thread's error"])
+def test_one_thread_draws_where_several_do_not_begin(bare, outcome):
+    tab = bare({"runtime.mjs": RUNTIME.encode()})
+    try:
+        threads, begun = tab.evaluate(
+            """async (outcome) => {
+                Object.assign(window, { outcome, begun: [] });
+                Object.defineProperty(window, "crossOriginIsolated", { value: true });
+                const { size } = await (await fetch("/runtime.mjs")).blob();
+                const file = { address: "/runtime.mjs", bytes: size, integrity: "" };
+                const { started } = await import("/engine/runtime.js");
+                const runtime = await started(file, file, 8, () => () => {});
+                return [runtime.env.wasm.numThreads, begun];
+            }""",
+            outcome,
+        )
+    finally:
+        tab.close()
+    assert (threads, begun) == ((4, [4]) if outcome == "begun" else (1, [4, 1]))
+
+
+def test_a_picture_has_half_of_the_cores_where_memory_can_be_shared(run):
+    found = run("engine/runtime.js", "(m) => [1, 2, 3, 4, 6, 8, 64].map((cores) => m.threadsFor(cores, true))")
+    assert found == [1, 1, 1, 2, 3, 4, 4]
+    assert run("engine/runtime.js", "(m) => [m.threadsFor(8, false), m.threadsFor(undefined, true)]") == [1, 1]

@@ -85,7 +85,7 @@ export function localEngine(base) {
       come.set(news.address, news.come);
       told({ come: sum([...come.values()]), all: sum(parts.map((file) => file.packed ?? file.bytes)) });
     };
-    if (!runtime) runtime = question("begin", begun, LONG, tell);
+    if (!runtime) runtime = question("begin", { ...begun, cores: navigator.hardwareConcurrency }, LONG, tell);
     await Promise.all([runtime, question("open", { model: name, files, first: ["generator"] }, LONG, tell)]);
     return model;
   }

@@ -2,6 +2,7 @@
 // {number, name, asked} is answered by {number, answer} or {number, problem}, after any number of {number, told}.
 import { fetched } from "./fetching.js";
 import { doubled, toPixels } from "./pixels.js";
+import { started } from "./runtime.js";
 
 const AT_ONCE = 4; // pictures of many, between which others are let by
 const JPEG = { type: "image/jpeg", quality: 0.88 };
@@ -10,8 +11,8 @@ let runtime; // promise of onnxruntime-web
 let drawn = null; // {model, picture}: what `draw` gave last, for the critic
 
 const functions = {
-  begin({ module, wasm }, tell) {
-    runtime = started(module, wasm, tell);
+  begin({ module, wasm, cores }, tell) {
+    runtime = started(module, wasm, cores, (file) => telling(file, tell));
     return runtime.then(() => null);
   },
   // files: {network: file, ...}; first: the networks that are made ready.
@@ -73,17 +74,6 @@ self.onmessage = async ({ data: { number, name, asked } }) => {
     self.postMessage({ number, problem: String(error?.message ?? error) });
   }
 };
-
-async function started(module, wasm, tell) {
-  const [source, binary] = await Promise.all([module, wasm].map((file) => fetched(file, telling(file, tell))));
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const ort = await import(address);
-  URL.revokeObjectURL(address);
-  // More threads take headers that a page in a frame of another host seldom has.
-  Object.assign(ort.env.wasm, { numThreads: 1, proxy: false, wasmBinary: binary });
-  ort.env.logLevel = "error";
-  return ort;
-}
 
 // How much of a file has come, as bytes of what goes through the network, where it may be packed.
 const telling = ({ address, bytes, packed }, tell) => {

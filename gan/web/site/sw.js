@@ -4,6 +4,9 @@ const { version, shell, drawing, all } = self.SITE;
 const SCOPE = self.registration.scope;
 const PREFIX = `gan-faces ${SCOPE} `; // other pages of the same host keep theirs
 const opened = caches.open(PREFIX + version);
+// Threads, which draw sooner, take a page that is kept apart from other sites', as gan/ui/isolated.py says it; the scripts
+// of its workers have to say the same. In a frame of another site's page nothing changes.
+const ISOLATED = { "Cross-Origin-Embedder-Policy": "credentialless", "Cross-Origin-Opener-Policy": "same-origin" };
 const address = (file) => new URL(file, SCOPE).href;
 const fileAt = (url) => decodeURI(url.slice(SCOPE.length)) || "index.html";
 
@@ -37,7 +40,9 @@ async function takeOver() {
 self.addEventListener("fetch", (event) => {
   const url = event.request.url.split(/[?#]/)[0];
   if (event.request.method !== "GET" || !url.startsWith(SCOPE)) return;
-  if (all[fileAt(url)]) event.respondWith(answer(event.request, fileAt(url)));
+  if (!all[fileAt(url)]) return;
+  const answered = answer(event.request, fileAt(url));
+  event.respondWith(["document", "worker"].includes(event.request.destination) ? answered.then(isolated) : answered);
 });
 
 async function answer(request, file) {
@@ -47,6 +52,13 @@ async function answer(request, file) {
   const response = await fetch(request);
   if (response.status === 200) cache.put(address(file), response.clone()).catch(console.warn); // no room
   return response;
+}
+
+function isolated(response) {
+  if (!response.ok) return response; // where to go instead, perhaps, which nobody but the browser may read
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(ISOLATED)) headers.set(name, value);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
 // A page asks to keep the files below a folder; `drawing`: of them only what draws. It is told what there is then.
