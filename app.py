@@ -26,7 +26,7 @@ from pathlib import Path
 from gan.machine import keep_what_is_here
 from gan.run import RunError
 from gan.terminal import steady_output
-from gan.ui import temporary  # noqa: F401 it says where Gradio's files belong, which Gradio asks when it is imported
+from gan.ui import stubs, temporary  # noqa: F401 before Gradio, which is told by them what not to write, and where
 
 # isort: split
 import gradio as gr

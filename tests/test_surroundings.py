@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
+from forked import Process
+from tqdm import tqdm
 
 from tests.faults import disks, kills, options, signals
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@forks
+def test_a_training_that_is_killed_keeps_no_lock_of_its_parent(tmp_path):
+    held = tmp_path / "held"
+
+    def hold() -> None:
+        tqdm.get_lock().acquire()
+        held.touch()
+        time.sleep(60)
+
+    lock = tqdm.get_lock()
+    process = Process(tmp_path, before=hold)
+    assert process.until(held.exists)
+    process.end()
+    free = [part.acquire(False) for part in lock.locks]
+    assert all(free)
+    lock.release()
 
 
 def test_odd_options():

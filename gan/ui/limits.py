@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gan.data.photo import MAX_BYTES
 from gan.ui.bodies import LARGE, Body, Checked, busy, pass_over, too_large
 from gan.ui.gate import Gate
+from gan.ui.isolated import Isolated
 from gan.ui.places import Visitor
 from gan.ui.sessions import SESSIONS, Hearing, Presence, files_in, kept_small
 from gan.ui.still import BeginningWith, Still
@@ -122,7 +123,7 @@ class _Limits:
         self._gate = Gate()
         self._pages = asyncio.Semaphore(_PAGES_AT_ONCE)
         page = BeginningWith(still, app, self._pages, lambda scope: Visitor(scope[_CALLER].address))
-        self._page = GZipMiddleware(page, **_COMPRESSED)
+        self._page = GZipMiddleware(Isolated(page), **_COMPRESSED)
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._large_of: Counter[str] = Counter()
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import statistics
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -43,6 +44,7 @@ _NOTICE = 0.25  # seconds between two looks at whether somebody still waits for 
 _WAITS = 0.5  # seconds without a beginning, after which the visitor is told so
 _AT_ONCE = 4  # jobs that are done together, at most
 _LATE = 2.0  # seconds after which what somebody has had counts half
+_SHARES = 2.0  # times what half of all have had: whoever has had no more is like everybody
 _FORGOTTEN = 0.001  # seconds of it that count no more
 
 
@@ -275,8 +277,8 @@ class _Line:
     """Threads, and who waits for them.
 
     The next is a job of the address that keeps the fewest threads busy; of several, of the one that has had the least
-    of late; of several, of the visitor with the fewest and the least; of several, of the one who has waited longest for
-    a turn.
+    of late beyond its share; of several, of the visitor with the fewest and the least; of several, of the one who has
+    waited longest for a turn. So nobody who moves one slider waits for long because others have had still less.
 
     Args:
         threads: jobs at a time.
@@ -365,11 +367,17 @@ class _Line:
 
     def _next(self, alike: object = None) -> Visitor | None:
         """Whose turn it is; of those whose next job is alike, where that is given."""
-        return min(self._may(alike), key=self._rank, default=None)
+        shares = self._share(str), self._share(Visitor)
+        return min(self._may(alike), key=lambda visitor: self._rank(visitor, shares), default=None)
 
-    def _rank(self, visitor: Visitor) -> tuple[float, ...]:
-        keys = visitor.address, visitor
-        return tuple(number for key in keys for number in (self._running[key], self._had.get(key, 0.0)))
+    def _share(self, kind: type) -> float:
+        """Seconds of late that an address, or a visitor, may have had and is still like everybody."""
+        had = [seconds for key, seconds in self._had.items() if isinstance(key, kind)]
+        return _SHARES * statistics.median_low(had) if had else 0.0
+
+    def _rank(self, visitor: Visitor, shares: tuple[float, float]) -> tuple[float, ...]:
+        keys = zip((visitor.address, visitor), shares, strict=True)
+        return tuple(n for key, share in keys for n in (self._running[key], max(0.0, self._had.get(key, 0.0) - share)))
 
     def _may(self, alike: object = None) -> list[Visitor]:
         return [

@@ -1,7 +1,7 @@
 """Visitors who slide while one of them asks for all that he can think of: nobody else may notice.
 
-The long version takes ten minutes: as long without the greedy one as with him, at the same server. The clients that
-slide are those of tests/benchmarks/visitors.py.
+The long version takes a quarter of an hour: five minutes without the greedy one and five with him, at the same server.
+The clients that slide are those of tests/benchmarks/visitors.py.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ MUST_BE = "no error, memory flat within 5 %, p95 printed beside the one without 
 TRIES = 1
 VISITORS, RATE, SECONDS = 32, 2.0, 300.0  # moves a second of each
 FIRST_SECONDS = 900.0  # at most, until all models are in memory
+MODELS = ("cold", "photos")  # wishes that bring them there
 ADDRESS = 200  # the greedy one's, in the place of a visitor's number
 ROOT = Path(HELPERS).parent
 
@@ -59,18 +60,24 @@ def try_once(row: Row, url: str, pid: int, seed: int, visitors: int = VISITORS, 
     stage = find_stage(url)
     slide(url, stage, visitors, RATE, min(10, seconds))
     began = time.monotonic()
-    with Greedy(url, seed) as greedy:  # what he asks for once stays
+    few = min(4, visitors)  # who leave him most of the time
+    with Greedy(url, seed, MODELS) as greedy:  # what he asks for once stays
         while not greedy.has_seen_all and time.monotonic() - began < FIRST_SECONDS:
-            slide(url, stage, visitors, RATE, min(10, seconds))
+            slide(url, stage, few, RATE, min(10, seconds))
     first, has_seen_all = time.monotonic() - began, greedy.has_seen_all
+    wrong = list(greedy.wrong)
+    with Greedy(url, seed + 2) as greedy:
+        slide(url, stage, few, RATE, min(60, seconds))
+    wrong += greedy.wrong
+    slide(url, stage, visitors, RATE, min(30, seconds))  # what he has left behind comes to its end
     alone, _, errors = slide(url, stage, visitors, RATE, seconds)
     before = resident_megabytes(pid)
     with Greedy(url, seed + 1) as greedy:
         beside, _, more = slide(url, stage, visitors, RATE, seconds)
         during = resident_megabytes(pid)
-    _, _, last = slide(url, stage, visitors, RATE, min(30, seconds))  # what he has left behind comes to its end
+    _, _, last = slide(url, stage, visitors, RATE, min(30, seconds))  # the same
     after = resident_megabytes(pid)
-    errors += more + last + greedy.wrong
+    errors += more + last + wrong + greedy.wrong
     row.remark = (
         f"{percentiles(beside)}, {percentiles(alone)} without him; memory {before:.0f} MB once every model had drawn "
         f"and searched for him ({first:.0f} s), {during:.0f} at the end of his five minutes, {after:.0f} half a minute "
@@ -95,12 +102,13 @@ class Greedy:
         wrong: answers that no visitor may get: errors of the server that say nothing.
     """
 
-    def __init__(self, url: str, seed: int) -> None:
+    def __init__(self, url: str, seed: int, wishes: tuple[str, ...] = ()) -> None:
+        """Of a page; `wishes` are names of methods of `_Wishes`, all of them where none is given."""
         self.asked, self.refused, self.wrong = 0, 0, []
         context = multiprocessing.get_context("spawn")  # sliding clients are timed: they share no interpreter with it
         self._ready, self._seen, self._left = context.Event(), context.Event(), context.Event()
         self._told = context.SimpleQueue()
-        arguments = (url, seed, self._ready, self._seen, self._left, self._told)
+        arguments = (url, seed, wishes, self._ready, self._seen, self._left, self._told)
         self._process = context.Process(target=_ask_for_much, args=arguments, daemon=True)
 
     @property
@@ -118,11 +126,11 @@ class Greedy:
         self._process.join(60)
 
 
-def _ask_for_much(url: str, seed: int, ready, seen, left, told) -> None:
-    wishes = _Wishes(url, seed, seen, left)
+def _ask_for_much(url: str, seed: int, wishes: tuple[str, ...], ready, seen, left, told) -> None:
+    asking = _Wishes(url, seed, seen, left)
     ready.set()
-    wishes.ask()
-    told.put((wishes.asked, wishes.refused, wishes.wrong))
+    asking.ask(wishes)
+    told.put((asking.asked, asking.refused, asking.wrong))
 
 
 class _Wishes:
@@ -141,15 +149,19 @@ class _Wishes:
         self._models: list[str] = []
         self.asked, self.refused, self.wrong = 0, 0, []
 
-    def ask(self) -> None:
-        """Until he is left."""
+    def ask(self, wishes: tuple[str, ...]) -> None:
+        """For these, or for all, until he is left."""
         acts = (
             self.films, self.cold, self.photos, self.abandoned, self.sums, self.texts, self.uploads, self.sessions,
         )  # fmt: skip
-        threads = [threading.Thread(target=self._go, args=[act], daemon=True) for act in acts]
+        threads = [
+            threading.Thread(target=self._go, args=[act], daemon=True)
+            for act in acts
+            if not wishes or act.__name__ in wishes
+        ]
         with httpx.Client(timeout=60, headers=from_address(ADDRESS)) as client:
             self._models = self._names(client)
-        self._unseen = {(wish, model) for wish in ("cold", "photos") for model in self._models}
+        self._unseen = {(wish, model) for wish in MODELS for model in self._models}
         for thread in threads:
             thread.start()
         for thread in threads:

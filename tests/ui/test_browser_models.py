@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,7 @@ def test_what_makes_them_ends_with_the_page_however_that_ends(tiny_run, tmp_path
     root = Path(__file__).parents[2]
     page = psutil.Popen([sys.executable, "-c", PAGE, str(tiny_run), str(tmp_path)], cwd=root, stderr=subprocess.DEVNULL)
     while not (making := page.children()):
+        time.sleep(0.05)
         assert page.is_running() and page.status() != psutil.STATUS_ZOMBIE
     page.kill()
     page.wait()

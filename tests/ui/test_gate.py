@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections import Counter
 
 import pytest
@@ -15,6 +16,14 @@ from gan.ui.gate import Gate
 @pytest.fixture
 def unhurried(monkeypatch):
     monkeypatch.setattr(gate, "HELD", 60.0)  # nobody makes room before it is done
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The gate's own, in seconds, which moves when a test says so."""
+    now = [0.0]
+    monkeypatch.setattr(gate, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    return now
 
 
 async def settled() -> None:
@@ -49,13 +58,13 @@ def test_an_address_alone_has_all_places_and_shares_them_with_whoever_comes(unhu
     assert Counter(came)["greedy"] == gate.AT_ONCE + 1  # one at a time since others came
 
 
-def test_who_has_had_less_is_next(unhurried, monkeypatch):
+def test_who_has_had_less_is_next(unhurried, clock, monkeypatch):
     monkeypatch.setattr(gate, "AT_ONCE", 1)
 
     async def visit() -> list[str]:
         door, came = Gate(), []
         long = await door.enter("long")
-        await asyncio.sleep(0.05)
+        clock[0] += 0.05
         long()
         holder = await door.enter("holder")
         tasks = [asyncio.create_task(enter(door, name, came)) for name in ("long", "long", "fresh")]
@@ -129,7 +138,7 @@ def test_one_who_leaves_just_when_it_is_his_turn_takes_no_place_with_him(unhurri
     finished(visit())
 
 
-def test_the_more_others_come_the_less_of_the_time_an_address_has_though_nobody_waits(unhurried, monkeypatch):
+def test_the_more_others_come_the_less_of_the_time_an_address_has_though_nobody_waits(unhurried, clock, monkeypatch):
     monkeypatch.setattr(gate, "_LATELY", 0.05)
 
     async def visit() -> None:
@@ -137,12 +146,13 @@ def test_the_more_others_come_the_less_of_the_time_an_address_has_though_nobody_
         for name in ("one", "two", "three"):
             (await door.enter(name))()
         leave = await door.enter("greedy")
-        await asyncio.sleep(0.2)  # all that it may have, and more
+        clock[0] += 0.2  # all that it may have, and more
         leave()
         waiting = asyncio.create_task(enter(door, "greedy", came))
         await settled()
         assert not came
         (await door.enter("one"))()  # finds the server free
+        clock[0] += 0.5
         async with asyncio.timeout(10):
             (await waiting)()
         assert came == ["greedy"]  # after a while, though nobody left whom it had waited for
@@ -150,15 +160,14 @@ def test_the_more_others_come_the_less_of_the_time_an_address_has_though_nobody_
     finished(visit())
 
 
-def test_an_address_alone_has_all_of_the_time(unhurried, monkeypatch):
-    monkeypatch.setattr(gate, "_LATELY", 0.05)
-
+def test_an_address_alone_has_all_of_the_time(unhurried, clock):
     async def visit() -> None:
         door = Gate()
         leave = await door.enter("alone")
-        await asyncio.sleep(0.2)
+        clock[0] += 60
         leave()
-        async with asyncio.timeout(0.05):
-            await door.enter("alone")
+        again = asyncio.create_task(door.enter("alone"))
+        await settled()
+        assert again.done()
 
     finished(visit())

@@ -162,7 +162,7 @@ def test_damage_found_while_loading_is_told_without_its_place(roots):
 def test_the_least_recently_used_weights_go_first(roots, monkeypatch):
     library = Library(roots)
     first, second = library.generator("one"), library.generator("runs/two")
-    size = sum(tensor.nbytes for tensor in first.state_dict().values())
+    size = module._bytes(first)
     monkeypatch.setattr(module, "CACHE_BYTES", int(2.5 * size))
     assert library.generator("one") is first
     library.generator("one", 0)  # a third of the same size: runs/two has to go

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from coroutines import finished
+from gradio import component_meta
 from gradio.state_holder import SessionState, StateHolder
 from serving import make_models, serve
 
@@ -46,6 +47,12 @@ def ask(url: str, body: object = None, headers: dict | None = None) -> tuple[int
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def test_gradio_writes_no_stubs_of_its_components_and_parses_nothing_for_them():
+    assert component_meta.create_or_modify_pyi.__module__ == "gan.ui.stubs"
+    program = (Path(__file__).parents[2] / "app.py").read_text(encoding="utf-8")
+    assert program.index("from gan.ui import stubs") < program.index("import gradio")
 
 
 def draw(site, config, session: str) -> dict:

@@ -15,6 +15,7 @@ from coroutines import answered
 from gradio_client import Client
 from PIL import Image
 
+from gan.films.replay import load_replay
 from gan.history import append_history, read_history, samples, save_sample, snapshots
 from gan.run import RunError
 from gan.sampling import generate
@@ -229,6 +230,24 @@ def test_the_strip_is_explores_face_by_every_snapshot(server, library):
     assert len(answer["images"]) == len(drawn) and answer["film"] == thumbnail_uri(np.concatenate(drawn, axis=1))
 
 
+def test_the_strip_ends_with_the_weights_as_they_are(server, library):
+    where, face = folder(library, "tiny"), Face("tiny", 7, 0.8, {2: 1.5})
+    *kept, (_, end) = load_replay(where).snapshots
+    assert end == load_replay(where).weights_at
+    whole = server.strip({"face": face.to_json(), "run": "tiny"})
+    assert whole["images"] == [*(images for _, images in kept), end]  # whose snapshot is there already
+    snapshots(where).popitem()[1].unlink()
+    assert server.strip({"face": face.to_json(), "run": "tiny"}) == whole
+
+    generator = load_generator(where)
+    own = thumbnail_uri(generate(generator, face.z(generator.config), truncation=0.8)[0])
+    last = server.strip({"face": face.to_json(), "run": "tiny", "last": True})
+    assert last == whole | {"last": True, "images": [end], "film": own}
+    for path in snapshots(where).values():
+        path.write_bytes(b"half")
+    assert server.strip({"face": face.to_json(), "run": "tiny"}) == last | {"last": False}
+
+
 def test_another_runs_face_is_drawn_with_the_same_numbers_where_they_fit(server):
     answer = server.strip({"face": Face("twin", 7).to_json(), "run": "tiny"})
     assert "what twin draws in Explore is here what tiny made of the same numbers" in answer["about"]
@@ -251,7 +270,6 @@ def test_a_face_of_another_latent_space_is_a_sentence(server, library):
         (Face("tiny", 1, 1.0, {9: 1.0}).to_json(), "tiny", "dimension 9"),
         (Face("tiny").to_json(), "torn", "cannot be read"),
         (Face("tiny").to_json(), "", "no model ''"),
-        (Face("gone", 3).to_json(), "bare", "has no snapshot"),
     ],
 )
 def test_a_strip_that_cannot_be_drawn_is_a_sentence(server, face, name, sentence):

@@ -102,23 +102,19 @@ def test_one_trains_the_other_waits_is_stopped_killed_resumed_and_removed(tmp_pa
 
 
 def test_a_training_ends_with_the_page_however_that_ends(tmp_path):
-    pages = {}
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        command = [sys.executable, "-c", PAGE, str(tmp_path / kind.name), *ENDLESS]
-        pages[kind] = subprocess.Popen(command, cwd=Path(__file__).parents[2])
-    for kind, page in pages.items():
-        runs = tmp_path / kind.name
-        try:
-            until(lambda runs=runs: seen(runs / "gone-1"))
-        finally:
-            page.send_signal(kind)
-            page.wait()
-        trainings = Trainings(runs)
-        process = trainings.get("gone-1").process
-        until(lambda process=process: not is_alive(process))
-        assert states(trainings) == {"gone-1": STOPPED}
-        assert trainings.can_go_on(trainings.get("gone-1"))
-        assert not list(runs.rglob("*.part*"))
+    runs = tmp_path / "runs"
+    page = subprocess.Popen([sys.executable, "-c", PAGE, str(runs), *ENDLESS], cwd=Path(__file__).parents[2])
+    try:
+        until(lambda: seen(runs / "gone-1"))
+    finally:
+        page.kill()  # of all ends the one that it can do least about
+        page.wait()
+    trainings = Trainings(runs)
+    process = trainings.get("gone-1").process
+    until(lambda: not is_alive(process))
+    assert states(trainings) == {"gone-1": STOPPED}
+    assert trainings.can_go_on(trainings.get("gone-1"))
+    assert not list(runs.rglob("*.part*"))
 
 
 def test_a_number_that_another_process_has_by_now_is_no_training(tmp_path):
@@ -130,9 +126,12 @@ def test_a_number_that_another_process_has_by_now_is_no_training(tmp_path):
     trainings.stop("old-1", force=True)  # which ends nothing: this process goes on
 
 
-def test_what_could_not_be_begun_says_why_and_begins_anew(tmp_path):
-    trainings = Trainings(tmp_path)
-    name = trainings.begin("none", ["--preset=none"], about="")
+def test_what_could_not_be_begun_says_why_and_begins_anew(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"  # train.py says it a few seconds later: tests/test_train_cli.py
+    program.write_text("import sys; sys.exit('train.py: unknown preset ' + repr(sys.argv[1]))", encoding="utf-8")
+    monkeypatch.setattr(training_process, "PROGRAM", program)
+    trainings = Trainings(tmp_path / "runs")
+    name = trainings.begin("none", ["none"], about="")
     until(lambda: states(trainings)[name] == DIED)
     assert "unknown preset 'none'" in trainings.last_words(trainings.get(name))
     with trainings._locked():  # it does not begin meanwhile
