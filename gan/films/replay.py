@@ -18,7 +18,7 @@ import torch
 from gan.data_record import UNKNOWN
 from gan.history import FIRST_SAMPLE_IMAGES, read_history, samples, snapshots
 from gan.run import RunError, RunInfo, read_info
-from gan.sampling import generate, image_grid, truncation_of
+from gan.sampling import generate, truncation_of
 from gan.weights import load_generator
 
 LOSSES = ("loss_g", "loss_d")
@@ -72,6 +72,11 @@ class Replay:
     snapshots: tuple[tuple[int, int], ...]
     problem: str | None = None
     info: RunInfo | None = None
+
+    @property
+    def weights_at(self) -> int:
+        """Images seen of the weights that are shown: a training writes them with each sheet."""
+        return self.sheets[-1].images_seen if self.sheets else self.images_seen
 
     @property
     def images_seen(self) -> int:
@@ -210,8 +215,8 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 
 def film_strip(
     folder: Path, replay: Replay, z: torch.Tensor, truncation: float = 1.0, pause: Callable[[], None] = lambda: None
-) -> tuple[np.ndarray, list[int]]:
-    """One latent vector drawn by every snapshot of a run, in a row.
+) -> tuple[list[np.ndarray], list[int]]:
+    """One latent vector drawn by every snapshot of a run.
 
     Args:
         folder: the run.
@@ -221,10 +226,7 @@ def film_strip(
         pause: is called between pieces of the work.
 
     Returns:
-        (H, n * W, C) uint8, and for each of the n pictures its images seen. Damaged snapshots are left out.
-
-    Raises:
-        RunError: the run has no snapshot that can be drawn.
+        Of each snapshot (H, W, C) uint8, and its images seen. Damaged ones are left out.
     """
     pictures, moments = [], []
     for number, images_seen in replay.snapshots:
@@ -238,11 +240,7 @@ def film_strip(
                 pause()
         pictures.append(generate(generator, z, truncation=truncation)[0])
         moments.append(images_seen)
-    if not pictures:
-        raise RunError(
-            f"{replay.name} has no snapshot of its generator: training keeps the first at about 1,000 images"
-        )
-    return image_grid(np.stack(pictures), len(pictures)), moments
+    return pictures, moments
 
 
 def _info(folder: Path) -> RunInfo | None:

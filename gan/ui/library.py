@@ -25,6 +25,7 @@ from gan.latent.encoder import Encoder, load_encoder
 from gan.machine import computes_bf16
 from gan.metrics.marks import known_marks
 from gan.models import Discriminator, Generator, fold
+from gan.packing import pack
 from gan.run import (
     CONFIG_FILE,
     CRITIC_FILE,
@@ -161,9 +162,10 @@ class Library:
             generator = fold(generator)
             breathe()
             generator.to(memory_format=_FASTER)
+            z = latents(generator.config, [0])
             with torch.inference_mode():
-                picture = generator(latents(generator.config, [0]))  # the first call allocates and picks kernels
-            return _sound(generator, picture, folder / file)
+                picture = generator(z)  # the first call allocates and picks kernels
+            return pack(_sound(generator, picture, folder / file), z)
 
         return self._load(folder, file, load)
 
@@ -181,7 +183,7 @@ class Library:
             critic = fold(load_discriminator(folder)).to(dtype=dtype, memory_format=_FASTER)
             with torch.inference_mode():
                 grey = torch.zeros(1, config.channels, config.image_size, config.image_size, dtype=dtype)
-                return _sound(critic, critic(grey), folder / CRITIC_FILE)
+                return pack(_sound(critic, critic(grey), folder / CRITIC_FILE), grey)
 
         return self._load(folder, CRITIC_FILE, load)
 
@@ -360,4 +362,4 @@ def _load_milliseconds(path: Path) -> float:
 
 
 def _bytes(network: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in network.state_dict().values())
+    return 2 * sum(tensor.nbytes for tensor in network.state_dict().values())  # convolutions' lie there packed too

@@ -36,8 +36,9 @@ def build(library: Library, face: gr.Component) -> None:
     viewer = build_viewer("replay", EVENTS, asked, films=" ".join(formats()), gif=" ".join(map(str, GIF_FRAMES)))
 
     def draw(face: str, event: gr.EventData) -> dict:
-        """Explore's face by every snapshot of a run."""
-        return {"strip": server.strip({"face": face, "run": detail(event, "run")}), "stamp": time.time_ns()}
+        """Explore's face by every snapshot of a run and its weights, or by these only."""
+        asked = {"face": face, "run": detail(event, "run"), "last": detail(event, "last")}
+        return {"strip": server.strip(asked), "stamp": time.time_ns()}
 
     on_open(viewer, server.open, ["run", "second"], face, [run, second])
     choose = "(run, second) => ({run: run, second: second})"

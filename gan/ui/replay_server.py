@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from gan.files import read_inside, reason
@@ -19,7 +20,7 @@ from gan.films.replay import COLUMNS, MAX_SHEETS, described, film_strip, load_re
 from gan.history import read_sheet, samples, snapshots
 from gan.run import HISTORY_FILE, RunError
 from gan.titles import title_of
-from gan.ui.drawing import file_answer, latent, thumbnail_uri
+from gan.ui.drawing import draw_many, file_answer, latent, thumbnail_uri
 from gan.ui.library import Entry, Library
 from gan.ui.places import breathe, locked, price
 from gan.ui.state import Face, model_of
@@ -129,16 +130,17 @@ class ReplayServer:
         return file_answer(f"{stem}-{what}.{kind}", _TYPES[kind], content)
 
     def strip(self, asked: dict) -> dict:
-        """Explore's face drawn by every snapshot of a run.
+        """Explore's face drawn by every snapshot of a run, and last by its weights as they are.
 
         Args:
-            asked: {"face": Explore's state, "run": name}.
+            asked: {"face": Explore's state, "run": name, "last": true for the last picture only}.
 
         Returns:
-            {"run", "about", "images": of each picture, "film": data URI of all in a row}, or {"run", "problem"}: the
-            browser must know for which run it was asked.
+            {"run", "last", "about", "images": of each picture, "film": data URI of all in a row}, or {"run", "last",
+            "problem"}: the browser must know for what it was asked.
         """
         face, name = asked.get("face"), asked.get("run")
+        told = {"run": name if isinstance(name, str) else "", "last": asked.get("last") is True}
         try:
             entry = self._library.entry(name)
             shown = Face.from_json(face) if face else None
@@ -147,13 +149,21 @@ class ReplayServer:
             z, about = self._latent(shown, entry)
             price(_RUN_MILLISECONDS)
             replay = load_replay(entry.folder, entry.name)
-            newest = tuple(_stamp(path) for path in snapshots(entry.folder).values())
-            price(len(replay.snapshots) * _SNAPSHOT_MILLISECONDS[shown.truncation != 1])
-            with locked(_making):
-                film, moments = _film_strip(entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest)
+            pictures, moments = [], []
+            if not told["last"]:
+                price(len(replay.snapshots) * _SNAPSHOT_MILLISECONDS[shown.truncation != 1])
+                newest = tuple(_stamp(path) for path in snapshots(entry.folder).values())
+                with locked(_making):
+                    pictures, moments = _film_strip(
+                        entry.folder, replay.name, tuple(z[0].tolist()), shown.truncation, newest
+                    )
+            if not moments or moments[-1] < replay.weights_at:
+                pictures = [*pictures, *draw_many(self._library.generator(name), z, shown.truncation)]
+                moments = [*moments, replay.weights_at]
         except (RunError, FaceError) as error:
-            return {"run": name if isinstance(name, str) else "", "problem": str(error)}
-        return {"run": name, "about": about, "images": moments, "film": film}
+            return told | {"problem": str(error)}
+        film = thumbnail_uri(np.concatenate(pictures, axis=1))
+        return told | {"about": about, "images": moments, "film": film}
 
     def moment(self, name: str, step: float) -> tuple[Image.Image, dict]:
         """The sample sheet nearest to a moment of a run, and the run's numbers there.
@@ -236,11 +246,10 @@ def _export(runs: tuple[tuple[Path, str], ...], stamps: tuple, kind: str, logari
 @functools.lru_cache(maxsize=16)
 def _film_strip(
     folder: Path, name: str, z: tuple[float, ...], truncation: float, stamps: tuple
-) -> tuple[str, list[int]]:
+) -> tuple[list[np.ndarray], list[int]]:
     import torch
 
-    film, moments = film_strip(folder, load_replay(folder, name), torch.tensor([z]), truncation, pause=breathe)
-    return thumbnail_uri(film), moments
+    return film_strip(folder, load_replay(folder, name), torch.tensor([z]), truncation, pause=breathe)
 
 
 def _first(entries: list[Entry], face: object) -> str | None:

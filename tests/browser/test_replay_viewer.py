@@ -10,19 +10,24 @@ import csv
 import io
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
-from serving import Site, cut_off, serve
+from serving import Site, cut_off, serve, show
 
 from gan import run
 from gan.films.replay import _spread, load_replay, warp
 from gan.history import append_history, read_history, save_sample, snapshots
+from gan.sampling import generate, latents
 from gan.ui.library import Library
+from gan.ui.state import Face
+from gan.weights import load_generator
 
 EVENT = "<img src=x onerror='document.title = `stolen`'> collapse: all alike"
 
@@ -54,13 +59,27 @@ def replays(runs) -> Iterator[Site]:
         yield served
 
 
-def visit(page: Page, site: Site, name: str = "tiny", second: str | None = None, face: str = "") -> None:
-    page.goto(site.url + (face and f"?model={face}"))
+@pytest.fixture
+def page(staying):
+    """Open already, where a test before it has left the page; see `visit`."""
+    return staying
+
+
+def visit(page: Page, site: Site, name: str = "tiny", second: str = "no other run", face: Face | None = None) -> None:
+    """Open the tab at a run's end, on the page that is there or on a new one, with Explore's face."""
+    if not page.url.startswith(site.url):
+        page.goto(site.url)
+        page.wait_for_selector("#stage .picture img[src]")
+    show(page, face or Face("tiny"))
     page.get_by_role("tab", name="Replay").click()
-    expect(page.locator(".sheet .name").first).not_to_be_empty()
-    choose(page, "Run", name)
-    if second:
+    shown = page.locator(".sheet .name")
+    expect(shown.first).not_to_be_empty()
+    if shown.first.inner_text() != name:
+        choose(page, "Run", name)
+    if (shown.nth(1).inner_text() if shown.nth(1).is_visible() else "no other run") != second:
         choose(page, "Compare with", second)
+    for key in ("End", "Escape"):  # which lets go of a kept face
+        page.locator(".lanes").press(key)
 
 
 def choose(page: Page, label: str, name: str) -> None:
@@ -68,7 +87,10 @@ def choose(page: Page, label: str, name: str) -> None:
     dropdown = page.locator(("#replay-run", "#replay-second")[place])
     dropdown.get_by_label(label).click()
     dropdown.get_by_role("option", name=re.compile(rf"^\W*{re.escape(name)}( · |$)")).click()
-    expect(page.locator(".sheet .name").nth(place)).to_have_text(name)
+    if name == "no other run":
+        expect(page.locator(".sheet").nth(1)).to_be_hidden()
+    else:
+        expect(page.locator(".sheet .name").nth(place)).to_have_text(name)
     expect(page.locator(".replay")).to_have_attribute("aria-busy", "false")  # all sheets are here
 
 
@@ -78,9 +100,9 @@ def sheet(page: Page, place: int = 0) -> int:
 
 def pixels(page: Page, place: int = 0) -> np.ndarray:
     """(64, 64, 3): what the sheet's canvas shows."""
-    code = "(place) => document.querySelectorAll('.sheet canvas')[place].toDataURL()"
-    content = page.evaluate(f"fetch(({code})({place})).then(r => r.arrayBuffer()).then(b => [...new Uint8Array(b)])")
-    return np.asarray(Image.open(io.BytesIO(bytes(content))).convert("RGB").resize((64, 64), Image.Resampling.BOX))
+    url = page.locator(".sheet canvas").nth(place).evaluate("(canvas) => canvas.toDataURL()")
+    picture = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))
+    return np.asarray(picture.convert("RGB").resize((64, 64), Image.Resampling.BOX))
 
 
 def moment(page: Page) -> int:
@@ -186,7 +208,8 @@ def test_a_loop_starts_again(page, replays, lanes):
     page.keyboard.press("Space")
     page.wait_for_function("+document.querySelector('.lanes').getAttribute('aria-valuenow') > 1000")
     page.wait_for_function("+document.querySelector('.lanes').getAttribute('aria-valuenow') < 500")
-    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Loop").click()
 
 
 def test_the_axis_can_be_linear(page, replays, lanes):
@@ -204,7 +227,9 @@ def test_the_axis_can_be_linear(page, replays, lanes):
     page.get_by_role("button", name="Linear", exact=True).click()
     linear, share = cursor_at(900), moment(page) / 2000
     assert abs(linear - share) < 0.02 < logarithmic - share
-    expect(page.get_by_role("button", name="Log", exact=True)).to_have_attribute("aria-pressed", "false")
+    log = page.get_by_role("button", name="Log", exact=True)
+    expect(log).to_have_attribute("aria-pressed", "false")
+    log.click()
 
 
 def test_events_are_marked_told_as_text_and_lead_to_their_moment(page, replays):
@@ -241,14 +266,13 @@ def test_a_second_run_stands_beside_aligned_by_images(page, replays, runs, lanes
         lines = (runs / name / "history.csv").read_text(encoding="utf-8").splitlines()
         assert [{key: row[key] for key in row if key != "run"} for row in kept] == list(csv.DictReader(lines))
     expect(page.locator(".limit")).to_have_text("")
+    room = page.locator(".replay").get_attribute("data-gif")
     page.locator(".replay").evaluate("(viewer) => { viewer.dataset.gif = '5 3'; }")
     choose(page, "Run", "tiny")
-    choose_none = page.get_by_label("Compare with", exact=True)
-    choose_none.click()
-    page.get_by_role("option", name="no other run").click()
-    expect(page.locator(".sheet").nth(1)).to_be_hidden()
+    choose(page, "Compare with", "no other run")
     expect(page.locator(".limit")).to_contain_text(re.compile(r"A GIF has room for 5 of these \d+ moments.* WebP"))
     assert page.locator(".plot path.curve.run1").count() == 0
+    page.locator(".replay").evaluate("(viewer, room) => { viewer.dataset.gif = room; }", room)
 
 
 def test_a_face_of_the_sheet_tells_its_seed_and_leads_to_explore(page, replays):
@@ -293,7 +317,7 @@ def tile_pixels(page: Page) -> list[np.ndarray]:
 
 
 def test_an_untouched_face_of_the_sheets_is_cut_out_of_them(page, replays, runs):
-    visit(page, replays, face="tiny&seed=13")
+    visit(page, replays, face=Face("tiny", 13))
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     draw = page.locator(".through .draw")
@@ -318,18 +342,41 @@ def test_an_untouched_face_of_the_sheets_is_cut_out_of_them(page, replays, runs)
     expect(page.locator("#through-about")).to_have_text(re.compile("^Seed 13, truncation 1"))
 
 
-def test_what_the_sheets_do_not_hold_is_said_and_the_nearest_is_one_press_away(page, replays, runs):
-    visit(page, replays, "short", face="tiny&seed=13&truncation=0.5")
+def test_what_the_sheets_do_not_hold_is_said_and_the_nearest_is_one_press_away(page, replays, runs, monkeypatch):
+    page.goto("about:blank")  # where no strip is shown yet
+    visit(page, replays, "short", face=Face("tiny", 13, 0.2))
     draw, about, tiles = page.locator(".through .draw"), page.locator("#through-about"), page.locator(".tiles button")
-    moved = "Seed 13 at truncation 1 instead of 0.5: the run kept its pictures of seeds 0 to 63, not its generators."
+    moved = (
+        "Seed 13 at truncation 1 instead of 0.2: the run kept its pictures of seeds 0 to 63, not its generators. "
+        "Its last picture is as you set it."
+    )
     expect(draw).to_have_accessible_description(moved)
     draw.click()
     expect(about).to_have_text(moved)
     wanted = cut(runs / "short", 13, 12)
     expect(tiles).to_have_count(len(wanted))
-    assert np.abs(tile_pixels(page)[-1] - wanted[-1][1]).mean() < 3
+    weights = load_generator(runs / "short")
+    own = generate(weights, latents(weights.config, [13]), truncation=0.2)[0].astype(np.int16)
+    *before, (_, untouched) = wanted
 
-    visit(page, replays, "short", face="tiny&seed=1234")
+    def last_is_own() -> bool:
+        last = tile_pixels(page)[-1]
+        return np.abs(last - own).mean() < np.abs(last - untouched).mean()
+
+    late = time.monotonic() + 30  # it comes when it is drawn
+    while not last_is_own() and time.monotonic() < late:
+        page.wait_for_timeout(50)
+    assert last_is_own()
+    for found, (_, pixels) in zip(tile_pixels(page)[:-1], before, strict=True):
+        assert np.abs(found - pixels).mean() < 3
+    expect(about).to_have_text(moved)
+    monkeypatch.setattr("gan.ui.replay_server.draw_many", Mock(side_effect=run.RunError("Its weights are gone.")))
+    draw.click()
+    expect(about).to_have_text("Its weights are gone.")
+    expect(tiles).to_have_count(len(wanted))  # what the sheets hold is shown
+
+    page.goto("about:blank")  # where no strip is shown yet
+    visit(page, replays, "short", face=Face("tiny", 1234))
     expect(draw).to_have_text("Show seed 0")
     expect(draw).to_have_accessible_description(re.compile("Explore shows seed 1234, .* click in the sheet"))
     canvas = page.locator(".sheet canvas").first
@@ -350,7 +397,7 @@ def test_what_the_sheets_do_not_hold_is_said_and_the_nearest_is_one_press_away(p
 
 
 def test_a_moved_face_is_drawn_by_every_kept_generator(page, replays, runs, lanes):
-    visit(page, replays, face="tiny&seed=0&truncation=0.5")
+    visit(page, replays, face=Face("tiny", 0, 0.5))
     page.get_by_role("button", name="Draw the face from Explore").click()
     tiles = page.locator(".tiles button")
     expect(tiles).to_have_count(len(snapshots(runs / "tiny")))
@@ -380,6 +427,7 @@ def test_a_moved_face_is_drawn_by_every_kept_generator(page, replays, runs, lane
 
 
 def test_a_run_that_kept_nothing_says_why_nothing_can_be_drawn(page, replays):
+    page.goto("about:blank")  # where no strip is shown yet
     visit(page, replays, "void")
     draw = page.get_by_role("button", name="Draw the face from Explore")
     expect(draw).to_be_disabled()
@@ -429,6 +477,7 @@ def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
     live = Path(shutil.copytree(runs / "short", runs / "live"))
     run.write_state(live, run.TRAINING)  # by this process
     try:
+        page.get_by_role("tab", name="Explore").click()  # what is opened next looks at what there is
         visit(page, replays, "live")
         expect(page.locator(".replay .live")).to_be_visible()
         expect(page.locator(".replay .live")).to_contain_text("in training")
@@ -442,6 +491,7 @@ def test_what_a_training_adds_arrives_by_itself(page, replays, runs):
         assert pixels(page).mean() > 240
         expect(page.locator(".tiles button").last).to_have_attribute("aria-label", "The face after 1,600 images")
         assert tile_pixels(page)[-1].mean() > 240
+        choose(page, "Run", "tiny")
     finally:
         shutil.rmtree(live)
 

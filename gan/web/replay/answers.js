@@ -5,10 +5,11 @@ import { sheetOf } from "../shared/painting.js";
 import { readFace } from "../shared/reading.js";
 import { changes, origin } from "../shared/state.js";
 
-// A face, as JSON, by every snapshot of a run: {run, about, images: of each picture, picture: a canvas of all in a row},
-// or {run, problem}. engine: of engine/local.js; told: is given how many of how many are drawn;
+// A face, as JSON, by every snapshot of a run and last by its weights, or, with `last`, by these only:
+// {run, last, about, images: of each picture, picture: a canvas of all in a row}, or {run, last, problem}.
+// engine: of engine/local.js; end: images seen of the weights; told: is given how many of how many are drawn;
 // title: gives what people call a model.
-export async function stripOf(engine, { face: text, run }, told, title = (name) => name) {
+export async function stripOf(engine, { face: text, run, last, end }, told, title = (name) => name) {
   try {
     const face = readFace(text);
     const [own, model] = [await engine.open(face.model), await engine.open(run)];
@@ -19,18 +20,20 @@ export async function stripOf(engine, { face: text, run }, told, title = (name) 
           `or ${title(run)} there.`,
       );
     const point = await pointOf(engine, face);
-    const { files } = model.snapshots;
+    const drawers = last ? [] : [...model.snapshots.files];
+    if (!(drawers.at(-1)?.images_seen >= end)) drawers.push({ images_seen: end }); // no snapshot: the weights
     let row;
-    for (const [at, { number }] of files.entries()) {
-      told(at, files.length);
+    for (const [at, { number }] of drawers.entries()) {
+      told(at, drawers.length);
       const { pixels, size } = await engine.pictures(run, [point], number);
-      row ??= { pixels: new Uint8ClampedArray(files.length * pixels.length), size };
+      row ??= { pixels: new Uint8ClampedArray(drawers.length * pixels.length), size };
       row.pixels.set(pixels, at * pixels.length);
     }
-    const picture = sheetOf(row.pixels, row.size, files.length);
-    return { run, about: inWords(face, run, title), images: files.map((file) => file.images_seen), picture };
+    const picture = sheetOf(row.pixels, row.size, drawers.length);
+    const images = drawers.map(({ images_seen }) => images_seen);
+    return { run, last, about: inWords(face, run, title), images, picture };
   } catch (error) {
-    if (error instanceof FaceError) return { run, problem: error.message };
+    if (error instanceof FaceError) return { run, last, problem: error.message };
     throw error;
   }
 }

@@ -18,6 +18,7 @@ import { buildStrip } from "./strip.js";
 import { buildTimeline } from "./timeline.js";
 
 const LIVE_SECONDS = 4;
+const NOT_DRAWN = "The server did not draw this: try again in a moment.";
 const NO_RUN = "There is no run yet: train.py makes one, and it appears here while it trains.";
 
 export function mount({ element, trigger, props, server, watch }) {
@@ -36,7 +37,7 @@ export function mount({ element, trigger, props, server, watch }) {
   const sheets = buildSheets(root, runs, () => timeline.moment, kept);
   let face = ""; // Explore's, as JSON
   let latent = { model: "", of: "" }; // what its model draws from
-  let isDrawn = false; // by generators: then what comes late is no longer wanted where the strip is of sheets by now
+  let awaited = ""; // of the strip: "row", its "last" picture, or nothing: what comes late may no longer be wanted
   const strip = buildStrip(root, { ask: askStrip, go: timeline.goTo, moment: () => timeline.moment });
   const downloads = buildDownloads(root, async (kind) => {
     const names = runs.slots.map((slot) => slot.name).filter(Boolean);
@@ -131,8 +132,8 @@ export function mount({ element, trigger, props, server, watch }) {
   function askStrip() {
     keepForReload();
     const { from, seed, why, explored, words } = first.data ? stripSource() : { from: "generators" };
-    isDrawn = from === "generators";
-    if (isDrawn) return drawStrip();
+    awaited = from === "generators" ? "row" : why === "moved" ? "last" : "";
+    if (awaited === "row") return drawStrip();
     if (!from) return strip.clear();
     const about = why ? words.after : inWords(explored, first.name, called);
     strip.show(about, () => {
@@ -143,20 +144,24 @@ export function mount({ element, trigger, props, server, watch }) {
       };
       return { images: moments.map(([, images]) => images), paint };
     });
+    if (awaited) drawStrip();
   }
 
-  // Explore's face by every snapshot: the browser draws it where it has them all.
+  // Explore's face by every snapshot and the weights, or its last picture only, as it is awaited: the browser draws it
+  // where it has them all.
   async function drawStrip() {
     const run = first.name;
+    const last = awaited === "last";
     const here = face && [run, JSON.parse(face).model].every(draws);
     const work = async (engine) => {
       const { snapshots } = await engine.open(run);
-      const isWhole = snapshots.files.length === first.data.snapshots;
-      return isWhole ? stripOf(engine, { face, run }, strip.tell, called) : null;
+      const isWhole = last || snapshots.files.length === first.data.snapshots;
+      const end = first.data.sheets.at(-1)?.[1] ?? first.data.images_seen;
+      return isWhole ? stripOf(engine, { face, run, last, end }, strip.tell, called) : null;
     };
     const answer = here ? await drawn(run, work, () => null) : null;
     if (answer) receive({ strip: answer });
-    else trigger("face", { run });
+    else trigger("face", { run, last });
   }
 
   // ---- what is shown ------------------------------------------------------------------------------------------------
@@ -188,9 +193,15 @@ export function mount({ element, trigger, props, server, watch }) {
   }
 
   function receive(value) {
-    if (value.failed) strip.clear("The server did not draw this: try again in a moment.");
+    if (value.failed) (awaited === "last" ? strip.say : strip.clear)(NOT_DRAWN);
     else if (!("strip" in value)) choose([value.run || "", value.second || ""]).then(() => first.name || arrange());
-    else if (isDrawn && value.strip.run === first.name) strip.showRow(value.strip);
+    else showDrawn(value.strip);
+  }
+
+  function showDrawn(answer) {
+    if (answer.run !== first.name || awaited !== (answer.last ? "last" : "row")) return;
+    if (answer.last) strip.showLast(answer);
+    else strip.showRow(answer);
   }
 
   // ---- life ---------------------------------------------------------------------------------------------------------

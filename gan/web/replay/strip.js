@@ -26,6 +26,11 @@ export function buildStrip(root, { ask, go, moment }) {
     strip = null;
     cleared += 1;
     find(".film").hidden = true;
+    say(sentence);
+  }
+
+  // A sentence about what is shown, in place of what is offered; none for that again.
+  function say(sentence) {
     isTold = Boolean(sentence);
     find(".about").textContent = sentence || offered.sentence;
   }
@@ -49,32 +54,49 @@ export function buildStrip(root, { ask, go, moment }) {
     clear(answer.problem || answer.about);
     if (answer.problem) return;
     const number = cleared;
-    const picture = answer.picture ?? (await decode(answer.film.split(",")[1]));
-    if (number !== cleared) return;
-    const size = picture.width / answer.images.length;
-    show(answer.about, () => ({
-      images: answer.images,
-      paint: (canvas, at) => copyTile(canvas, picture, size, at, 0),
-    }));
+    const drawn = await rowOf(answer);
+    if (number === cleared) show(answer.about, () => drawn);
+  }
+
+  // The last picture of the row that is there, in the place of what it shows of that moment. answer: likewise.
+  async function showLast(answer) {
+    const of = strip;
+    if (!of) return;
+    if (answer.problem) return say(answer.problem);
+    of.last = await rowOf(answer);
+    if (of === strip) renew();
+  }
+
+  async function rowOf({ images, picture, film }) {
+    const whole = picture ?? (await decode(film.split(",")[1]));
+    const size = whole.width / images.length;
+    return { images, paint: (canvas, at) => copyTile(canvas, whole, size, at, 0) };
   }
 
   // row(): {images: of each picture, paint(canvas, at): one of them}; it may have more or others when asked again.
   function show(about, row) {
     clear(about);
-    strip = { row, images: [], shown: -1 };
+    strip = { row, last: null, images: [], shown: -1 };
     renew();
   }
 
   // After what a row is made of has come, or was lost.
   function renew() {
     if (!strip) return;
-    const { images, paint } = strip.row();
+    const { images, paint } = withLast(strip.row(), strip.last);
     if (!images.length) return clear();
     strip.paint = paint;
     if (images.join() !== strip.images.join()) lay(images);
     for (const [at, tile] of [...tiles.children].entries()) paint(tile.firstChild, at);
     if (strip.shown >= 0) paint(find(".now"), strip.shown);
     mark();
+  }
+
+  function withLast(row, last) {
+    if (!last) return row;
+    const before = row.images.filter((moment) => moment < last.images[0]);
+    const paint = (canvas, at) => (at < before.length ? row.paint(canvas, at) : last.paint(canvas, at - before.length));
+    return { images: [...before, ...last.images], paint };
   }
 
   // A tile for each moment; those that are there already stay.
@@ -125,6 +147,8 @@ export function buildStrip(root, { ask, go, moment }) {
     clear,
     tell,
     showRow,
+    showLast,
+    say,
     show,
     renew,
     mark,
