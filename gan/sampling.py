@@ -23,23 +23,24 @@ _AVERAGED = 64  # latents behind the typical picture: more take longer, and chan
 _truncations: weakref.WeakKeyDictionary[Generator, Truncation] = weakref.WeakKeyDictionary()
 
 
-def philox4x32(key: tuple[int, int], blocks: int) -> np.ndarray:
+def philox4x32(key: tuple[int | np.ndarray, int], blocks: int) -> np.ndarray:
     """Philox4x32-10 for the counters (0, 0, 0, 0), (1, 0, 0, 0), ...
 
     Args:
-        key: two 32-bit words.
-        blocks: how many counters.
+        key: two 32-bit words; the first may be (N,) uint64, of N keys.
+        blocks: how many counters, of each key.
 
     Returns:
-        (blocks, 4) uint32.
+        (blocks, 4) uint32, one key after the other.
     """
     low = np.uint64(0xFFFFFFFF)
-    counter = np.zeros((4, blocks), dtype=np.uint64)
-    counter[0] = np.arange(blocks)
-    return _philox_rounds(counter, key, low).T.astype(np.uint32)
+    first = np.repeat(np.atleast_1d(np.asarray(key[0], np.uint64)), blocks)
+    counter = np.zeros((4, len(first)), dtype=np.uint64)
+    counter[0] = np.arange(len(first)) % blocks
+    return _philox_rounds(counter, (first, key[1]), low).T.astype(np.uint32)
 
 
-def _philox_rounds(counter: np.ndarray, key: tuple[int, int], low: np.uint64) -> np.ndarray:
+def _philox_rounds(counter: np.ndarray, key: tuple[int | np.ndarray, int], low: np.uint64) -> np.ndarray:
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -56,35 +57,43 @@ def _philox_rounds(counter: np.ndarray, key: tuple[int, int], low: np.uint64) ->
 
 
 def seed_to_z(seed: int, z_dim: int, distribution: str = "normal") -> np.ndarray:
-    """The latent vector that a seed names, on every machine, torch version and language.
+    """(z_dim,) float32: the latent vector that a seed names, see `seeds_to_z`."""
+    return seeds_to_z([seed], z_dim, distribution)[0]
+
+
+def seeds_to_z(seeds: Sequence[int], z_dim: int, distribution: str = "normal") -> np.ndarray:
+    """The latent vectors that seeds name, on every machine, torch version and language.
 
     Word w becomes u = (w + 0.5) / 2^32. "uniform": 2u - 1, in order. "normal": each pair (u1, u2)
     becomes sqrt(-2 ln u1) cos(2 pi u2), sqrt(-2 ln u1) sin(2 pi u2).
 
     Args:
-        seed: 0 to 2^32 - 1, the first key word (the second is 0).
-        z_dim: length of the vector; a shorter one is the beginning of a longer one.
+        seeds: 0 to 2^32 - 1, each a first key word (the second is 0).
+        z_dim: length of a vector; a shorter one is the beginning of a longer one.
         distribution: "normal" N(0, 1) or "uniform" on (-1, 1).
 
     Returns:
-        (z_dim,) float32.
+        (len(seeds), z_dim) float32.
 
     Raises:
         ValueError: a seed out of range.
     """
-    if not 0 <= int(seed) <= MAX_SEED:
-        raise ValueError(f"seed {seed}: expected a whole number from 0 to {MAX_SEED}")
-    words = philox4x32((int(seed), 0), -(-z_dim // 4)).astype(np.float64).ravel()
-    u = (words + 0.5) / 2.0**32
+    for seed in seeds:
+        if not 0 <= int(seed) <= MAX_SEED:
+            raise ValueError(f"seed {seed}: expected a whole number from 0 to {MAX_SEED}")
+    keys = np.array([int(seed) for seed in seeds], np.uint64)
+    u = (philox4x32((keys, 0), -(-z_dim // 4)).astype(np.float64).ravel() + 0.5) / 2.0**32
     if distribution == "uniform":
-        return (2 * u - 1)[:z_dim].astype(np.float32)
-    radius, angle = np.sqrt(-2 * np.log(u[0::2])), 2 * np.pi * u[1::2]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()[:z_dim].astype(np.float32)
+        z = 2 * u - 1
+    else:
+        radius, angle = np.sqrt(-2 * np.log(u[0::2])), 2 * np.pi * u[1::2]
+        z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return z.reshape(len(keys), -1)[:, :z_dim].astype(np.float32)
 
 
 def latents(config: GANConfig, seeds: Sequence[int]) -> Tensor:
     """z: (len(seeds), z_dim) float32, one row per seed, as `config` distributes them."""
-    return torch.from_numpy(np.stack([seed_to_z(s, config.z_dim, config.z_distribution) for s in seeds]))
+    return torch.from_numpy(seeds_to_z(seeds, config.z_dim, config.z_distribution))
 
 
 def even_latents(config: GANConfig, n: int) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,29 +17,40 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
-from tiny_runs import go
+from tiny_runs import go, once
 
 from gan.config import GANConfig
 from gan.data.drawn import draw_faces
 from gan.data.images import load_images
+from gan.machine import keep_what_is_here
+from gan.ui import stubs  # noqa: F401 before Gradio
 
 torch.set_num_threads(1)
+
+# For each of a client's requests httpx reads the certificates of all the world anew: longer than the answer takes.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 # A script's background jobs begin with SIGINT ignored, and hand that on: to pytest, and to the programs that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The files that take longest, half a minute and more on a busy machine: of those that begin last, one worker would
 # have one to itself, and the others nothing to do. pytest-xdist begins with the files of most tests, which are others.
+# Before all of them what forks this process: once autograd has made threads, as for an export, no fork can train.
 LONGEST = (
-    "test_shipped_features", "test_site", "test_explore", "test_replay_viewer", "test_app", "test_onnx",
-    "test_photo_page", "test_resume", "test_reach", "test_trainings", "test_connection", "test_engine",
-    "test_morph_page", "test_train_cli", "test_train_page", "test_directions_tab", "test_still", "test_distributed",
+    "test_surroundings", "test_shipped_features", "test_site", "test_replay_viewer", "test_explore", "test_reach",
+    "test_photo_page", "test_tabs", "test_connection", "test_resume", "test_engine", "test_morph_page",
+    "test_train_cli", "test_train_page", "test_trainings", "test_onnx", "test_app", "test_distributed", "test_still",
 )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.option, "loadscopereorder"):  # pytest-xdist is there
         config.option.loadscopereorder = False
+
+
+def pytest_collection_finish() -> None:
+    """A served page has Python's collector look at all objects every ten seconds: not at those of all modules."""
+    keep_what_is_here()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -100,23 +113,29 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, pictures: np.ndarray) -> Path:
-    """A finished model folder, with snapshots; shared, so only to be read (`run_copy` is for changing)."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    config = tiny_config.replace(epochs=50, ema_half_life_images=100)
-    go(config, pictures, folder)
-    return folder
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all workers, for what `tiny_runs.once` makes."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    made = place / "shared"
+    made.mkdir(exist_ok=True)
+    return made
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory, tiny_config: GANConfig, pictures: np.ndarray, tiny_run: Path):
+def tiny_run(shared_folder: Path, tiny_config: GANConfig, pictures: np.ndarray) -> Path:
+    """A finished model folder, with snapshots; shared, so only to be read (`run_copy` is for changing)."""
+    config = tiny_config.replace(epochs=50, ema_half_life_images=100)
+    return once(shared_folder / "tiny", lambda folder: go(config, pictures, folder))
+
+
+@pytest.fixture(scope="session")
+def exports(shared_folder: Path, tiny_config: GANConfig, pictures: np.ndarray, tiny_run: Path):
     """`exports.Exports`: two models, and their files for the browser. Takes a minute on a busy machine."""
     from exports import exported  # and with it the page
 
-    place = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent  # which all of them share
-    return exported(place / "exports", tiny_config, pictures, tiny_run)
+    return exported(shared_folder / "exports", tiny_config, pictures, tiny_run)
 
 
 @pytest.fixture

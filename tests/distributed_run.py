@@ -1,4 +1,5 @@
-"""What `test_distributed` starts under torchrun: whole, stopped and resumed runs, checked on every rank."""
+"""train.py as `test_distributed` starts it under torchrun; after it whole, stopped and resumed runs, checked on every
+rank: its processes take as long to begin as all of them."""
 
 from __future__ import annotations
 
@@ -10,11 +11,12 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+import train as command
 from gan.config import GANConfig
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
 from gan.training import loop
-from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks, process_group
+from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -118,16 +120,28 @@ def check_runs(rank: int, world_size: int, folder: Path) -> dict:
     return {"reasons": reasons, "steps": len(calls), "losses": losses}
 
 
-def main(folder: Path) -> None:
+def check(rank: int, world_size: int, folder: Path) -> None:
+    report = {"rank": rank, "world_size": world_size}
+    report |= check_collectives(rank)
+    report |= check_steps(rank, world_size)
+    report |= check_gradient(rank, world_size)
+    report |= check_runs(rank, world_size, folder)
+    (folder / f"rank{rank}.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+def main(folder: Path, arguments: list[str]) -> int:
+    """The command with these arguments; the checks come in its process group, once it has trained."""
     torch.set_num_threads(1)
-    with process_group() as (rank, world_size):
-        report = {"rank": rank, "world_size": world_size}
-        report |= check_collectives(rank)
-        report |= check_steps(rank, world_size)
-        report |= check_gradient(rank, world_size)
-        report |= check_runs(rank, world_size, folder)
-        (folder / f"rank{rank}.json").write_text(json.dumps(report), encoding="utf-8")
+    train = command.train
+
+    def train_and_check(*given, **options):
+        outcome = train(*given, **options)
+        check(options["rank"], options["world_size"], folder)
+        return outcome
+
+    command.train = train_and_check
+    return command.main(arguments)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shutil
 from dataclasses import dataclass
@@ -10,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
 from serving import make_models
 from tiny_classifiers import install, tiny_classifier
+from tiny_runs import once
 
 from gan.config import GANConfig
 from gan.export import onnx
@@ -55,16 +57,23 @@ def brought(package: Package) -> Path:
 
 def exported(place: Path, config: GANConfig, pictures: np.ndarray, run: Path) -> Exports:
     """What lies at `place`, made if nobody has made it yet."""
-    done = place / "done"
     found = Exports(place / "models" / "runs" / "tiny", place / "models" / "weights" / "small", place / "files")
-    with FileLock(f"{place}.lock"):
-        if not done.exists():
-            shutil.rmtree(place, ignore_errors=True)  # of one that failed
-            make_models(place / "models", config, pictures, run)
-            _complete(found.tiny)
-            _export(found, place / "classifiers")
-            done.touch()
+
+    def make(place: Path) -> None:
+        make_models(place / "models", config, pictures, run)
+        _complete(found.tiny)
+        _export(found, place / "classifiers")
+
+    once(place, make)
     return found
+
+
+def keep_operators(patch: pytest.MonkeyPatch) -> None:
+    """The converter makes its table of operators anew for each network, which takes longer than all the rest."""
+    with contextlib.suppress(ImportError, AttributeError):  # of another version
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(functools.cache(ONNXRegistry.from_torchlib)))
 
 
 def _complete(folder: Path) -> None:
@@ -87,6 +96,7 @@ def _export(found: Exports, classifiers: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         classifiers.mkdir()
         install(patch, classifiers, celeba=CLASSIFIER)
+        keep_operators(patch)
         for name, number in SEEDS.items():
             patch.setattr(onnx, name, number)
         onnx.export(found.tiny, found.files)

@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 import train as command
 
@@ -79,6 +81,7 @@ class Process:
             sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
             sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
             logging.root.handlers.clear()
+            tqdm.set_lock(threading.RLock())  # the one it has is shared: a killed one would keep it
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             torch.set_num_threads(1)

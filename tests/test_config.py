@@ -52,7 +52,8 @@ TABLES = {
     ),
     "smooth-celeba28": SMOOTH | dict(channels=3, epochs=1),
     "dlnd-mnist28": DLND | DIGITS | dict(
-        d_norm="none", r1_gamma=0.1, batch_size=4, g_lr=8.5e-4, d_lr=3.5e-4
+        g_normalize_z=True, d_norm="none", r1_gamma=0.1, real_label=0.95, fakes_per_real=4, batch_size=8,
+        g_lr=1.2e-3, d_lr=5e-4,
     ),
     "dlnd-celeba28": DLND | dict(channels=3),
     "nadim-celeba32": ANDREIPOP | dict(z_dim=100, z_distribution="uniform", real_label=0.9, epochs=25),

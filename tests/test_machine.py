@@ -204,3 +204,4 @@ def test_what_only_its_own_circle_holds_is_freed_and_what_was_there_before_is_no
         gc.enable()
     gc.collect()
     assert not kept()
+    keep_what_is_here()  # as conftest.py has it

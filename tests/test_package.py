@@ -46,6 +46,10 @@ except ModuleNotFoundError:
     pass
 else:
     sys.exit("gradio was to be out of reach")
+import gan.films.replay
+for large in ("matplotlib", "av"):
+    if large in sys.modules:
+        sys.exit(large + " was not to be imported where a run is only read")
 for name in {NAMES!r} + ["train"]:
     importlib.import_module(name)
 for slow in ("torchvision", "torch._dynamo"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 import train as command
 from gan.data.batches import make_batch
@@ -17,6 +21,17 @@ from gan.training.loop import Outcome, train
 
 DRAWN = DataRecord((BUILT_IN["drawn"],))
 CELEBA = DataRecord((BUILT_IN["celeba"],))
+
+
+def once(place: Path, make: Callable[[Path], None]) -> Path:
+    """What `make` writes at `place`, by the first of all processes of a test run that wants it; only to be read."""
+    done = place.with_name(f"{place.name}.done")
+    with FileLock(place.with_name(f"{place.name}.lock")):
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)  # of one that failed
+            make(place)
+            done.touch()
+    return place
 
 
 def go(config, pictures, out, **options) -> Outcome:

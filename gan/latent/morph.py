@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan.sampling import seed_to_z, slerp
+from gan.sampling import seeds_to_z, slerp
 
 NEIGHBOUR_NOISE = 0.25  # half the width of the uniform noise around a result (Radford et al. 2016, figure 7)
 _PIECES = 128  # of a leg, in which its length is measured
@@ -138,7 +138,7 @@ def neighbours(z: Tensor, n: int = 8) -> Tensor:
     Returns:
         (n, z_dim).
     """
-    noise = np.stack([seed_to_z(seed, z.shape[1], "uniform") for seed in range(n)])
+    noise = seeds_to_z(range(n), z.shape[1], "uniform")
     return z + NEIGHBOUR_NOISE * torch.from_numpy(noise).to(z)
 
 

@@ -11,7 +11,7 @@ from gan import run
 from gan.config import GANConfig
 from gan.data_record import CELEBA, DRAWN, MNIST, UNKNOWN, DataRecord, SourceRecord
 from gan.metrics.figures import FIGURES
-from gan.models import Discriminator, Generator, count_parameters
+from gan.models import parameter_counts
 from gan.presets import PRESETS
 from gan.weights import best_facts
 
@@ -36,13 +36,14 @@ def rows(folder: Path, info: run.RunInfo, last: dict) -> list[tuple[str, str]]:
         last: the last row of the history, with `epoch` and `seconds`.
     """
     config = info.config
+    generator, critic = parameter_counts(config)
     found = [
         ("Preset", f"`{config.preset}`{_changes(config)}"),
         ("Data", _data(info)),
         ("Real pictures seen", _seen(info, last)),
         ("Training time", f"{duration(last['seconds'])} on {info.machine}"),
-        ("Generator", f"{count_parameters(Generator(config)):,} parameters"),
-        ("Discriminator", f"{count_parameters(Discriminator(config)):,} parameters"),
+        ("Generator", f"{generator:,} parameters"),
+        ("Discriminator", f"{critic:,} parameters"),
         (
             "Latent",
             f"{config.z_dim} numbers, {config.z_distribution}{', brought to one length' * config.g_normalize_z}",

@@ -14,6 +14,7 @@ from gan.data_record import UNKNOWN
 from gan.errors import GanError
 from gan.files import MOST_JSON_BYTES, read_inside, reason
 from gan.metrics.figures import FIGURES
+from gan.models import parameter_counts
 from gan.report import facts, table
 from gan.report.card import lead_of
 from gan.report.progress import moments_of
@@ -51,7 +52,7 @@ def row(name: str, title: str, folder: Path, info: run.RunInfo) -> dict:
         "kind": "" if info.data.kind == UNKNOWN else info.data.kind,
         "size": config.image_size,
         "channels": config.channels,
-        "parameters": list(table.parameters(config)),
+        "parameters": list(parameter_counts(config)),
         "images": None,
         "time": "",
         "machine": info.machine,

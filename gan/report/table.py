@@ -14,17 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from gan import run
-from gan.config import GANConfig
 from gan.data_record import UNKNOWN
 from gan.files import atomic_path, read_text, write_text
 from gan.history import read_history
 from gan.metrics.figures import FIGURES, FINEST, FRECHET, Figure
 from gan.metrics.results import main_result, read_metrics
-from gan.models import Discriminator, Generator, count_parameters
+from gan.models import parameter_counts
 from gan.presets import PRESETS
 from gan.report import facts
 from gan.sampling import image_grid, sample
@@ -179,7 +177,7 @@ def _cells(model: Model, main: Sequence[Figure], common: Sequence[str], beside: 
     return [
         f"{_link(model, beside)} {model.info.config.image_size} px",
         _strip(model, beside),
-        " / ".join(f"{count / 1e6:.2f} M" for count in parameters(model.info.config)),
+        " / ".join(f"{count / 1e6:.2f} M" for count in parameter_counts(model.info.config)),
         f"{model.last['images_seen']:,}",
         f"{facts.duration(model.last['seconds'])}, {model.info.machine}",
         *map(model.text, main),
@@ -241,16 +239,10 @@ def _full_note(models: Sequence[Model]) -> list[str]:
 def _presets() -> str:
     lines = ["| preset | pictures | generator | critic | epochs | source |", "|---|---|---:|---:|---:|---|"]
     for name, config in PRESETS.items():
-        generator, critic = parameters(config)
+        generator, critic = parameter_counts(config)
         size = f"{config.image_size}x{config.image_size}x{config.channels}"
         lines.append(f"| `{name}` | {size} | {generator:,} | {critic:,} | {config.epochs} | {config.source} |")
     return "\n".join(lines)
-
-
-def parameters(config: GANConfig) -> tuple[int, int]:
-    """Of the generator and its critic, neither of which is made."""
-    with torch.device("meta"):
-        return count_parameters(Generator(config)), count_parameters(Discriminator(config))
 
 
 def _link(model: Model, beside: Path) -> str:

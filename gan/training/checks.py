@@ -13,7 +13,7 @@ from gan.config import GANConfig
 from gan.errors import GanError
 from gan.history import read_history
 from gan.machine import memory_bytes
-from gan.models import Discriminator, Generator, count_parameters
+from gan.models import parameter_counts
 from gan.terminal import shell_command
 from gan.training.checkpoint import has_checkpoint
 
@@ -58,18 +58,17 @@ def check_size(config: GANConfig, device: torch.device) -> None:
     What is counted is the least: weights, gradients, Adam's averages, and the pictures of a batch.
     """
     try:
-        with torch.device("meta"):
-            networks = Generator(config), Discriminator(config)
+        counts = parameter_counts(config)
     except (RuntimeError, OverflowError, TypeError) as error:  # sizes that torch cannot count
         raise TrainingError(
             f"no network of base_channels {config.base_channels:,}, z_dim {config.z_dim:,} and these multipliers can "
             "be made: lower --set base_channels"
         ) from error
     pictures = config.batch_size * (1 + config.fakes_per_real) * config.image_size**2 * config.channels
-    needed = 4 * (4 * sum(map(count_parameters, networks)) + pictures)
+    needed = 4 * (4 * sum(counts) + pictures)
     if needed > (there := memory_bytes(device)):
         raise TrainingError(
-            f"{count_parameters(networks[0]):,} and {count_parameters(networks[1]):,} parameters with batches of "
+            f"{counts[0]:,} and {counts[1]:,} parameters with batches of "
             f"{config.batch_size:,} need at least {needed / 1e9:,.0f} GB of memory, and {device} has "
             f"{there / 1e9:,.0f}: lower --batch-size or --set base_channels"
         )

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from gan.config import FIELDS, HIGHEST
 from gan.data_record import DRAWN, KINDS
-from gan.models import Discriminator, Generator, count_parameters
+from gan.models import parameter_counts
 from gan.presets import PRESETS
 
 MOST_PREVIEWED = 400
@@ -111,10 +111,10 @@ def preset_table() -> str:
     """One line per preset: size, parameters, epochs, source."""
     lines = [f"{'preset':<20} {'pictures':<11} {'generator':>10} {'critic':>10} {'epochs':>7}  source"]
     for name, config in PRESETS.items():
+        generator, critic = parameter_counts(config)
         lines.append(
             f"{name:<20} {f'{config.image_size}x{config.image_size}x{config.channels}':<11} "
-            f"{count_parameters(Generator(config)):>10,} {count_parameters(Discriminator(config)):>10,} "
-            f"{config.epochs:>7}  {config.source}"
+            f"{generator:>10,} {critic:>10,} {config.epochs:>7}  {config.source}"
         )
     return "\n".join(lines)
 

@@ -91,7 +91,11 @@ class Trainer:
     def begin_step(self, step: int) -> None:
         """Seed torch's generator for this step: call before anything of the step is random."""
         entropy = np.random.SeedSequence((self.config.seed, step, self.rank, self.rollbacks))
-        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        seed = int(entropy.generate_state(1, np.uint64)[0])
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:  # which writes the stack down for each kind of device that is not there
+            torch.manual_seed(seed)
 
     def draw_z(self, n: int) -> Tensor:
         """z: (n, z_dim) float32, distributed as the config says."""

@@ -14,6 +14,7 @@ from serving import BROWSER_OPTIONS, BROWSERS, Site, chromium, make_models, serv
 from gan.ui.web import WEB
 
 HERE = Path(__file__).parent
+PASSED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,8 +71,8 @@ def _opened(context) -> Iterator[tuple[object, list[str]]]:
 
 
 @contextlib.contextmanager
-def _lent(kept: tuple[object, list[str]]) -> Iterator[object]:
-    """A tab for one test, afterwards as it was before."""
+def _lent(kept: tuple[object, list[str]], item: pytest.Item, stays: bool = False) -> Iterator[object]:
+    """A tab for one test, afterwards as it was before; or on the page that the test has opened, if that went well."""
     tab, problems = kept
     size = tab.viewport_size
     yield tab
@@ -79,24 +80,55 @@ def _lent(kept: tuple[object, list[str]]) -> Iterator[object]:
     tab.set_viewport_size(size)
     tab.emulate_media(color_scheme="null", reduced_motion="null")
     found = list(problems)
-    tab.goto("about:blank")  # ends whatever goes on, which may complain, and no reload after it knows of this test
-    problems.clear()
+    if found or not (stays and item.stash.get(PASSED, False)):
+        _leave(kept)
     assert not found, found
 
 
+def _leave(kept: tuple[object, list[str]]) -> None:
+    tab, problems = kept
+    tab.goto("about:blank")  # ends whatever goes on, which may complain, and no reload after it knows of this test
+    problems.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(scope="session")
+def _tab(context):
+    with _opened(context) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module")
-def _kept(context):
-    with _opened(context) as kept:
-        yield kept
+def _kept(_tab):
+    yield _tab
+    _leave(_tab)
 
 
 @pytest.fixture
-def page(_kept):
+def page(_kept, request):
     """An empty tab whose console must stay without errors.
 
-    All tests of a file have the same one: the page takes half the work in a tab that has had it before.
+    All tests have the same one: the page takes half the work in a tab that has had it before.
     """
-    with _lent(_kept) as tab:
+    if _kept[0].url != "about:blank":
+        _leave(_kept)
+    with _lent(_kept, request.node) as tab:
+        yield tab
+
+
+@pytest.fixture
+def staying(_kept, request):
+    """`page` as the test before has left it, which spares its file's tests to open the page anew; empty for the first
+    test, and after one that failed.
+    """
+    with _lent(_kept, request.node, stays=True) as tab:
         yield tab
 
 
@@ -106,17 +138,43 @@ def _phones(browser):
         yield fresh
 
 
+@pytest.fixture(scope="session")
+def _phone_tab(_phones):
+    with _opened(_phones) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module")
-def _kept_phone(_phones):
-    with _opened(_phones) as kept:
-        yield kept
+def _kept_phone(_phone_tab):
+    yield _phone_tab
+    _leave(_phone_tab)
 
 
 @pytest.fixture
-def phone(_kept_phone):
+def phone(_kept_phone, request):
     """`page` on a phone: 390 x 844 pixels, and fingers."""
-    with _lent(_kept_phone) as tab:
+    with _lent(_kept_phone, request.node) as tab:
         yield tab
+
+
+@pytest.fixture
+def staying_phone(_kept_phone, request):
+    """`staying` on a phone."""
+    with _lent(_kept_phone, request.node, stays=True) as tab:
+        yield tab
+
+
+@pytest.fixture
+def failing(_kept, request):
+    """`staying`, but its console may tell of errors, and what moves is still."""
+    tab, problems = _kept
+    tab.emulate_media(reduced_motion="reduce")
+    yield tab
+    tab.unroute_all()
+    tab.emulate_media(reduced_motion="null")
+    problems.clear()
+    if not request.node.stash.get(PASSED, False):
+        _leave(_kept)
 
 
 @pytest.fixture(scope="session")

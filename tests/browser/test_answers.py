@@ -20,7 +20,7 @@ from gan.ui.replay_server import ReplayServer
 from gan.ui.state import Face, OwnDirection
 from gan.weights import load_generator
 
-MODEL, OTHER, OF_FEW = "nadim-celeba32", "dlnd-celeba28", "faces64"
+MODEL, OTHER, OF_FEW, GONE_ON = "nadim-celeba32", "dlnd-celeba28", "faces64", "andreipop-celeba32"
 FACES = (
     Face(MODEL, 3),
     Face(MODEL, 8, 0.5, {2: 1}, "", {"~Hat": 1.5}, (OwnDirection("Hat", MODEL, (1, 30), (2,)),)),
@@ -70,7 +70,7 @@ def answer(run, modules, library):
     modules.expose_function("drawnByPython", draw)
 
     def ask(name: str, function: str, asked: object) -> dict:
-        told = [facts(model) for model in (MODEL, OTHER, OF_FEW)]
+        told = [facts(model) for model in (MODEL, OTHER, OF_FEW, GONE_ON)]
         script = f"async (m, [facts, asked]) => {{ {ENGINE} return ({function})(m); }}"
         return run(f"{name}/answers.js", script, [told, asked])
 
@@ -140,21 +140,33 @@ def test_a_sum_and_the_faces_to_choose_from_are_the_server_s(answer, library):
 
 
 @pytest.mark.parametrize(
-    "face", [FACES[1], Face(OTHER, 4, 0.7, {}, "", {"SeFa 1": 2}), Face(OF_FEW, 4)], ids=["own", "other", "misfit"]
+    ("face", "drawer", "count"),
+    [
+        (FACES[1], MODEL, 4),
+        (Face(OTHER, 4, 0.7, {}, "", {"SeFa 1": 2}), MODEL, 4),
+        (Face(OF_FEW, 4), MODEL, 0),
+        (Face(GONE_ON, 4, 0.7), GONE_ON, 5),  # whose last snapshot is not the last of it
+    ],
+    ids=["own", "other", "misfit", "gone on"],
 )
-def test_a_face_through_the_epochs_is_the_server_s(answer, library, face):
+@pytest.mark.parametrize("is_last", [False, True], ids=["all", "last"])
+def test_a_face_through_the_epochs_is_the_server_s(answer, library, face, drawer, count, is_last):
     strip = """async (m) => {
         const told = [], { titles } = asked;
         const made = await m.stripOf(engine, asked, (...news) => told.push(news), (name) => titles[name]);
         return { ...made, told, picture: made.picture && painted(made.picture) };
     }"""
-    asked = {"face": face.to_json(), "run": MODEL}
+    replay = load_replay(WEIGHTS / drawer)
+    asked = {"face": face.to_json(), "run": drawer, "end": replay.weights_at, "last": is_last}
     titles = {entry.name: title_of(entry.name, entry.info.config) for entry in library.entries()}
     found, wanted = answer("replay", strip, asked | {"titles": titles}), ReplayServer(library).strip(asked)
-    for key in ("run", "about", "images", "problem"):
+    for key in ("run", "last", "about", "images", "problem"):
         assert found.get(key) == wanted.get(key), key
-    if face.model != OF_FEW:
-        folder, z = WEIGHTS / MODEL, latent(library, face)
-        pixels, _ = film_strip(folder, load_replay(folder), z, face.truncation)
-        assert np.abs(pixels_of(found["picture"]) - pixels).max() <= 2
-        assert found["told"] == [[at, 4] for at in range(4)]
+    if count:
+        z = latent(library, face)
+        pixels, moments = film_strip(WEIGHTS / drawer, replay, z, face.truncation)
+        if moments[-1] < replay.weights_at:
+            pixels += [*draw_many(library.generator(drawer), z, face.truncation)]
+        pixels = pixels[-1:] if is_last else pixels
+        assert np.abs(pixels_of(found["picture"]) - np.concatenate(pixels, axis=1)).max() <= 2
+        assert found["told"] == [[at, len(pixels)] for at in range(1 if is_last else count)]

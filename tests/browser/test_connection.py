@@ -7,29 +7,25 @@ import random
 import re
 import urllib.request
 
-import pytest
 from photos import packed
 from PIL import Image
 from playwright.sync_api import expect
+from serving import show
 
+from gan.ui import photo_server
+from gan.ui.state import Face
 from tests.faults import Row, connection
 
 LINE = ".connection"
 
 
-@pytest.fixture(scope="module")
-def _kept_page(browser):
-    page = connection.new_page(browser)
-    yield page
-    page.context.close()
-
-
-@pytest.fixture
-def failing(_kept_page):
-    """A page whose requests may fail, of which its console tells; shared like `page`."""
-    yield _kept_page
-    _kept_page.unroute_all()
-    _kept_page.goto("about:blank")
+def visit(page, site) -> None:
+    """Open the page, where it is not open already, with its first face."""
+    if not page.url.startswith(site.url):
+        page.goto(site.url)
+        page.wait_for_selector("#grid img")
+    show(page, Face("small"))
+    page.get_by_role("tab", name="Explore").click()
 
 
 def test_a_failed_request_ends_nothing(failing, site):
@@ -40,7 +36,8 @@ def test_a_failed_request_ends_nothing(failing, site):
     row.check()
 
 
-def test_what_was_there_outlasts_a_reload_and_no_link(page, site):
+def test_what_was_there_outlasts_a_reload_and_no_link(page, site, monkeypatch):
+    monkeypatch.setattr(photo_server, "STEPS", 10)
     page.goto(site.url)
     page.wait_for_selector("#grid img")
     page.locator("#basis").get_by_text("Yours").click()
@@ -83,8 +80,7 @@ def test_what_was_there_outlasts_a_reload_and_no_link(page, site):
 
 
 def test_what_was_moved_while_nothing_answered_outlasts_a_reload(failing, site):
-    failing.goto(site.url)
-    failing.wait_for_selector("#grid img")
+    visit(failing, site)
     failing.route(connection.API, lambda route: route.abort())
     failing.locator("#sliders input[type=range]").nth(2).evaluate(connection.MOVE, 1.5)
     expect(failing.locator(LINE)).to_contain_text("The server does not answer")
@@ -94,32 +90,8 @@ def test_what_was_moved_while_nothing_answered_outlasts_a_reload(failing, site):
     expect(failing.locator("#sliders input[type=range]").nth(2)).to_have_value("1.5")
 
 
-def test_a_server_that_only_fails_is_told_and_asked_again(browser, site):
-    """After a while a request is given up; what waits for it says so, and the newest state is drawn all the same."""
-    page = connection.new_page(browser)
-    page.add_init_script(  # short pauses are shorter
-        "const wait = window.setTimeout; window.setTimeout = (f, ms, ...a) => wait(f, ms > 3000 ? ms : ms / 20, ...a);"
-    )
-    page.goto(site.url)
-    page.wait_for_selector("#grid img")
-    before = page.get_attribute(connection.FACE, "src")
-    page.route(connection.API, lambda route: route.fulfill(status=500, body="Internal Server Error"))
-    with page.expect_event("requestfinished", lambda request: "component_server" in request.url):
-        page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 2)
-    expect(page.locator("#tools .said")).to_contain_text("The server does not answer: the next move tries again.")
-    page.get_by_role("button", name="Save PNG").click()
-    assert page.get_attribute(connection.FACE, "src") == before
-    page.get_by_role("button", name="Random face").click()
-    expect(page.get_by_text(re.compile("The server fails to answer")).first).to_be_visible()
-    page.unroute(connection.API)
-    expect(page.locator(connection.FACE)).not_to_have_attribute("src", before)
-    expect(page.locator(LINE)).to_be_empty()
-    page.context.close()
-
-
 def test_a_job_that_ends_in_an_error_is_waited_for_by_nobody(failing, site):
-    failing.goto(site.url)
-    failing.wait_for_selector("#grid img")
+    visit(failing, site)
     failing.get_by_role("tab", name="Morph").click()
     failing.wait_for_selector("#morph-viewer .strip button")
     full = json.dumps({"detail": "Queue is full."})
@@ -153,8 +125,7 @@ def test_a_new_session_may_say_what_the_one_before_was_shown(site):
 
 
 def test_a_refusal_says_why(failing, site):
-    failing.goto(site.url)
-    failing.wait_for_selector("#grid img")
+    visit(failing, site)
     path, full = "**/component_server/", json.dumps({"detail": "Too much at once.", "error": "Too much at once."})
     failing.route(path, lambda route: route.fulfill(status=503, content_type="application/json", body=full))
     before = failing.get_attribute(connection.FACE, "src")
@@ -165,3 +136,27 @@ def test_a_refusal_says_why(failing, site):
     failing.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 1)
     expect(failing.locator(connection.FACE)).not_to_have_attribute("src", before)
     expect(failing.locator("#tools .said")).to_have_text("")
+
+
+def test_a_server_that_only_fails_is_told_and_asked_again(failing, site):
+    """After a while a request is given up; what waits for it says so, and the newest state is drawn all the same."""
+    page = failing
+    page.goto("about:blank")
+    page.goto(site.url, wait_until="commit")
+    page.evaluate(  # short pauses are shorter
+        "const wait = window.setTimeout; window.setTimeout = (f, ms, ...a) => wait(f, ms > 3000 ? ms : ms / 20, ...a);"
+    )
+    page.wait_for_selector("#grid img")
+    before = page.get_attribute(connection.FACE, "src")
+    page.route(connection.API, lambda route: route.fulfill(status=500, body="Internal Server Error"))
+    with page.expect_event("requestfinished", lambda request: "component_server" in request.url):
+        page.locator("#sliders input[type=range]").first.evaluate(connection.MOVE, 2)
+    expect(page.locator("#tools .said")).to_contain_text("The server does not answer: the next move tries again.")
+    page.get_by_role("button", name="Save PNG").click()
+    assert page.get_attribute(connection.FACE, "src") == before
+    page.get_by_role("button", name="Random face").click()
+    expect(page.get_by_text(re.compile("The server fails to answer")).first).to_be_visible()
+    page.unroute(connection.API)
+    expect(page.locator(connection.FACE)).not_to_have_attribute("src", before)
+    expect(page.locator(LINE)).to_be_empty()
+    page.goto("about:blank")

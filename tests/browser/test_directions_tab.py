@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 
 import pytest
 import torch
 from playwright.sync_api import expect
-from serving import cut_off, make_models, serve
+from serving import cut_off, make_models, serve, show
 
 from gan.latent.directions import Direction, save_directions
+from gan.ui.state import Face
 from gan.ui.values import encode_latent
 
 PICTURE = "#stage .picture img"
@@ -37,8 +39,19 @@ def named(tmp_path_factory, tiny_config, pictures, tiny_run):
         yield served
 
 
-def visit(page, site, query: str = "") -> None:
-    page.goto(f"{site.url}/{query}")
+@pytest.fixture
+def page(staying):
+    """Open already, where a test before it has left the page; see `visit`."""
+    return staying
+
+
+def visit(page, site, query: str = "model=small") -> None:
+    """Open the page by a link, or show its face on the page that is there, with the first of its model's sliders."""
+    if page.url.startswith(site.url):
+        show(page, Face.from_query(dict(urllib.parse.parse_qsl(query)), Face("small")))
+        page.locator("#basis label").first.click()
+        return
+    page.goto(f"{site.url}/?{query}")
     page.wait_for_selector(PICTURE)
     page.wait_for_selector("#grid img")
     page.wait_for_selector("#model-card p")  # nothing more is asked for
@@ -79,7 +92,7 @@ def test_a_named_slider_moves_the_face_with_one_question_to_the_server(page, nam
     expect(slider(page, "Smile")).to_have_value("0")
 
 
-def test_each_basis_keeps_what_the_others_changed_and_the_link_restores_all(page, named, context):
+def test_each_basis_keeps_what_the_others_changed_and_the_link_restores_all(page, named):
     visit(page, named)
     move(page, "Open mouth", -1)
     turn(page, "Principal", "SeFa 1")
@@ -92,16 +105,15 @@ def test_each_basis_keeps_what_the_others_changed_and_the_link_restores_all(page
     assert state(page).endswith("move=GANSpace+1:0.5,Open+mouth:-1,SeFa+2:2&z=3:1")
     turn(page, "Attributes", "Smile")
     expect(slider(page, "Open mouth")).to_have_value("-1")
-    other = context.new_page()
-    other.goto(f"{named.url}/?{state(page)}")
-    other.wait_for_selector(PICTURE)
-    assert other.get_attribute(PICTURE, "src") == made
-    expect(slider(other, "Open mouth")).to_have_value("-1")
-    other.close()
+    link = state(page)
+    page.goto("about:blank")
+    visit(page, named, link)
+    assert page.get_attribute(PICTURE, "src") == made
+    expect(slider(page, "Open mouth")).to_have_value("-1")
 
 
 def test_another_model_keeps_the_direction_that_it_has_too(page, named):
-    visit(page, named, "?move=Smile:1,Open+mouth:2")
+    visit(page, named, "move=Smile:1,Open+mouth:2")
     page.get_by_label("Model").click()
     page.get_by_role("option", name="runs/tiny").click()
     expect(page.locator("#stage .speed")).to_contain_text("from 8 numbers")
@@ -111,7 +123,7 @@ def test_another_model_keeps_the_direction_that_it_has_too(page, named):
 
 
 def test_a_slider_moves_what_it_stands_for_whatever_it_is_called(page, named):
-    visit(page, named, "?model=runs/tiny")
+    visit(page, named, "model=runs/tiny")
     move(page, "z 3", 1)
     move(page, "Mine (yours)", -1)
     assert state(page) == "model=runs/tiny&seed=0&truncation=1&move=Mine+%28yours%29:-1,z+3:1"
@@ -123,7 +135,7 @@ def test_a_slider_moves_what_it_stands_for_whatever_it_is_called(page, named):
     assert state(page).endswith("&move=Mine+%28yours%29:-1,z+3:1&z=3:0.5")
 
 
-def test_an_own_direction_is_made_moved_kept_and_removed(page, named, context):
+def test_an_own_direction_is_made_moved_kept_and_removed(page, named):
     visit(page, named)
     expect(page.locator("#maker")).to_be_hidden()
     expect(page.get_by_label("Seed 3 has it", exact=True)).to_be_hidden()
@@ -141,19 +153,20 @@ def test_an_own_direction_is_made_moved_kept_and_removed(page, named, context):
     expect(page.locator("#maker .marked img")).to_have_count(0)
     expect(page.get_by_label("Name of the new slider")).to_have_value("")
     made = move(page, label, 2)
-    other = context.new_page()
-    other.goto(f"{named.url}/?{state(page)}")
-    other.wait_for_selector(PICTURE)
-    assert other.get_attribute(PICTURE, "src") == made
-    expect(slider(other, label)).to_have_value("2")
-    other.close()
+    link = state(page)
+    page.goto("about:blank")
+    visit(page, named, link)
+    assert page.get_attribute(PICTURE, "src") == made
+    page.locator("#basis label", has_text="Yours").click()
+    expect(slider(page, label)).to_have_value("2")
     page.get_by_role("button", name="Remove i Wild /i one").click()
     expect(slider(page, label)).to_have_count(0)
     assert state(page) == "model=small&seed=0&truncation=1"
 
 
 def test_a_saved_png_carries_the_own_direction(page, named, tmp_path):
-    visit(page, named, "?move=~Mine:2&own=Mine:3.5:4")
+    page.goto("about:blank")  # a page that is opened by a link has the sliders that are moved in view
+    visit(page, named, "move=~Mine:2&own=Mine:3.5:4")
     made = page.get_attribute(PICTURE, "src")
     with page.expect_download() as download:
         page.click("text=Save PNG")
@@ -167,7 +180,7 @@ def test_a_saved_png_carries_the_own_direction(page, named, tmp_path):
 
 
 def test_the_seed_takes_an_own_latents_place(page, named):
-    visit(page, named, f"?latent={encode_latent(torch.ones(20))}")
+    visit(page, named, f"latent={encode_latent(torch.ones(20))}")
     assert "latent=" in state(page)
     expect(page.locator("#grid [aria-pressed='true'][data-seed]")).to_have_count(0)
     page.get_by_label("number input for Seed").fill("7")
@@ -175,12 +188,12 @@ def test_the_seed_takes_an_own_latents_place(page, named):
     assert state(page) == "model=small&seed=7&truncation=1"
 
 
-@pytest.mark.parametrize("basis, first", [("Attributes", "Smile"), ("Principal", "SeFa 1"), ("Yours", None)])
-def test_every_basis_fits_a_phone(phone, named, basis, first):
+def test_every_basis_fits_a_phone(phone, named):
     phone.goto(named.url)
     phone.wait_for_selector(PICTURE)
-    phone.locator("#basis label", has_text=basis).click()
-    expect(slider(phone, first) if first else phone.locator("#maker")).to_be_visible()
-    assert not cut_off(phone)
     tops = "[...document.querySelectorAll('#basis label')].map((label) => label.getBoundingClientRect().top)"
-    assert len(set(phone.evaluate(tops))) == 1  # one row of switches
+    for basis, first in (("Attributes", "Smile"), ("Principal", "SeFa 1"), ("Yours", None)):
+        phone.locator("#basis label", has_text=basis).click()
+        expect(slider(phone, first) if first else phone.locator("#maker")).to_be_visible()
+        assert not cut_off(phone), basis
+        assert len(set(phone.evaluate(tops))) == 1  # one row of switches

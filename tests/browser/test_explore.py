@@ -1,4 +1,7 @@
-"""The Explore tab in a real browser: what a visitor does, and what the picture does then."""
+"""The Explore tab in a real browser: what a visitor does, and what the picture does then.
+
+Long because all its tests go on with one open page: opening another takes ten times the work.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,26 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from serving import cut_off
+from serving import cut_off, show
+
+from gan.ui.state import Face
 
 PICTURE = "#stage .picture img"
 SEED = "Seed"
 
 
+@pytest.fixture
+def page(staying):
+    """Open already, where a test before it has left the page; see `visit`."""
+    return staying
+
+
 def visit(page, site, query: str = "") -> None:
+    """Open the page by a link; without one, show the first face as it is drawn, on the page that is there."""
+    if not query and page.url.startswith(site.url):
+        show(page, Face("small"))
+        page.get_by_text("0–15").click()
+        return
     page.goto(f"{site.url}/{query}")
     page.wait_for_selector(PICTURE)
     page.wait_for_selector("#grid img")
@@ -108,7 +124,7 @@ def test_a_slider_is_moved_by_keys(page, site):
 
 
 def test_truncation_changes_picture_and_grid_and_has_its_own_reset(page, site):
-    visit(page, site)
+    visit(page, site, "?model=small")  # whose grid begins with its first face
     first_of_grid = page.locator("#grid [data-seed='1'] img")
     before, grid = picture(page), first_of_grid.get_attribute("src")
     slider(page, "Truncation").focus()
@@ -135,20 +151,18 @@ def test_changes_on_another_page_of_dimensions_are_kept(page, site):
     expect(slider(page, "z 3")).to_have_value("2")
 
 
-def test_the_link_restores_the_state_in_a_new_page(page, site, context):
+def test_the_link_restores_the_state_in_a_new_page(page, site):
     visit(page, site)
     type_seed(page, 12)
     made = move(page, "z 5", 1.5)
     page.click("text=Copy link")
     expect(page.locator(".said")).to_contain_text("Link copied")
     link = page.evaluate("navigator.clipboard.readText()")
-    other = context.new_page()
-    other.goto(link)
-    other.wait_for_selector(PICTURE)
-    assert picture(other) == made
-    expect(slider(other, "z 5")).to_have_value("1.5")
-    expect(other.get_by_label(f"number input for {SEED}")).to_have_value("12")
-    other.close()
+    page.goto("about:blank")
+    visit(page, site, link.removeprefix(f"{site.url}/"))
+    assert picture(page) == made
+    expect(slider(page, "z 5")).to_have_value("1.5")
+    expect(page.get_by_label(f"number input for {SEED}")).to_have_value("12")
 
 
 def test_the_address_follows_so_that_reloading_keeps_the_face(page, site):
@@ -214,6 +228,8 @@ def test_a_face_of_the_grid_is_taken_over(page, site):
     page.get_by_label("Faces after these").click()
     page.locator("#grid [data-seed='30']").click()
     page.wait_for_function("document.querySelector('#stage [data-seed]').dataset.seed === '30'")
+    page.get_by_label("Faces before these").click()
+    page.wait_for_selector("#grid [data-seed='9']")
 
 
 def test_pixels_shows_the_pictures_own_pixels(page, site):
@@ -223,6 +239,8 @@ def test_pixels_shows_the_pictures_own_pixels(page, site):
     wait_for_other(page, smooth)
     assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") == 16
     assert page.evaluate(f"getComputedStyle(document.querySelector('{PICTURE}')).imageRendering") == "pixelated"
+    page.get_by_label("Pixels").uncheck()
+    page.wait_for_function("([css, src]) => document.querySelector(css)?.src === src", arg=[PICTURE, smooth])
 
 
 def test_a_broken_run_shows_its_message_and_another_model_still_draws(page, site):
@@ -259,8 +277,8 @@ def test_modules_that_come_late_lose_nothing_of_what_came_before_them(page, site
     assert shown_state(page) == "model=runs/tiny&seed=9&truncation=1&z=3:1,4:2"
 
 
-def test_a_part_that_does_not_load_says_so(browser, site):
-    page = browser.new_page()
+def test_a_part_that_does_not_load_says_so(context, site):
+    page = context.new_page()  # whose console may tell
     page.route(re.compile(r"/web/\w+/explore/grid\.js"), lambda route: route.abort())
     page.goto(site.url)
     expect(page.locator("#grid")).to_contain_text("This part of the page did not load: reload the page.")

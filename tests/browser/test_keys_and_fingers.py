@@ -9,17 +9,16 @@ PICTURE = "#stage .picture img"
 FOCUSED = "document.activeElement"
 
 
-@pytest.fixture(scope="module")
-def page(browser, site):
+@pytest.fixture
+def page(staying_phone, site):
     """A phone that has a keyboard; its page is shared."""
-    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        tab = phone.new_page()
-        tab.goto(f"{site.url}/?model=small")
-        tab.wait_for_selector(PICTURE)
-        tab.locator("#grid").scroll_into_view_if_needed()
-        tab.wait_for_selector("#grid img")
-        tab.evaluate("scrollTo(0, 0)")
-        yield tab
+    if not staying_phone.url.startswith(site.url):
+        staying_phone.goto(f"{site.url}/?model=small")
+        staying_phone.wait_for_selector(PICTURE)
+        staying_phone.locator("#grid").scroll_into_view_if_needed()
+        staying_phone.wait_for_selector("#grid img")
+        staying_phone.evaluate("scrollTo(0, 0)")
+    return staying_phone
 
 
 def slider(page, label: str):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from playwright.sync_api import expect
+from serving import show
 
+from gan.ui.state import Face
 from gan.ui.values import encode_latent
 
 SHOWN = "document.querySelector('#stage [data-query]').dataset.query"
 
 
-def test_what_is_moved_is_found_and_taken_back_and_a_face_of_its_own_too(page, site):
+@pytest.fixture
+def page(staying, site):
+    if not staying.url.startswith(site.url):
+        staying.goto(f"{site.url}/?model=small")
+        staying.wait_for_selector("#grid img")
+    return staying
+
+
+def test_what_is_moved_is_found_and_taken_back_and_a_face_of_its_own_too(page):
     own = encode_latent(torch.full((20,), 0.5))
-    page.goto(f"{site.url}/?model=small&seed=3&truncation=0.8&latent={own}&z=3:0.5,17:-1.25")
+    show(page, Face("small", 3, 0.8, {3: 0.5, 17: -1.25}, own))
     chips, told = page.locator("#moved [data-show]"), page.locator("#moved .own")
     expect(chips).to_have_text(["Truncation 0.8", "z 3 +0.5", "z 17 −1.25"])
     expect(told).to_contain_text("no seed draws it")
@@ -33,9 +44,9 @@ def test_what_is_moved_is_found_and_taken_back_and_a_face_of_its_own_too(page, s
     expect(told).to_contain_text("no seed draws it")
 
 
-def test_sliders_stay_with_every_other_face_and_a_box_says_what_it_makes_of_what_is_typed(page, site):
-    page.goto(f"{site.url}/?model=small&seed=3&z=3:0.5")
-    page.wait_for_selector("#grid img")
+def test_sliders_stay_with_every_other_face_and_a_box_says_what_it_makes_of_what_is_typed(page):
+    page.get_by_text("0–15").click()
+    show(page, Face("small", 3, offsets={3: 0.5}))
     page.click("#grid [data-seed='9']")
     page.wait_for_function(f"{SHOWN} === 'model=small&seed=9&truncation=1&z=3:0.5'")
     page.click("#random")

@@ -10,16 +10,16 @@ SHOWN = "document.querySelector('#stage [data-query]').dataset.query"
 STANDS = "#pad .stands"
 
 
-@pytest.fixture(scope="module")
-def page(browser, site):
+@pytest.fixture
+def page(staying_phone, site):
     """A phone that has a mouse and a keyboard; its page is shared."""
-    with browser.new_context(viewport={"width": 320, "height": 844}, has_touch=True, is_mobile=True) as phone:
-        tab = phone.new_page()
-        tab.goto(f"{site.url}/?model=small&seed=3&z=3:0.5,5:1")
-        tab.locator("#grid").scroll_into_view_if_needed()
-        tab.wait_for_selector("#grid img")
-        tab.evaluate("scrollTo(0, 0)")
-        yield tab
+    staying_phone.set_viewport_size({"width": 320, "height": 844})
+    if not staying_phone.url.startswith(site.url):
+        staying_phone.goto(f"{site.url}/?model=small&seed=3&z=3:0.5,5:1")
+        staying_phone.locator("#grid").scroll_into_view_if_needed()
+        staying_phone.wait_for_selector("#grid img")
+        staying_phone.evaluate("scrollTo(0, 0)")
+    return staying_phone
 
 
 def shows(page, query: str) -> None:

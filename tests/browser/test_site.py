@@ -5,6 +5,7 @@ Long because the site, which takes seconds to write and to open, is one for all 
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import io
@@ -24,7 +25,7 @@ from exports import CLASSIFIER, brought
 from photos import KEPT_SQUARE, near_face, packed, with_a_face
 from PIL import Image
 from playwright.sync_api import expect
-from serving import MOST_SHIFT, WATCH_SHIFT
+from serving import MOST_SHIFT, WATCH_SHIFT, show
 
 from gan import load_generator, sample
 from gan.data.drawn import draw_faces
@@ -80,18 +81,28 @@ def _of_faces(files: Path, out: Path) -> Path:
 
 
 @pytest.fixture
-def page(page, static, site):
-    """That asks no other host, and nothing outside of the site's own path."""
+def page(staying, static, site):
+    """That asks no other host, and nothing outside of the site's own path; open already, see `visit`."""
     asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
+
+    def hear(request) -> None:
+        asked.append(request.url)
+
+    staying.on("request", hear)
+    yield staying
+    staying.remove_listener("request", hear)
     allowed = (static.url, f"{site.url}/", "data:", "blob:")
     assert not [url for url in asked if not url.startswith(allowed)]
     assert all(path.startswith("/some/faces/") for path in static.asked), static.asked
 
 
-def visit(page, static: Static, query: str = "") -> None:
-    page.goto(static.url + query)
+def visit(page, static: Static, query: str) -> None:
+    """Open the page by a link, or show its face on the page that is there."""
+    if page.url.startswith(static.url) and page.locator("#grid img").count():
+        page.get_by_role("tab", name="Explore").click()
+        show(page, Face.from_query(dict(urllib.parse.parse_qsl(query)), Face("small")))
+        return
+    page.goto(f"{static.url}?{query}")
     page.wait_for_selector(SHOWN)
     page.wait_for_selector("#grid img")
 
@@ -100,12 +111,10 @@ def face(page) -> dict:
     return json.loads(page.get_attribute(SHOWN, "data-face"))
 
 
-def pixels(page) -> np.ndarray:
-    """What the stage's canvas shows."""
-    script = """() => { const canvas = document.querySelector('#stage canvas');
-        return [canvas.width, [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]]; }"""
-    side, data = page.evaluate(script)
-    return np.array(data, np.int16).reshape(side, side, 4)
+def pixels(page, canvas: str = "#stage canvas", before: str = "") -> np.ndarray:
+    """(height, width, 4): what a canvas shows, right after a script. As a PNG: a list of numbers comes in seconds."""
+    url = page.evaluate(f"() => {{ {before}; return document.querySelector('{canvas}').toDataURL(); }}")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA"), np.int16)
 
 
 def shown(page, condition: str) -> dict:
@@ -130,7 +139,7 @@ def saved(page, button: str) -> bytes:
 
 
 def test_explore_draws_all_that_its_controls_say(page, static):
-    visit(page, static, "?seed=5")
+    visit(page, static, "seed=5")
     assert face(page)["seed"] == 5 and face(page)["model"] == "small"
     expect(page.locator("#stage .critic")).to_contain_text(re.compile(r"\d+ % sure that it is a real picture"))
     first = pixels(page)
@@ -210,7 +219,7 @@ def test_the_critic_comes_after_the_first_face(browser, static):
 
 
 def test_a_face_wanders_here_too(page, static):
-    visit(page, static, "?model=tiny&seed=4&z=3:1")
+    visit(page, static, "model=tiny&seed=4&z=3:1")
     page.locator("#stage .wander").click()
     page.wait_for_function(f"() => JSON.parse(document.querySelector('{SHOWN}').dataset.face).latent")
     page.keyboard.press("x")
@@ -258,7 +267,7 @@ def test_nothing_jumps_on_a_first_visit(browser, static, width):
 
 
 def test_morph_photo_and_replay_need_no_server(page, static):
-    visit(page, static, "?model=tiny&seed=3")
+    visit(page, static, "model=tiny&seed=3")
     page.get_by_role("tab", name="Morph").click()
     page.wait_for_selector(".morph .strip canvas")
     page.wait_for_selector(".equation .results img")
@@ -274,12 +283,9 @@ def test_morph_photo_and_replay_need_no_server(page, static):
         assert gif.n_frames == 60 and gif.size == (256, 256)
         gif.seek(0)
         first = np.asarray(gif.convert("RGB"), np.int16)
-    drawn = page.evaluate(  # the film's first frame as the page plays it
-        """() => { document.querySelector('.morph .strip button').click();
-        const canvas = document.querySelector('.film');
-        return [...canvas.getContext('2d').getImageData(0, 0, 512, 512).data]; }"""
-    )
-    wanted = np.array(drawn, np.int16).reshape(512, 512, 4)[::2, ::2, :3]
+    shown_first = pixels(page, ".film", "document.querySelector('.morph .strip button').click()")
+    assert shown_first.shape == (512, 512, 4)
+    wanted = shown_first[::2, ::2, :3]  # the film's first frame as the page plays it
     assert np.abs(first - wanted).mean() < 8  # 256 colours, and enlarged another way
     assert saved(page, "[data-format=webm]")[:4] == b"\x1a\x45\xdf\xa3"
     with Image.open(io.BytesIO(saved(page, ".sum-save"))) as equation:
@@ -312,7 +318,7 @@ def bring(page, image: Image.Image) -> None:
 
 def test_the_square_goes_round_a_face_that_is_found(page, static):
     brought(DETECTOR)
-    visit(page, static, "?model=tiny&seed=3")
+    visit(page, static, "model=tiny&seed=3")
     page.get_by_role("tab", name="Photo").click()
     expect(page.locator(".photo .stays")).to_be_visible()
     bring(page, with_a_face())
@@ -333,7 +339,7 @@ def test_the_card_beside_a_choice_follows_it_here_too(page, static, exports):
         expect(card).to_have_text(told[model]["line"])
         assert card.locator("img").get_attribute("src") == told[model]["picture"]
 
-    visit(page, static, "?model=tiny")
+    visit(page, static, "model=tiny")
     shows("model", "tiny")
     page.locator("#model select").select_option("small")
     shows("model", "small")
@@ -348,13 +354,15 @@ def test_the_card_beside_a_choice_follows_it_here_too(page, static, exports):
 
 
 def test_it_works_without_a_network_once_it_says_so(page, static, exports):
-    visit(page, static, "?model=small")
+    visit(page, static, "model=small")
     expect(page.locator("#offline")).to_contain_text("this page and small")
     page.locator("#keep").click()
     expect(page.locator("#offline")).to_contain_text("All of it is kept in this browser")
     page.context.set_offline(True)
     try:
-        visit(page, static, "?model=tiny&seed=4")
+        page.goto("about:blank")
+        visit(page, static, "model=tiny&seed=4")
+        assert page.evaluate("crossOriginIsolated")  # from the second visit on: several threads draw
         expect(page.locator("#model-card .brief")).to_contain_text("16 px")
         slide(page, "Truncation", 0.7)
         shown(page, "truncation === 0.7")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -16,19 +18,19 @@ def chosen(page, tab: str):
 
 @pytest.mark.parametrize("tab", CHOICES)
 def test_a_tab_that_is_opened_before_the_first_face_waits_for_the_links_model(page, site, tab):
+    device = page.context.new_cdp_session(page)  # routes of Playwright's would take all files out of no cache
     waiting = []
-    page.route("**/gradio_api/run/**", lambda route: waiting.append(route))  # nothing is answered
+    device.on("Fetch.requestPaused", lambda request: waiting.append({"requestId": request["requestId"]}))
+    device.send("Fetch.enable", {"patterns": [{"urlPattern": "*/gradio_api/run/*"}]})  # nothing is answered
     page.goto(f"{site.url}/?model=runs/tiny")
     page.get_by_role("tab", name=tab).click()
     expect(chosen(page, tab)).to_be_visible()
     page.wait_for_timeout(300)  # a tab has noticed that it is in view
-    first, *others = waiting
-    page.route("**/gradio_api/run/**", lambda route: route.continue_())
-    first.continue_()
+    device.send("Fetch.continueRequest", waiting[0])
     page.wait_for_selector("#stage .picture img", state="attached")  # of the link's model
-    for route in others:
-        route.continue_()
+    device.send("Fetch.disable")  # and the others are answered
     expect(chosen(page, tab)).to_have_value("runs/tiny")
+    device.detach()
 
 
 def test_the_card_beside_a_choice_follows_it_whoever_chooses(page, site):
@@ -63,25 +65,30 @@ def test_the_card_beside_a_choice_follows_it_whoever_chooses(page, site):
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize("tab", CHOICES)
-def test_a_tab_whose_script_comes_late_begins_then(page, site, tab):
-    held, scripts = [], f"**/web/*/{tab.lower()}/**"
-    page.route(scripts, lambda route: held.append(route))
+def test_a_tab_whose_script_comes_late_begins_then(page, site):
+    held, free = [], set()
+
+    def hold(route) -> None:
+        folder = route.request.url.split("/")[-2]
+        held.append((folder, route)) if folder not in free else route.continue_()
+
+    page.route(re.compile(r"/web/\w+/(morph|photo|replay)/"), hold)
     page.goto(f"{site.url}/?model=runs/tiny")
     page.wait_for_selector("#stage .picture img")
-    page.get_by_role("tab", name=tab).click()
-    page.wait_for_timeout(300)
-    assert held and chosen(page, tab).input_value() == ""
-    page.route(scripts, lambda route: route.continue_())
-    for route in held:
-        route.continue_()
-    expect(chosen(page, tab)).to_have_value("runs/tiny")
     begun = {"Morph": ".strip button >> nth=0", "Photo": ".size:text('16')", "Replay": ".sheet[data-sheet='11']"}
-    expect(page.locator(f"#{tab.lower()}-viewer {begun[tab]}")).to_be_attached()
+    for tab, sign in begun.items():
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        scripts = [route for folder, route in held if folder == tab.lower()]
+        assert scripts and chosen(page, tab).input_value() == ""
+        free.add(tab.lower())
+        for route in scripts:
+            route.continue_()
+        expect(chosen(page, tab)).to_have_value("runs/tiny")
+        expect(page.locator(f"#{tab.lower()}-viewer {sign}")).to_be_attached()
 
 
-def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_place_of_its_own(browser, site):
-    page = browser.new_page()
+def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_place_of_its_own(page, site):
     page.goto(site.url)
     page.wait_for_selector("#grid img")
     page.wait_for_load_state("networkidle")
@@ -92,4 +99,3 @@ def test_a_page_has_all_its_parts_before_a_server_with_other_files_takes_the_pla
         expect(page.locator(f"#{tab.lower()}-viewer")).not_to_contain_text("did not load")
         expect(chosen(page, tab)).not_to_have_value("")  # its viewer has told the server that it is open
     assert not refused
-    page.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,6 +16,7 @@ from gan.ui import training_process
 from gan.ui.library import Library
 from gan.ui.trainings import Trainings
 
+TESTS = Path(__file__).resolve().parents[1]
 LONG = 120_000  # milliseconds: a process imports torch first
 NAME = "andreipop-celeba32-drawn-faces-64-1"
 
@@ -22,6 +24,7 @@ NAME = "andreipop-celeba32-drawn-faces-64-1"
 @pytest.fixture
 def trainings(tmp_path, monkeypatch) -> Trainings:
     monkeypatch.setattr(training_process, "_LOWEST", 0)  # beside other tests it would hardly get on
+    monkeypatch.setattr(training_process, "PROGRAM", TESTS / "slow_training.py")
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
     return Trainings(tmp_path / "runs")
 
@@ -86,7 +89,7 @@ def test_a_training_from_the_first_click_to_the_last(page, trainings, tmp_path):
         with page.expect_download() as kept:
             row.get_by_role("button", name="Zip").click()
         assert kept.value.suggested_filename == f"{NAME}.zip"
-        page.on("dialog", lambda dialog: dialog.accept())
+        page.once("dialog", lambda dialog: dialog.accept())
         row.get_by_role("button", name="Remove").click()
         expect(row).to_have_count(0)
     assert [path for path in trainings.runs.rglob("*") if path.is_file() and path.name != "lock"] == []

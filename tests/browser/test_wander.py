@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
+from serving import show
+
+from gan.ui.state import Face
 
 WALK = """(m, n) => {
     const model = {z_dim: 32, z_distribution: "normal"}, start = new Float32Array(32).fill(1);
@@ -21,9 +25,16 @@ def test_the_walk_has_an_even_pace_through_all_faces(run):
     assert walked["far"] > 0.5
 
 
-def visit(page, site, query: str) -> None:
-    page.goto(f"{site.url}/{query}")
-    page.wait_for_selector("#stage .wander")
+@pytest.fixture
+def page(staying):
+    return staying
+
+
+def visit(page, site, face: Face) -> None:
+    if not page.url.startswith(site.url):
+        page.goto(site.url)
+        page.wait_for_selector("#stage .wander")
+    show(page, face)
 
 
 def latent(page) -> str:
@@ -31,7 +42,7 @@ def latent(page) -> str:
 
 
 def test_a_face_wanders_until_a_key_or_a_tap_and_is_taken_over(page, site):
-    visit(page, site, "?model=small&seed=5&z=3:1")
+    visit(page, site, Face("small", 5, offsets={3: 1}))
     button = page.locator("#stage .wander")
     for stop in (lambda: page.keyboard.press("x"), lambda: page.click("#header h1"), button.click):
         before = latent(page)
@@ -51,7 +62,7 @@ def test_a_face_wanders_until_a_key_or_a_tap_and_is_taken_over(page, site):
 
 def test_where_less_motion_is_wished_for_it_is_a_single_step(page, site):
     page.emulate_media(reduced_motion="reduce")
-    visit(page, site, "?model=small&seed=5")
+    visit(page, site, Face("small", 5))
     page.click("#stage .wander")
     page.wait_for_function("JSON.parse(document.querySelector('#stage [data-face]').dataset.face).latent")
     first = latent(page)

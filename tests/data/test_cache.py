@@ -136,18 +136,24 @@ def test_many_threads_that_ask_at_once_get_the_same_and_decode_once(folder, load
     assert len(calls) == 1
 
 
-def test_two_processes_that_ask_at_once_get_the_same(folder, tmp_path):
+def test_two_processes_that_ask_at_once_get_the_same(folder, load, tmp_path):
+    """This one, and another."""
     for i in range(40):
         plain(i, (32, 32)).save(folder / f"{i:02}.png")
     script = (
         "import sys; from gan.data.images import load_images\n"
+        "print(input('ready\\n'))\n"
         "images = load_images([sys.argv[1]], image_size=8, channels=1, cache_dir=sys.argv[2], progress=False)\n"
         "print(images[:, 3, 3, 0].tolist())"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
     root = Path(__file__).resolve().parents[2]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", cwd=root) for _ in range(2)]
-    assert [process.communicate()[0].strip() for process in both] == [str(list(range(40)))] * 2
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    with subprocess.Popen(command, cwd=root, **pipes) as other:
+        assert other.stdout.readline() == "ready\n"  # it has imported torch
+        print("go", file=other.stdin, flush=True)
+        assert values(load(folder, channels=1)) == list(range(40))
+        assert other.communicate()[0].splitlines() == ["go", str(list(range(40)))]
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads(folder, load, tmp_path):

@@ -174,29 +174,27 @@ def start_and_stop(arguments, folder, kind, rows):
     return process.returncode, stdout, stderr
 
 
-@pytest.mark.timeout(300)  # three processes that import torch, on a machine that may be busy
-def test_killed_three_ways_and_resumed_is_bit_identical(tmp_path, monkeypatch):
-    """SIGINT, SIGTERM and kill -9 wherever they happen to fall, against a run that nobody disturbed."""
+@pytest.mark.timeout(300)  # two processes that import torch, on a machine that may be busy
+def test_stopped_and_killed_and_resumed_is_bit_identical(tmp_path, monkeypatch):
+    """SIGINT and kill -9 wherever they happen to fall, against a run that nobody disturbed; the page sends SIGTERM."""
     monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(ROOT)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    common = ["--device=cpu", "--save-minutes=0.001"]
-    fresh = ["--data=drawn:44", "--batch-size=8", "--epochs=40", "--precision=fp32", *TINY, *common]
-    again = [f"--resume={parts}", *common]
+    often = "--save-minutes=0.001"  # where it matters: a saving takes longer than a step
+    fresh = ["--data=drawn:44", "--batch-size=8", "--epochs=22", "--precision=fp32", "--device=cpu", *TINY]
+    again = [f"--resume={parts}", "--device=cpu"]
 
     with ThreadPoolExecutor(1) as beside:  # a process takes seconds to begin
-        first = beside.submit(start_and_stop, [*fresh, f"--out={parts}"], parts, signal.SIGINT, rows=4)
+        first = beside.submit(start_and_stop, [*fresh, often, f"--out={parts}"], parts, signal.SIGINT, rows=3)
         assert command.main([*fresh, f"--out={whole}"]) == 0
         code, said, _ = first.result()
     assert code == 0
     assert "interrupted: " in said and f"go on with: python train.py --resume {parts}" in said
-    code, said, _ = start_and_stop(again, parts, signal.SIGTERM, rows=12)
-    assert code == 0 and "interrupted: " in said
     stopped = load_meta(parts)["images_seen"]
-    code, _, _ = start_and_stop(again, parts, signal.SIGKILL, rows=20)
+    code, _, _ = start_and_stop([*again, often], parts, signal.SIGKILL, rows=9)
     assert code == -signal.SIGKILL
     rows, left = history(whole), history(parts)
-    assert left == rows[: len(left)] and 19 <= len(left) < len(rows)  # the same run, in its middle
+    assert left == rows[: len(left)] and 8 <= len(left) < len(rows)  # the same run, in its middle
     assert load_meta(parts)["images_seen"] > stopped  # the second session had saved before it was killed
     assert command.main(again) == 0
 
