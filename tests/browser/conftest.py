@@ -15,6 +15,7 @@ from gan.ui.web import WEB
 
 HERE = Path(__file__).parent
 PASSED = pytest.StashKey[bool]()
+EMPTY_TABS = bool(os.environ.get("EMPTY_TABS"))  # for all tests: each begins as one that is tried again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -80,9 +81,13 @@ def _lent(kept: tuple[object, list[str]], item: pytest.Item, stays: bool = False
     tab.set_viewport_size(size)
     tab.emulate_media(color_scheme="null", reduced_motion="null")
     found = list(problems)
-    if found or not (stays and item.stash.get(PASSED, False)):
+    if found or not (stays and _may_stay(item)):
         _leave(kept)
     assert not found, found
+
+
+def _may_stay(item: pytest.Item) -> bool:
+    return item.stash.get(PASSED, False) and not EMPTY_TABS
 
 
 def _leave(kept: tuple[object, list[str]]) -> None:
@@ -126,7 +131,7 @@ def page(_kept, request):
 @pytest.fixture
 def staying(_kept, request):
     """`page` as the test before has left it, which spares its file's tests to open the page anew; empty for the first
-    test, and after one that failed.
+    test, and after one that failed, so that no test may need the one before (EMPTY_TABS=1 shows it).
     """
     with _lent(_kept, request.node, stays=True) as tab:
         yield tab
@@ -173,7 +178,7 @@ def failing(_kept, request):
     tab.unroute_all()
     tab.emulate_media(reduced_motion="null")
     problems.clear()
-    if not request.node.stash.get(PASSED, False):
+    if not _may_stay(request.node):
         _leave(_kept)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
+from serving import show
+
+from gan.ui.state import Face
 
 PICTURE = "#stage .picture img"
 FOCUSED = "document.activeElement"
@@ -11,13 +14,14 @@ FOCUSED = "document.activeElement"
 
 @pytest.fixture
 def page(staying_phone, site):
-    """A phone that has a keyboard; its page is shared."""
+    """A phone that has a keyboard; its page is shared, and at its first face."""
     if not staying_phone.url.startswith(site.url):
         staying_phone.goto(f"{site.url}/?model=small")
         staying_phone.wait_for_selector(PICTURE)
         staying_phone.locator("#grid").scroll_into_view_if_needed()
         staying_phone.wait_for_selector("#grid img")
         staying_phone.evaluate("scrollTo(0, 0)")
+    show(staying_phone, Face("small"))
     return staying_phone
 
 
@@ -60,6 +64,7 @@ def test_shift_makes_a_fine_step_and_page_keys_a_coarse_one(page):
 
 def test_what_has_changed_is_told_once_the_slider_rests(page):
     told = page.locator(".aloud[role=status]")
+    slider(page, "Seed").press("PageUp")
     expect(told).to_contain_text("seed 10")
     slider(page, "z 4").focus()
     page.evaluate("""() => {

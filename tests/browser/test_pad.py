@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from playwright.sync_api import expect
-from serving import cut_off
+from serving import cut_off, show
+
+from gan.ui.state import Face
 
 SHOWN = "document.querySelector('#stage [data-query]').dataset.query"
 STANDS = "#pad .stands"
+FACE = Face("small", 3, offsets=((3, 0.5), (5, 1.0)))
 
 
 @pytest.fixture
 def page(staying_phone, site):
-    """A phone that has a mouse and a keyboard; its page is shared."""
+    """A phone that has a mouse and a keyboard; its page is shared, and shows one face with two sliders moved."""
     staying_phone.set_viewport_size({"width": 320, "height": 844})
     if not staying_phone.url.startswith(site.url):
-        staying_phone.goto(f"{site.url}/?model=small&seed=3&z=3:0.5,5:1")
+        staying_phone.goto(f"{site.url}/?model=small")
+        staying_phone.wait_for_selector("#stage .picture img[src]")
         staying_phone.locator("#grid").scroll_into_view_if_needed()
         staying_phone.wait_for_selector("#grid img")
         staying_phone.evaluate("scrollTo(0, 0)")
+    show(staying_phone, FACE)
     return staying_phone
+
+
+@pytest.fixture
+def opened(page):
+    """With the pad open, on these two sliders."""
+    show(page, dataclasses.replace(FACE, pad=("z:3", "z:5")))
+    expect(page.locator("#pad .thumbnails img")).to_have_count(25)
+    return page
 
 
 def shows(page, query: str) -> None:
@@ -54,7 +69,8 @@ def test_the_pad_opens_with_what_is_moved_and_goes_with_the_mouse_in_one_step(pa
     expect(page.locator(STANDS)).to_have_text("z 3 +0.5 · z 5 +1")
 
 
-def test_it_is_one_stop_that_arrow_keys_move_both_ways_and_says_both_values(page):
+def test_it_is_one_stop_that_arrow_keys_move_both_ways_and_says_both_values(opened):
+    page = opened
     plane = page.get_by_role("slider", name="z 3 across, z 5 up")
     page.get_by_label("Across", exact=True).focus()
     page.keyboard.press("Shift+Tab")
@@ -76,7 +92,8 @@ def test_it_is_one_stop_that_arrow_keys_move_both_ways_and_says_both_values(page
     expect(page.get_by_label("range slider for z 5", exact=True)).to_have_value("3")
 
 
-def test_a_finger_on_it_moves_the_point_and_beside_it_the_page(page):
+def test_a_finger_on_it_moves_the_point_and_beside_it_the_page(opened):
+    page = opened
     device = page.context.new_cdp_session(page)
 
     def touch(*places: tuple[float, float]) -> None:
@@ -99,7 +116,8 @@ def test_a_finger_on_it_moves_the_point_and_beside_it_the_page(page):
     assert not cut_off(page)
 
 
-def test_thumbnails_follow_the_face_and_any_two_sliders_are_held_by_the_link_and_a_reload(page):
+def test_thumbnails_follow_the_face_and_any_two_sliders_are_held_by_the_link_and_a_reload(opened):
+    page = opened
     first = page.locator("#pad .thumbnails img").first
     before = first.get_attribute("src")
     page.get_by_label("Up", exact=True).select_option("z:3")  # which the other one has: they change places
