@@ -112,16 +112,17 @@ class Recognition(nn.Module):
 
 
 class Search(nn.Module):
-    """One step of `gan.latent.projection.descend`, but for Adam: what a z draws, how far that is, and where to go.
+    """One look of `gan.latent.projection.descend`: what a z draws, how far that is, and where it gets nearer.
 
     `traced` is the same in plain operations, without autograd.
     """
 
-    OUTPUTS = ("picture", "loss", "error", "feature_distance", "gradient")
+    OUTPUTS = ("picture", "loss", "error", "feature_distance", "gradient", "preconditioned")
 
-    def __init__(self, generator: Generator, classifier: Classifier) -> None:
+    def __init__(self, generator: Generator, classifier: Classifier, encoder: Encoder | None = None) -> None:
         super().__init__()
         config = generator.config
+        self.register_buffer("preconditioner", encoder.preconditioner if encoder else torch.eye(config.z_dim))
         self.generator = _simplified(fold(generator))
         self.recognition = Recognition(classifier, config.image_size)
         self.normal = config.z_distribution == "normal"
@@ -141,7 +142,8 @@ class Search(nn.Module):
 
         Returns:
             `OUTPUTS`: the picture (N, C, H, W); the loss (N,), see `loss_of`, the mean squared error of its pixels,
-            and the distance of its features over the length of the target's; the loss's gradient (N, z_dim).
+            and the distance of its features over the length of the target's; the loss's gradient (N, z_dim), and that
+            times the encoder's preconditioner.
         """
 
         def loss(z: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -152,7 +154,7 @@ class Search(nn.Module):
 
         found, backward, (picture, error, distance) = torch.func.vjp(loss, z, has_aux=True)
         (gradient,) = backward(torch.ones_like(found))
-        return picture, found, error, distance, gradient
+        return picture, found, error, distance, gradient, gradient @ self.preconditioner
 
     def traced(self) -> GraphModule:
         """`forward` as a graph of operations that ONNX has."""

@@ -39,7 +39,7 @@ from gan.export.conversion import (
 from gan.export.networks import Critic, FirstGuess, Picture, Recognition, Search
 from gan.export.snapshots import kept, numbers, patched, places
 from gan.files import atomic_path, remove_leftovers, write_text
-from gan.latent import projection
+from gan.latent import lbfgs, projection
 from gan.latent.directions import KINDS, REACH, load_directions
 from gan.latent.encoder import load_encoder
 from gan.latent.example import example_for
@@ -51,7 +51,7 @@ from gan.weights import load_discriminator, load_generator, load_hashed
 log = logging.getLogger(__name__)
 
 FILE = "model.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_PSI = 1.5  # of the truncations that are compared: beyond it every generator leaves what it was trained on
 SEEDS = 100  # that are compared
 SNAPSHOT_SEEDS = 20  # likewise, of each snapshot
@@ -174,9 +174,9 @@ def facts_of(folder: Path, weights: str) -> dict:
         },
         "search": {
             "steps": projection.STEPS,
-            "learning_rate": projection.LEARNING_RATE,  # Adam's, times min(1, (step + 1) / warm_up) and half a cosine
-            "betas": list(projection.BETAS),
-            "warm_up": projection.WARM_UP,
+            "memory": lbfgs.MEMORY,
+            "longest": lbfgs.LONGEST,
+            "shortest": lbfgs.SHORTEST,
             "largest_z": projection.largest_z(config),
             "candidates": projection.CANDIDATES,  # seeds, of which the nearest is where it begins without an encoder
         },
@@ -193,10 +193,11 @@ def _parts(folder: Path, generator: Generator) -> dict[str, Part]:
     parts = {"generator": _generator(generator, z, pictures)}
     if (folder / run.CRITIC_FILE).exists():
         parts["critic"] = _critic(Critic(load_discriminator(folder)), pictures)
-    if (folder / run.ENCODER_FILE).exists():
-        parts["encoder"] = _encoder(FirstGuess(load_encoder(folder)), generator, pictures)
+    encoder = load_encoder(folder) if (folder / run.ENCODER_FILE).exists() else None
+    if encoder:
+        parts["encoder"] = _encoder(FirstGuess(encoder), generator, pictures)
     parts["classifier"] = _classifier(classifier, pictures)
-    parts["search"] = _search(generator, classifier, z, pictures)
+    parts["search"] = _search(Search(generator, classifier, encoder), classifier, z, pictures)
     return parts
 
 
@@ -244,17 +245,19 @@ def _classifier(classifier: Classifier, pictures: Tensor) -> Part:
     return Part(network, ("picture",), ("features", "probabilities"), (pictures[:2],), apart, note)
 
 
-def _search(generator: Generator, classifier: Classifier, z: Tensor, pictures: Tensor) -> Part:
+def _search(network: Search, classifier: Classifier, z: Tensor, pictures: Tensor) -> Part:
     """Compared with autograd, each seed on its way to the next one's picture."""
-    network = Search(generator, classifier)
     targets = pictures.roll(1, dims=0)
     features = in_parts(classifier.features, targets)[0]
-    gradients = in_parts(network, z, targets, features)[-1]
+    gradients = in_parts(network, z, targets, features)[-2:]
 
     def apart(session: Callable[..., list[Tensor]]) -> dict[str, float]:
-        picture, *_, gradient = session(z, targets, features)
-        share = (gradient - gradients).norm(dim=1) / gradients.norm(dim=1).clamp_min(1e-12)
-        return {"grey_levels": grey_levels(picture, pictures), "gradient": greatest(share)}
+        picture, *_, gradient, preconditioned = session(z, targets, features)
+        shares = [
+            (found - wanted).norm(dim=1) / wanted.norm(dim=1).clamp_min(1e-12)
+            for found, wanted in zip((gradient, preconditioned), gradients, strict=True)
+        ]
+        return {"grey_levels": grey_levels(picture, pictures), "gradient": greatest(torch.cat(shares))}
 
     names = ("z", "target", "target_features")
     return Part(network.traced(), names, Search.OUTPUTS, network.example, apart)

@@ -21,7 +21,7 @@ from gan.files import read_tensors, reason, save_tensors
 from gan.terminal import shell_command
 from gan.weights import packed_weights, shapes_of, weights_hash
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WIDTHS = (32, 64, 128, 192)  # channels of its convolutions, as many as halve the picture to 4 pixels or fewer
 
 
@@ -33,6 +33,9 @@ class Encoder(nn.Module):
 
     Attributes:
         config: of the generator whose latents it guesses.
+        preconditioner: (z_dim, z_dim), for a search that begins with its guess: about the inverse Hessian of what
+            `gan.latent.projection` minimises, on average over latents (`gan.latent.curvature`); the identity in files
+            of format 1.
         facts: what its file says of it: "generator" (hash of the weights it was trained on), "images_seen", "seconds",
             "figures"; empty before it is trained.
     """
@@ -49,6 +52,7 @@ class Encoder(nn.Module):
             layers += [nn.Conv2d(before, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(0.2)]
             before, size = width, size // 2
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * size**2, config.z_dim))
+        self.register_buffer("preconditioner", torch.eye(config.z_dim))
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (N, C, image_size, image_size) in [-1, 1] -> z: (N, z_dim), within (-1, 1) where z is uniform."""
@@ -75,7 +79,8 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
     def shapes(facts: dict) -> list[dict[str, torch.Size]]:
         if facts["format_version"] > FORMAT_VERSION:
             raise run.RunError(f"{path} has format {facts['format_version']}: update the code to read it")
-        return [shapes_of(Encoder, config)]
+        without = {"preconditioner"} if facts["format_version"] == 1 else set()
+        return [{name: shape for name, shape in shapes_of(Encoder, config).items() if name not in without}]
 
     try:
         weights, facts = read_tensors(folder, run.ENCODER_FILE, shapes)
@@ -91,12 +96,12 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
             f"{path} belongs to generator {str(generator)[:12]}, and the folder now holds another one: {again} anew"
         )
     encoder = Encoder(config)
-    encoder.load_state_dict(weights)
+    encoder.load_state_dict(encoder.state_dict() | weights)  # format 1 has no preconditioner
     encoder.facts = facts
     return encoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
 
 def save_encoder(folder: Path, encoder: Encoder) -> None:
     """Write an encoder to its generator's folder, weights in float16, `encoder.facts` in the metadata."""
-    facts = {"format_version": FORMAT_VERSION, **encoder.facts}
+    facts = encoder.facts | {"format_version": FORMAT_VERSION}
     save_tensors(Path(folder) / run.ENCODER_FILE, packed_weights(encoder), facts)

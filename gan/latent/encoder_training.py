@@ -15,8 +15,10 @@ from tqdm import tqdm
 
 from gan.config import GANConfig
 from gan.errors import GanError
+from gan.latent.curvature import preconditioner
 from gan.latent.encoder import Encoder, load_encoder, save_encoder
 from gan.machine import pick_bf16, pick_device
+from gan.metrics.classifier import classifier_for
 from gan.models import Generator, fold
 from gan.run import ENCODER_FILE
 from gan.sampling import latents
@@ -192,6 +194,7 @@ def encode_for_run(folder: Path, recipe: Recipe, start_from: Path | None = None,
     encoder = train_encoder(generator, recipe, start=start, **options)
     if not encoder.facts["images_seen"]:
         raise EncoderError(f"stopped before the first batch: {folder / ENCODER_FILE} is left as it was")
+    encoder.preconditioner = preconditioner(generator, classifier_for(generator.config))
     encoder.facts |= {
         "generator": fingerprint,
         "figures": judge_encoder(encoder, generator),

@@ -27,6 +27,7 @@ from torch import Tensor
 from gan.config import GANConfig
 from gan.data.photo import fitted
 from gan.latent.encoder import Encoder
+from gan.latent.lbfgs import LBFGS
 from gan.metrics.classifier import Classifier, classifier_for
 from gan.models import Generator, fold
 from gan.sampling import latents, to_uint8
@@ -34,11 +35,8 @@ from gan.sampling import latents, to_uint8
 STEPS = 100
 MAX_STEPS = 1000
 LARGEST_Z = 4.0  # of one number of a normal z, which passes it once in 16,000
-LEARNING_RATE = 0.2  # Adam's, at its highest
-BETAS = (0.9, 0.99)
-WARM_UP = 5  # steps
-_FEATURE_WEIGHT = 0.05  # of the squared feature distance, against the pixels' mean squared error (range 4)
-_PRIOR_WEIGHT = 0.002  # of z's mean square where z is normal: an unlikely z draws no face any more
+FEATURE_WEIGHT = 0.05  # of the squared feature distance, against the pixels' mean squared error (range 4)
+PRIOR_WEIGHT = 0.002  # of z's mean square where z is normal: an unlikely z draws no face any more
 CANDIDATES = 64  # seeds to begin from where there is no encoder: the nearest of them
 
 
@@ -147,8 +145,8 @@ def descend(
 ) -> Iterator[Moment]:
     """The descent step by step, for as many pictures at a time as are given; they do not influence each other.
 
-    Adam on pixels, features and how likely z is, with a warm-up and a cosine; uniform latents are kept within (-1, 1).
-    Closing the iterator ends it.
+    L-BFGS on pixels, features and how likely z is, with the encoder's preconditioner; uniform latents are kept within
+    (-1, 1). Closing the iterator ends it.
 
     Args:
         generator: in eval mode.
@@ -181,22 +179,19 @@ def descend(
     judge = _Judge(config, images, classifier)
     with torch.no_grad():
         z = _guess(encoder, images) if encoder else _nearest_seeds(folded, judge)
-    z = _bounded(z.clone(), config).requires_grad_(True)
-    optimizer = torch.optim.Adam([z], LEARNING_RATE, betas=BETAS)
+    preconditioner = encoder.preconditioner.to(z) if encoder else torch.eye(config.z_dim, device=device)
+    walk = LBFGS(z, preconditioner, largest_z(config))
     best: Moment | None = None
     for step in range(steps + 1):
+        z = walk.asked.clone().requires_grad_(True)
         with torch.enable_grad():
             now = judge(step, z, folded(z))
             if step < steps:  # the last picture is only looked at
-                z.grad = None
-                now.loss.sum().backward()
+                (gradient,) = torch.autograd.grad(now.loss.sum(), z)
         best = _best(best, now)
         yield best
         if step < steps:
-            optimizer.param_groups[0]["lr"] = LEARNING_RATE * _schedule(step, steps)
-            optimizer.step()
-            with torch.no_grad():
-                _bounded(z, config)
+            walk.tell(now.loss.detach(), gradient)
 
 
 class _Judge:
@@ -243,9 +238,9 @@ def loss_of(
         seen, wanted = features
         # Its root has no finite slope at 0, where the search would best end.
         squared = (seen - wanted).square().sum(dim=1) / wanted.norm(dim=1).clamp_min(1e-6).square()
-        loss = loss + _FEATURE_WEIGHT * squared
+        loss = loss + FEATURE_WEIGHT * squared
     if normal:
-        loss = loss + _PRIOR_WEIGHT * z.square().mean(dim=1)
+        loss = loss + PRIOR_WEIGHT * z.square().mean(dim=1)
     return loss, pixels, squared
 
 
@@ -283,15 +278,6 @@ def _nearest_seeds(generator: Generator, judge: _Judge) -> Tensor:
     return z[torch.stack(losses).argmin(dim=0)]
 
 
-def _bounded(z: Tensor, config: GANConfig) -> Tensor:
-    """z within what its distribution gives, in place."""
-    return z.clamp_(-largest_z(config), largest_z(config))
-
-
 def largest_z(config: GANConfig) -> float:
     """What no number of a z that is searched for passes, either way."""
     return 1.0 if config.z_distribution == "uniform" else LARGEST_Z
-
-
-def _schedule(step: int, steps: int) -> float:
-    return min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -30,6 +30,7 @@ from gan.data.cache import cache_folder
 from gan.export import conversion, networks, onnx, snapshots
 from gan.export.conversion import ExportError, check_libraries
 from gan.export.onnx import FILE
+from gan.latent import lbfgs, projection
 from gan.run import CONFIG_FILE, CRITIC_FILE, DIRECTIONS_FILE, ENCODER_FILE, MODEL_FILE, snapshot_file
 from gan.ui.library import Entry, Library
 
@@ -40,7 +41,9 @@ _SECONDS = 1800  # for one model
 _MOST = 40  # models' files that are kept; those that nobody asked for longest go first
 _ABANDONED = 3600  # seconds after which what a killed process was making is removed
 # That makes them: what else is in gan.export may change without their being made anew.
-_CODE = b"".join(Path(part.__file__).read_bytes() for part in (conversion, networks, onnx, snapshots))
+_CODE = b"".join(
+    Path(part.__file__).read_bytes() for part in (conversion, networks, onnx, snapshots, lbfgs, projection)
+)
 
 
 class BrowserModels:

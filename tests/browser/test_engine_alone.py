@@ -10,7 +10,7 @@ from PIL import Image
 
 FILE = {"file": "x.onnx", "bytes": 1, "integrity": ""}
 FACTS = {
-    "format_version": 1,
+    "format_version": 2,
     "z_dim": 4,
     "z_distribution": "normal",
     "image_size": 1,

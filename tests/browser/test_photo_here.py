@@ -16,7 +16,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from gan.data.photo import fitted
-from gan.latent.projection import BETAS, LEARNING_RATE, STEPS, WARM_UP
+from gan.latent import lbfgs
+from gan.latent.projection import STEPS
 from gan.ui.state import Face
 from gan.ui.values import decode_latent
 from gan.ui.web import text
@@ -37,7 +38,8 @@ const networks = {
         const away = z.data.map((number, at) => number - target.data[at]);
         const error = away.reduce((sum, one) => sum + one * one / away.length, 0);
         return { picture: tensor(z.data, 1, 3, 16, 16), loss: tensor([error], 1), error: tensor([error], 1),
-            feature_distance: tensor([error], 1), gradient: tensor(away, 1, 768) };
+            feature_distance: tensor([error], 1), ...Object.fromEntries(
+                ["gradient", "preconditioned"].map((name) => [name, tensor(away, 1, 768)])) };
     },
     detector: () => {
         const numbers = (count, fill = 0) => tensor(new Float32Array(count).fill(fill), count);
@@ -76,9 +78,10 @@ def tab(bare, request):
     networks = {name: name.encode() for name in ("generator", "encoder", "classifier", "search")}
     files = {f"base/{name}": content for name, content in runtime.items()}
     files |= {f"base/models/tiny/{name}": content for name, content in networks.items()}
-    search = {"steps": STEPS, "learning_rate": LEARNING_RATE, "betas": BETAS, "warm_up": WARM_UP, "largest_z": 4.0}
+    walk = {"memory": lbfgs.MEMORY, "longest": lbfgs.LONGEST, "shortest": lbfgs.SHORTEST}
+    search = {"steps": STEPS, "largest_z": 4.0, **walk}
     facts = {
-        "format_version": 1, "image_size": SIZE, "channels": 3, "z_dim": NUMBERS, "z_distribution": "normal",
+        "format_version": 2, "image_size": SIZE, "channels": 3, "z_dim": NUMBERS, "z_distribution": "normal",
         "directions": {"names": [], "vectors": "", "reach": 3}, "snapshots": {"places": [], "files": []},
         "search": search, "networks": {name: told(name, content) for name, content in networks.items()},
     }  # fmt: skip

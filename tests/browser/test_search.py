@@ -12,8 +12,10 @@ from tiny_classifiers import tiny_classifier
 
 from gan.data.photo import fitted
 from gan.export.networks import FirstGuess, Search
+from gan.latent import lbfgs
+from gan.latent.curvature import preconditioner
 from gan.latent.encoder import Encoder
-from gan.latent.projection import BETAS, LEARNING_RATE, WARM_UP, descend, largest_z
+from gan.latent.projection import descend, largest_z
 from gan.models import Generator
 from gan.sampling import latents
 
@@ -67,12 +69,13 @@ def test_the_search_goes_the_way_that_python_goes(run, answer, tiny_config, dist
     generator, encoder = (kind(config).eval().requires_grad_(False) for kind in (Generator, Encoder))
     for parameter in encoder.parameters():
         parameter *= 3  # so that it passes what a z may have
+    encoder.preconditioner = preconditioner(generator, CLASSIFIER)
     target = generator(2 * latents(config, [500]))
     picture = {"picture": tuple(target.shape[1:])}
     features = {"target_features": (CLASSIFIER.n_features,)}
     answer["encoder"] = FirstGuess(encoder), picture, ("z",)
     answer["classifier"] = CLASSIFIER.features, picture, ("features",)
-    search = Search(generator, CLASSIFIER)
+    search = Search(generator, CLASSIFIER, encoder if guessed else None)
     answer["search"] = search, {"z": (config.z_dim,), "target": picture["picture"], **features}, Search.OUTPUTS
     facts = {
         "z_dim": config.z_dim,
@@ -80,9 +83,7 @@ def test_the_search_goes_the_way_that_python_goes(run, answer, tiny_config, dist
         "networks": {"encoder": {}} if guessed else {},
         "search": {
             "steps": STEPS,
-            "learning_rate": LEARNING_RATE,
-            "betas": BETAS,
-            "warm_up": WARM_UP,
+            **{"memory": lbfgs.MEMORY, "longest": lbfgs.LONGEST, "shortest": lbfgs.SHORTEST},
             "largest_z": largest_z(config),
             "candidates": CANDIDATES,
         },

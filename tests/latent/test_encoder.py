@@ -97,6 +97,20 @@ def test_it_is_written_and_read_back(run_copy):
     assert all(t.dtype in (torch.float16, torch.int64) for t in load_file(run_copy / ENCODER_FILE).values())
 
 
+def test_a_file_of_format_1_has_the_identity_for_a_preconditioner(run_copy):
+    written = encode_for_run(run_copy, SHORT, device="cpu", precision="fp32", progress=False)
+    loaded = load_encoder(run_copy)
+    assert torch.allclose(loaded.preconditioner, written.preconditioner, rtol=1e-3)
+    assert not torch.equal(loaded.preconditioner, torch.eye(8))
+    weights, facts = load_file(run_copy / ENCODER_FILE), loaded.facts | {"format_version": 1}
+    del weights["preconditioner"]
+    save_file(weights, run_copy / ENCODER_FILE, {"facts": json.dumps(facts)})
+    older = load_encoder(run_copy)
+    assert torch.equal(older.preconditioner, torch.eye(8))
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert torch.equal(older(images), loaded(images))
+
+
 def test_an_encoder_of_other_weights_is_told_in_one_sentence(run_copy):
     with pytest.raises(RunError, match=r"encoder.safetensors is missing: `python -m gan encoder .*` trains one"):
         load_encoder(run_copy)

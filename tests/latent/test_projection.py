@@ -16,6 +16,7 @@ from tiny_classifiers import install, tiny_classifier
 from gan import run
 from gan.__main__ import main
 from gan.latent import projection, projection_report
+from gan.latent.curvature import preconditioner
 from gan.latent.encoder import Encoder
 from gan.latent.encoder_training import Recipe, encode_for_run
 from gan.latent.projection import descend, project
@@ -57,12 +58,12 @@ def test_generated_pictures_recover_themselves(generator):
     assert (moments[-1].z.norm(dim=1) < 2 * math.sqrt(8)).all()
 
 
-def test_the_best_moment_is_kept(generator, monkeypatch):
-    monkeypatch.setattr(projection, "LEARNING_RATE", 3.0)  # jumps about
-    wanted = pictures_of(generator)
-    losses = torch.stack([moment.loss for moment in descend(generator, wanted, steps=30)])
+def test_the_best_moment_is_kept(generator):
+    wanted, encoder = pictures_of(generator), encoder_of(generator)
+    encoder.preconditioner = 100 * torch.eye(8)  # jumps too far
+    losses = torch.stack([moment.loss for moment in descend(generator, wanted, encoder=encoder, steps=30)])
     assert (losses[1:] <= losses[:-1]).all() and (losses[1:] == losses[:-1]).any()
-    final = last(descend(generator, wanted, steps=30))
+    final = last(descend(generator, wanted, encoder=encoder, steps=30))
     pixels = (final.images - wanted).square().mean(dim=(1, 2, 3))
     assert torch.allclose(final.loss, pixels + 0.002 * final.z.square().mean(dim=1), atol=1e-6)
     assert torch.allclose(final.psnr, 10 * torch.log10(4 / pixels), atol=1e-3)
@@ -75,6 +76,13 @@ def test_pictures_of_a_batch_do_not_influence_each_other(generator):
         alone = last(descend(generator, wanted[i : i + 1], encoder=encoder, classifier=classifier, steps=10))
         assert torch.allclose(alone.z[0], together.z[i], atol=2e-3)
         assert abs(alone.psnr[0] - together.psnr[i]) < 0.02
+
+
+def test_a_preconditioner_finds_the_way_sooner(generator):
+    wanted, encoder = pictures_of(generator, 6), encoder_of(generator)
+    plain = last(descend(generator, wanted, encoder=encoder, steps=8)).psnr.mean()
+    encoder.preconditioner = preconditioner(generator, None)
+    assert last(descend(generator, wanted, encoder=encoder, steps=8)).psnr.mean() > plain + 1
 
 
 def test_it_begins_with_the_encoders_guess(generator):
@@ -180,7 +188,7 @@ def test_project_takes_a_picture_and_tells_its_way(generator, monkeypatch, tmp_p
     assert abs(found.psnr - 10 * math.log10(1 / mse)) < 0.5
     assert found.psnr > found.history[0].psnr and found.feature_distance < found.history[0].feature_distance
     again = project(generator, pixels, classifier=tiny_classifier(), steps=20)  # an array, and the same classifier
-    assert torch.allclose(again.z, found.z, atol=1e-2)
+    assert abs(again.psnr - found.psnr) < 0.5 and torch.allclose(again.z, found.z, atol=0.2)
     guess = project(generator, pixels, encoder=encoder_of(generator), classifier=None, steps=0)
     assert len(guess.history) == 1 and math.isnan(guess.feature_distance)
 

@@ -1,9 +1,9 @@
 // From a picture to the latent vector whose picture comes nearest: gan/latent/projection.py's descent in the browser.
-// Its network (gan/export/networks.py's Search) says how far a z is and where to go; here is what walks.
+// Its network (gan/export/networks.py's Search) says how far a z is and where it gets nearer.
+import { lbfgs } from "./lbfgs.js";
 import { latents } from "./seeds.js";
 
 const AT_A_TIME = 8; // candidates
-const EPSILON = 1e-8; // Adam's
 const NEAREST = 1e-10; // mean squared error below which pictures are one
 
 // Where the descent stands: {step: 0 is before any, steps, z: Float32Array, picture: Float32Array in [-1, 1] as the
@@ -12,26 +12,25 @@ const NEAREST = 1e-10; // mean squared error below which pictures are one
 // model: of `readModel`; target: Float32Array in [-1, 1], channel by channel; run: (network, inputs) -> promise of its
 // outputs, each a Float32Array, as the worker of gan/web/engine does it. Whoever stops asking ends it.
 export async function* descend(model, target, run) {
-  const { steps, largest_z: largest } = model.search;
+  const { steps } = model.search;
   const { features } = await run("classifier", { picture: target });
   const look = (z) => run("search", { z, target, target_features: features });
-  const z = model.networks.encoder
+  const start = model.networks.encoder
     ? (await run("encoder", { picture: target })).z
     : await nearest(model, target, features, run);
-  const walk = adam(z, model.search);
-  bound(z, largest);
+  const walk = lbfgs(start, model.search);
   let best = null;
   for (let step = 0; step <= steps; step++) {
+    const z = walk.asked;
     const seen = await look(z.slice());
     const loss = seen.loss[0];
     if (!best || loss < best.loss || Number.isNaN(best.loss)) {
       const psnr = 10 * Math.log10(4 / Math.max(seen.error[0], NEAREST));
-      best = { z: z.slice(), picture: seen.picture, loss, psnr, distance: seen.feature_distance[0] };
+      best = { z, picture: seen.picture, loss, psnr, distance: seen.feature_distance[0] };
     }
     yield { ...best, step, steps };
     if (step === steps) return;
-    walk(seen.gradient, step);
-    bound(z, largest);
+    walk.tell(seen);
   }
 }
 
@@ -46,26 +45,6 @@ async function nearest(model, target, features, run) {
     for (const [at, found] of loss.entries()) if (found < best.loss) best = { loss: found, z: zs[at] };
   }
   return best.z;
-}
-
-// Adam with a warm-up and half a cosine: moves z after the step of that number.
-function adam(z, { steps, learning_rate: rate, betas: [beta1, beta2], warm_up: warmUp }) {
-  const mean = new Float64Array(z.length);
-  const square = new Float64Array(z.length);
-  return (gradient, step) => {
-    const share = Math.min(1, (step + 1) / warmUp) * 0.5 * (1 + Math.cos((Math.PI * step) / steps));
-    const length = (rate * share) / (1 - beta1 ** (step + 1));
-    const known = Math.sqrt(1 - beta2 ** (step + 1));
-    for (let at = 0; at < z.length; at++) {
-      mean[at] += (1 - beta1) * (gradient[at] - mean[at]);
-      square[at] = beta2 * square[at] + (1 - beta2) * gradient[at] ** 2;
-      z[at] -= (length * mean[at]) / (Math.sqrt(square[at]) / known + EPSILON);
-    }
-  };
-}
-
-function bound(z, largest) {
-  for (let at = 0; at < z.length; at++) z[at] = Math.min(Math.max(z[at], -largest), largest);
 }
 
 function joined(arrays) {
