@@ -267,6 +267,7 @@ def photo(bench: Bench, *_: object) -> None:
     seconds, likeness = ({side: [] for side in SIDES} for _ in range(2))
     with bench.tab("browser") as here, bench.tab("server") as there:
         for page in (here, there):
+            page.route("**/detector.json", lambda route: route.abort())  # which would crop for the browser alone
             page.get_by_role("tab", name="Photo").click()
         for at in (0, *range(len(contents))):  # the first once more: what it finds first is made ready
             for side, page in zip(SIDES, (here, there), strict=True):
