@@ -55,6 +55,8 @@ class LBFGS:
         """A step and the gradient's change along it, where that says that the slope grows."""
         product = _dot(step, change)
         usable = usable & (product > 0) & change.isfinite().all(dim=1, keepdim=True)
+        if not usable.any():
+            return
         step, change = torch.where(usable, step, 0), torch.where(usable, change, 0)
         scale = torch.where(usable, 1 / product, 0)
         self._memory = [*self._memory, (step, change, change @ self.preconditioner, scale)][-MEMORY:]

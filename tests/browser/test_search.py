@@ -64,6 +64,7 @@ def answer(modules):
 )
 def test_the_search_goes_the_way_that_python_goes(run, answer, tiny_config, distribution, guessed, monkeypatch):
     monkeypatch.setattr("gan.latent.projection.CANDIDATES", CANDIDATES)
+    monkeypatch.setattr("gan.latent.lbfgs.MEMORY", 5)
     torch.manual_seed(3)
     config = tiny_config.replace(z_distribution=distribution)
     generator, encoder = (kind(config).eval().requires_grad_(False) for kind in (Generator, Encoder))
