@@ -1,6 +1,6 @@
 """Limited-memory BFGS with a preconditioner (Liu & Nocedal 1989, https://doi.org/10.1007/BF01589116).
 
-It asks for one loss and one gradient a step, searches no line, and walks in many problems at a time, none of which
+It asks for one loss and one gradient a step, without a line search, and walks in many problems at a time, none of which
 depends on another. gan/web/latent/lbfgs.js is the same for one problem.
 """
 
@@ -47,9 +47,9 @@ class LBFGS:
         self._loss = torch.where(falls[:, 0], loss, self._loss)
         self._gradient = torch.where(falls, gradient, self._gradient)
         self._share = torch.where(falls, 1.0, (self._share / 2).clamp_min(SHORTEST))
-        way = self._way()
-        way = way * (LONGEST / way.norm(dim=1, keepdim=True).clamp_min(LONGEST))
-        self.asked = (self._at + self._share * way).clamp(-self.bound, self.bound)
+        step = self._step()
+        step = step * (LONGEST / step.norm(dim=1, keepdim=True).clamp_min(LONGEST))
+        self.asked = (self._at + self._share * step).clamp(-self.bound, self.bound)
 
     def _remember(self, step: Tensor, change: Tensor, usable: Tensor) -> None:
         """A step and the gradient's change along it, where that says that the slope grows."""
@@ -61,8 +61,8 @@ class LBFGS:
         scale = torch.where(usable, 1 / product, 0)
         self._memory = [*self._memory, (step, change, change @ self.preconditioner, scale)][-MEMORY:]
 
-    def _way(self) -> Tensor:
-        """(N, D): against the gradient, turned by what is remembered of the curvature (the two loops)."""
+    def _step(self) -> Tensor:
+        """(N, D): against the gradient, turned by what is remembered of the curvature (the two-loop recursion)."""
         free = (self._at.abs() < self.bound) | (self._at * self._gradient > 0)  # the others would pass the bound
         rest, turned = self._gradient * free, (self._gradient @ self.preconditioner) * free
         gain, shares = torch.ones_like(self._share), []

@@ -36,7 +36,7 @@ export function lbfgs(start, { memory, longest, shortest, largest_z: largest }) 
     if (remembered.length > memory) remembered.shift();
   }
 
-  // The gradient, turned by what is remembered of the curvature (the two loops).
+  // The gradient, turned by what is remembered of the curvature (the two-loop recursion).
   function turned() {
     const { z, gradient } = best;
     const free = (one, at) => (Math.abs(z[at]) < largest || z[at] * gradient[at] > 0 ? one : 0); // or it passes the bound
