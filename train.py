@@ -13,6 +13,7 @@ if __name__ == "__main__":  # Ctrl-C while torch is imported, which takes second
     signal.signal(signal.SIGINT, lambda *_: sys.exit("train.py: stopped"))
 
 import argparse
+import copy
 import logging
 import math
 import os
@@ -26,11 +27,12 @@ from gan.config import GANConfig, parse_assignment
 from gan.data.images import first_images, load_data
 from gan.data.sources import absolute
 from gan.data.splits import ALL, TRAINED_ON
-from gan.data_record import UNKNOWN, is_built_in
+from gan.data_record import UNKNOWN, DataRecord, is_built_in
 from gan.files import atomic_path, remove_leftovers
+from gan.hub import local_folder
 from gan.latent import directions
 from gan.machine import pick_device
-from gan.metrics.classifier import task_of
+from gan.metrics.classifier import load_classifier, task_of
 from gan.metrics.monitor import Monitor
 from gan.presets import PRESET_DATA, PRESETS, get_preset
 from gan.report.card import write_card
@@ -39,6 +41,7 @@ from gan.terminal import end_with_input, shell_command, steady_output, stoppable
 from gan.training.checkpoint import has_checkpoint, load_meta
 from gan.training.checks import TrainingError, check_out, check_size
 from gan.training.distributed import process_group
+from gan.training.frechet import FrechetLoss
 from gan.training.loop import Limits, Outcome, train
 from gan.training.options import parse, preset_table
 
@@ -89,7 +92,7 @@ def command(options: argparse.Namespace) -> int:
 
 def preview(options: argparse.Namespace) -> int:
     """Write a sheet of the first pictures, as the critic will see them; returns the exit status."""
-    config = configure(options, run.local_folder(options.start_from) if options.start_from else None)
+    config = configure(options, local_folder(options.start_from) if options.start_from else None)
     sources = [absolute(str(source)) for source in options.data or default_data(options.preset)]
     pictures = first_images(
         sources, options.preview, image_size=config.image_size, channels=config.channels,
@@ -167,7 +170,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         if not sources:
             raise TrainingError(f"{out} was not begun by train.py and does not say where its pictures are: give --data")
     else:
-        start_from = run.local_folder(options.start_from) if options.start_from else None
+        start_from = local_folder(options.start_from) if options.start_from else None
         config = configure(options, start_from)
         out = out or Path("runs") / config.preset
         options.out = str(out)  # for what is said at the end
@@ -197,11 +200,50 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         sample_every=chosen["sample_every"],
         save_minutes=chosen["save_minutes"],
         monitor=Monitor(images, data.kind) if config.metric_interval and rank == 0 else None,
+        frechet=frechet_loss(options, config, data, sources, chosen),
         meta={"sources": sources, **chosen},
         rank=rank,
         world_size=world_size,
     )
     return outcome, out
+
+
+def frechet_loss(
+    options: argparse.Namespace, config: GANConfig, data: DataRecord, sources: list[str], chosen: dict
+) -> FrechetLoss | None:
+    """What `config.frechet_weight` weighs, aimed at real pictures; None where it is 0.
+
+    A run that is resumed has its aim in its checkpoint, and gets another where other pictures take its own ones' place.
+
+    Raises:
+        TrainingError: no classifier knows such pictures, or --frechet-data without a weight.
+        gan.data.sources.DataError: pictures that cannot be had or used.
+    """
+    if not config.frechet_weight:
+        if options.frechet_data:
+            raise TrainingError("--frechet-data is for a Fréchet loss: give --refine too, or --set frechet_weight=1")
+        return None
+    task = task_of(data.kind)
+    classifier = copy.deepcopy(load_classifier(task)) if task else None
+    if classifier is None or classifier.channels != config.channels:
+        raise TrainingError(
+            f"frechet_weight {config.frechet_weight:g} measures in a classifier's features, and none knows "
+            f"{config.channels}-channel pictures of {data.words}: give --kind faces or --kind digits where they are, "
+            "or --set frechet_weight=0"
+        )
+    size = min(config.image_size, classifier.image_size)
+    features = classifier.to(pick_device(chosen["device"])).features
+    if options.resume and not (options.new_data and run.read_info(out_of(options)).frechet is None):
+        return FrechetLoss(features, size)
+    other = [absolute(str(source)) for source in options.frechet_data or ()]
+    real, record = load_data(
+        other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=size, channels=config.channels,
+        wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
+    )  # fmt: skip
+    loss = FrechetLoss(features, size, record if other else None)
+    log.info("measuring the features of %s real pictures: a minute or two", f"{len(real):,}")
+    loss.aim_at(real, pick_device(chosen["device"]))
+    return loss
 
 
 def out_of(options: argparse.Namespace) -> Path | None:
@@ -226,6 +268,8 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
         config = get_preset(options.preset)
     if options.grow:
         config = config.grown()
+    if options.refine:
+        config = config.refined()
     return config.replace(**changes)
 
 

@@ -83,6 +83,7 @@ class GANConfig:
     r1_gamma: float = 0.0  # weight of the gradient penalty on real pictures; 0 is off
     r2_gamma: float = 0.0  # the same on generated pictures
     penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
+    frechet_weight: float = 0.0  # G's loss has the Fréchet distance in a classifier's features too; 0 is off
     d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 
     # optimisation
@@ -133,6 +134,19 @@ class GANConfig:
             g_base_lr=self.g_lr / 20,
             d_base_lr=self.d_lr / 5,
             d_lead_steps=100,
+        )
+
+    def refined(self) -> GANConfig:
+        """The config for a training's last part: slow, all levels alike, with the Fréchet distance in G's loss."""
+        return self.replace(
+            frechet_weight=1.0,
+            g_lr=min(self.g_lr, 3e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
+            d_lr=min(self.d_lr, 1e-4),
+            g_base_lr=0.0,
+            d_base_lr=0.0,
+            d_lead_steps=0,
+            lr_decay_start=0.5,
+            ema_half_life_images=self.ema_half_life_images or 10_000,
         )
 
     def replace(self, **changes: object) -> GANConfig:
@@ -244,8 +258,8 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "ema_half_life_images", "metric_interval", "d_lead_steps", "g_base_lr",
-                  "d_base_lr"):  # fmt: skip
+    for field in ("r1_gamma", "r2_gamma", "frechet_weight", "ema_half_life_images", "metric_interval", "d_lead_steps",
+                  "g_base_lr", "d_base_lr"):  # fmt: skip
         expect(getattr(config, field) >= 0, field, "0 or more")
     expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")

@@ -57,7 +57,6 @@ from gan.machine import describe, is_alive, this_process
 FORMAT_VERSION = 1
 CONFIG_FILE, NOTES_FILE = "config.json", "notes.md"
 MODEL_FILE, BEST_FILE, CRITIC_FILE = "model.safetensors", "best.safetensors", "discriminator.safetensors"
-LOCAL_FOLDERS = (".", "..", "weights", "runs")  # where models are; never a user of the Hugging Face Hub
 STATE_FILE, LOCK_FILE = "state.json", "checkpoint/lock"
 HISTORY_FILE, METRICS_FILE, PROJECTION_FILE = "history.csv", "metrics.json", "projection.json"
 DIRECTIONS_FILE, ENCODER_FILE = "directions.safetensors", "encoder.safetensors"
@@ -107,11 +106,13 @@ class RunInfo:
     machine: str  # what it was trained on
     start: Start | None = None
     earlier: tuple[Earlier, ...] = ()  # pictures that were given up for others, in order
+    frechet: DataRecord | None = None  # whose features the Fréchet loss aims at, where they are not those of `data`
 
     @property
     def all_parts(self) -> tuple[SourceRecord, ...]:
         """Every source behind the weights, the first one first: the terms of all of them hold."""
         records = [*([self.start.data] if self.start else []), *(part.data for part in self.earlier), self.data]
+        records += [self.frechet] if self.frechet else []
         return tuple(dict.fromkeys(part for record in records for part in record.parts))
 
 
@@ -190,7 +191,12 @@ def is_ours(folder: Path) -> bool:
 
 
 def write_config(
-    folder: Path, config: GANConfig, data: DataRecord, device: str = "cpu", start: Start | None = None
+    folder: Path,
+    config: GANConfig,
+    data: DataRecord,
+    device: str = "cpu",
+    start: Start | None = None,
+    frechet: DataRecord | None = None,
 ) -> None:
     """Write config.json."""
     content = {
@@ -206,6 +212,8 @@ def write_config(
     }
     if start is not None:
         content["start"] = dataclasses.asdict(start) | {"data": start.data.to_dict()}
+    if frechet is not None:
+        content["frechet"] = frechet.to_dict()
     _write_json(Path(folder) / CONFIG_FILE, content)
 
 
@@ -266,6 +274,7 @@ def read_info(folder: Path) -> RunInfo:
             typed(content.get("machine", "a machine not recorded"), str, "machine"),  # by older versions
             _start(content["start"]) if "start" in content else None,
             tuple(map(_earlier, typed(content.get("earlier", []), list, "earlier"))),
+            _data(content["frechet"]) if "frechet" in content else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None
@@ -319,32 +328,3 @@ def typed(value: object, kind: type, name: str) -> object:
 def snapshot_file(index: int) -> str:
     """Name of a generator snapshot's file in its folder."""
     return f"snapshots/{index:04d}.safetensors"
-
-
-def local_folder(folder_or_hub_id: str | Path) -> Path:
-    """The model folder, downloaded where it is a Hub id; raises `RunError`.
-
-    What begins with a folder that is here, or with one of `LOCAL_FOLDERS`, is a path, if it is there or not.
-    """
-    folder = Path(folder_or_hub_id).expanduser()
-    parts = folder_or_hub_id.split("/") if isinstance(folder_or_hub_id, str) else []
-    if not 2 <= len(parts) <= 3 or not all(parts) or parts[0] in LOCAL_FOLDERS or Path(parts[0]).expanduser().exists():
-        return folder
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError:
-        raise RunError(
-            f"{folder_or_hub_id} is no folder here, and reading it from the Hub needs `pip install huggingface_hub`"
-        ) from None
-    inside = "/".join(parts[2:])
-    try:
-        root = snapshot_download(
-            "/".join(parts[:2]), allow_patterns=[f"{inside}/*" if inside else "*"], ignore_patterns=["*checkpoint/*"]
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise RunError(
-            f"{folder_or_hub_id} is neither a model folder here nor readable on the Hugging Face Hub "
-            f"({type(error).__name__}): check the name, and the network"
-        ) from error
-    return Path(root) / inside

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from gan.config import GANConfig
 from gan.files import MOST_TENSOR_BYTES, read_facts, read_inside, read_tensors, reason, save_tensors
+from gan.hub import local_folder
 from gan.models import Discriminator, Generator
-from gan.run import BEST_FILE, CRITIC_FILE, MODEL_FILE, RunError, local_folder, read_info, snapshot_file, typed
+from gan.run import BEST_FILE, CRITIC_FILE, MODEL_FILE, RunError, read_info, snapshot_file, typed
 
 _DECIDE_PICTURES = (
     "image_size", "channels", "z_dim", "z_distribution", "base_channels", "kernel_size", "grown_channels",

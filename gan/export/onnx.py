@@ -39,6 +39,7 @@ from gan.export.conversion import (
 from gan.export.networks import Critic, FirstGuess, Picture, Recognition, Search
 from gan.export.snapshots import kept, numbers, patched, places
 from gan.files import atomic_path, remove_leftovers, write_text
+from gan.hub import local_folder
 from gan.latent import lbfgs, projection
 from gan.latent.directions import KINDS, REACH, load_directions
 from gan.latent.encoder import load_encoder
@@ -78,7 +79,7 @@ def export(folder: str | Path, out: Path) -> Path:
         OSError: `out` cannot be written to.
     """
     check_libraries()
-    folder = run.local_folder(folder)
+    folder = local_folder(folder)
     generator, weights = load_hashed(folder)
     facts = facts_of(folder, weights)
     name = facts["name"]

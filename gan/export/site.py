@@ -35,10 +35,11 @@ from gan.export.packages import DETECTOR, RUNTIME, Package, PackageMissing
 from gan.files import write_text
 from gan.films.replay import described, load_replay
 from gan.history import read_sheet
+from gan.hub import local_folder
 from gan.metrics.marks import known_marks
 from gan.report.brief import brief
 from gan.report.overview import read_page, row
-from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, local_folder, read_info
+from gan.run import HISTORY_FILE, RunError, RunInfo, is_run, read_info
 from gan.titles import chapter_of, place_of, rank, title_of
 
 log = logging.getLogger(__name__)

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from gan import run
 from gan.blocks import Residual
 from gan.files import read_tensors, reason, save_tensors
+from gan.hub import local_folder
 from gan.latent.attributes import Effect, find_attributes
 from gan.metrics.classifier import Classifier, load_classifier, load_judge, task_of
 from gan.models import Generator, fold
@@ -80,7 +81,7 @@ def load_directions(folder_or_hub_id: str | Path) -> dict[str, Direction]:
         gan.run.RunError: no such folder, no directions in it, a damaged file, or directions of the weights that the
             folder held before.
     """
-    folder = run.local_folder(folder_or_hub_id)
+    folder = local_folder(folder_or_hub_id)
     z_dim = run.read_info(folder).config.z_dim
     path, command = folder / run.DIRECTIONS_FILE, shell_command("python", "-m", "gan", "directions", folder)
     again = f"run `{command}` again"

@@ -18,6 +18,7 @@ from torch.nn.functional import avg_pool2d
 from gan import run
 from gan.config import GANConfig
 from gan.files import read_tensors, reason, save_tensors
+from gan.hub import local_folder
 from gan.terminal import shell_command
 from gan.weights import packed_weights, shapes_of, weights_hash
 
@@ -72,7 +73,7 @@ def load_encoder(folder_or_hub_id: str | Path, *, device: str = "cpu") -> Encode
         gan.run.RunError: no such folder, no encoder in it, a damaged one, or one of another generator: it was trained
             before model.safetensors was last written.
     """
-    folder = run.local_folder(folder_or_hub_id)
+    folder = local_folder(folder_or_hub_id)
     config = run.read_info(folder).config
     path, again = folder / run.ENCODER_FILE, f"`{shell_command('python', '-m', 'gan', 'encoder', folder)}` trains one"
 

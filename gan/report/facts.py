@@ -48,7 +48,7 @@ def rows(folder: Path, info: run.RunInfo, last: dict) -> list[tuple[str, str]]:
             "Latent",
             f"{config.z_dim} numbers, {config.z_distribution}{', brought to one length' * config.g_normalize_z}",
         ),
-        ("Objective", _objective(config)),
+        ("Objective", _objective(info)),
         (
             "Optimiser",
             f"Adam, learning rates {config.g_lr:g} (G) and {config.d_lr:g} (D), betas {config.beta1:g}, "
@@ -149,9 +149,12 @@ def _data(info: run.RunInfo) -> str:
         f"{_one_line(part.data.words)} ({part.data.images:,} pictures) until {part.images_seen:,} pictures seen"
         for part in info.earlier
     ]
-    data = info.data
+    return "; before: ".join([_pictures(info.data), *reversed(given_up)])
+
+
+def _pictures(data: DataRecord) -> str:
     split = f"{', the' if _part_of_celeba(data) else ': the'} {data.split} split alone" * bool(data.split)
-    return "; before: ".join([f"{_one_line(data.words)}{_part_of_celeba(data)}{split}", *reversed(given_up)])
+    return f"{_one_line(data.words)}{_part_of_celeba(data)}{split}"
 
 
 def _part_of_celeba(data: DataRecord) -> str:
@@ -175,13 +178,17 @@ def _seen(info: run.RunInfo, last: dict) -> str:
     return f"{last['images_seen']:,}: {before}, then {own:,} ({epochs:.1f} epochs of {info.data.images:,})"
 
 
-def _objective(config: GANConfig) -> str:
+def _objective(info: run.RunInfo) -> str:
+    config = info.config
+    aim = f", to {_pictures(info.frechet)}" if info.frechet else ""
     parts = [config.loss.replace("_", " ")]
     if config.real_label != 1:
         parts.append(f"real labels {config.real_label:g}")
     for name, gamma in (("R1", config.r1_gamma), ("R2", config.r2_gamma)):
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
+    if config.frechet_weight:
+        parts.append(f"the Fréchet distance in the first classifier's features, weight {config.frechet_weight:g}{aim}")
     if config.d_augment:
         parts.append(f"DiffAugment ({config.d_augment.replace(',', ', ')})")
     return ", ".join(parts)
@@ -218,6 +225,8 @@ def _command(info: run.RunInfo, last: dict) -> str:
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         parts += ["--set", f"{key}={text}"]
     parts += _data_options(info.data)
+    if info.frechet is not None:
+        parts += ["--frechet-data", *(part.source or "SOURCE" for part in info.frechet.parts)]
     images_seen, epoch = last["images_seen"], last["epoch"]
     if info.start is not None:
         parts += ["--start-from", info.start.model]

@@ -27,6 +27,7 @@ examples:
   python train.py --resume runs/faces64 --epochs 100              go on where it stopped
   python train.py --start-from weights/faces64 --data faces/      a trained model, on to your own pictures
   python train.py --start-from runs/mine --grow --data faces/ --out runs/large   the same at twice the size
+  python train.py --start-from runs/mine --refine --kind faces --data faces/ --out runs/fine   nearer to its pictures
   torchrun --nproc_per_node=2 train.py --data celeba              two GPUs, or two processes
 
 Pictures are decoded once, into a cache in ~/.cache/gan-faces (or GAN_CACHE) of at most 20 GB (or GAN_CACHE_GB), from
@@ -69,11 +70,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", type=_named("folder"), metavar="DIR", help="the model folder (default: runs/PRESET)")
     add("--start-from", type=_named("folder or Hub id"), metavar="MODEL",
         help="begin with the weights of this model folder or Hub id, not random ones")  # fmt: skip
-    add(
-        "--grow",
-        action="store_true",
-        help="with --start-from: pictures of twice the size, new levels on the model's own",
-    )
+    add("--grow", action="store_true",
+        help="with --start-from: pictures of twice the size, new levels on the model's own")  # fmt: skip
+    add("--refine", action="store_true",
+        help="with --start-from: slowly on, with the Fréchet distance to real pictures in the loss")  # fmt: skip
+    add("--frechet-data", nargs="+", type=_named("source"), metavar="SOURCE",
+        help="pictures whose features the Fréchet distance is measured to (default: those of --data)")  # fmt: skip
     add("--resume", type=_named("folder"), metavar="DIR",
         help="go on with the run in this folder: same preset, same data, same options")  # fmt: skip
     add("--new-data", action="store_true",
@@ -96,7 +98,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     options = parser.parse_args(arguments)
     if options.resume:
-        for name in ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from", "grow"):
+        kept = ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from", "grow", "refine",
+                "frechet_data")  # fmt: skip
+        for name in kept:
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")
                 parser.error(f"{flag} does not go with --resume: a resumed run keeps its folder and its config")
@@ -104,6 +108,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--new-data goes with --resume: a new run takes any --data")
     if options.grow and (not options.start_from or options.preset):
         parser.error("--grow takes a model to grow: give --start-from MODEL, and no --preset")
+    if options.refine and (not options.start_from or options.preset or options.grow):
+        parser.error("--refine takes a trained model: give --start-from MODEL, and neither --preset nor --grow")
     return options
 
 

@@ -15,6 +15,7 @@ from gan.config import GANConfig
 from gan.losses import gradient_penalty, loss_of
 from gan.models import Discriminator, Generator, grown_parameters, initialise
 from gan.sampling import even_latents
+from gan.training.frechet import FIRST_IMAGES, FrechetLoss
 
 # Latents behind the batch-norm statistics of the averaged generator. 2,048 even ones are as good as 16,384 random
 # ones; with 256 random ones the finished faces64 was a tenth further from real pictures (Fréchet distance 1.53, not
@@ -35,12 +36,21 @@ class Trainer:
         ema: the generator to show: an exponential moving average of the weights, or `generator`
             itself where the config averages nothing.
         rollbacks: how often training went back to a checkpoint; another number, other latents.
+        frechet: the part of G's loss that `config.frechet_weight` weighs; None where that is 0.
     """
 
     def __init__(
-        self, config: GANConfig, device: torch.device, *, bf16: bool = False, rank: int = 0, world_size: int = 1
+        self,
+        config: GANConfig,
+        device: torch.device,
+        *,
+        bf16: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        frechet: FrechetLoss | None = None,
     ) -> None:
         self.config, self.device, self.bf16 = config, device, bf16
+        self.frechet = frechet if config.frechet_weight else None
         self.rank, self.world_size = rank, world_size
         self.rollbacks = 0
         torch.manual_seed(config.seed)
@@ -76,6 +86,8 @@ class Trainer:
         """
         self._set_learning_rates(progress)
         self.generator.train()  # `generator_to_show` leaves it in eval mode where nothing is averaged
+        if self.frechet is not None and not self.frechet.has_begun:
+            self._begin_frechet()
         z = self.draw_z(len(real) * self.config.fakes_per_real)
         with self._autocast():
             fake = self._g(z)
@@ -143,6 +155,7 @@ class Trainer:
             "g_optimizer": self.g_optimizer.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
             "rollbacks": self.rollbacks,
+            "frechet": self.frechet.state() if self.frechet is not None else {},
         }
 
     def load_state(self, state: dict) -> None:
@@ -154,6 +167,8 @@ class Trainer:
         self.g_optimizer.load_state_dict(state["g_optimizer"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         self.rollbacks = state["rollbacks"]
+        if self.frechet is not None:
+            self.frechet.load_state(state["frechet"])
 
     def is_finite(self) -> bool:
         """Whether every weight of both networks is a number."""
@@ -183,6 +198,7 @@ class Trainer:
 
     def _update_generator(self, real: Tensor, fake: Tensor, learns: bool) -> Tensor:
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
+        matched = self.config.frechet_weight * self.frechet(fake) if self.frechet is not None else 0.0
         fake = augment(fake, self.config.d_augment)
         if self.loss.uses_real_in_generator:
             real = augment(real, self.config.d_augment)
@@ -191,11 +207,18 @@ class Trainer:
             real_logits = self.discriminator(real) if self.loss.uses_real_in_generator else fake_logits
         loss = self.loss.generator(real_logits, fake_logits)
         self.g_optimizer.zero_grad()
-        loss.backward()
+        (loss + matched).backward()
         if learns:
             self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
         return loss
+
+    @torch.no_grad()
+    def _begin_frechet(self) -> None:
+        n = FIRST_IMAGES // self.world_size
+        batches = (z for z in self.draw_z(n).split(self.config.batch_size) if len(z) > 1)  # batch norm needs two
+        with self._autocast():
+            self.frechet.begin(self.generator(z) for z in batches)
 
     @torch.no_grad()
     def _update_ema(self, images_seen: int) -> None:

@@ -1,0 +1,255 @@
+"""The Fréchet distance as a loss: its gradient, its moments, its reduction, and trainings with it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_classifiers import install, tiny_classifier
+from tiny_runs import assert_same_run, go, signal_on_step
+
+import train as command
+from gan import run
+from gan.data.batches import make_batch
+from gan.data.drawn import draw_faces
+from gan.metrics.distances import frechet_from_moments, moments
+from gan.training import frechet
+from gan.training.checkpoint import load_checkpoint
+from gan.training.checks import TrainingError
+from gan.training.frechet import FrechetLoss, reduced
+from gan.training.step import Trainer
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def classifier():
+    return tiny_classifier()
+
+
+@pytest.fixture
+def aimed(classifier, pictures):
+    """Makes losses that aim at `pictures`."""
+
+    def make():
+        loss = FrechetLoss(classifier.features, 16)
+        loss.aim_at(pictures)
+        return loss
+
+    return make
+
+
+@pytest.fixture
+def refined(tiny_config):
+    return tiny_config.replace(frechet_weight=1.0, ema_half_life_images=50)
+
+
+@pytest.fixture
+def flat(monkeypatch):
+    """Makes losses whose features are the four pixels themselves, aimed at pictures of them."""
+    monkeypatch.setattr(frechet, "_SHIFT", 0)
+
+    def make(real):
+        loss = FrechetLoss(lambda images: images.flatten(1), 2)
+        loss.load_state(dict.fromkeys(("mean", "square", "pull")) | {"real": moments(real.flatten(1)), "batches": 0})
+        return loss
+
+    return make
+
+
+def distance_of(loss):
+    """Between the moments as they are."""
+    state = loss.state()
+    mean = state["mean"]
+    return frechet_from_moments((mean, state["square"] - mean.outer(mean)), state["real"])
+
+
+def random_pictures(n, seed):
+    """(n, 1, 2, 2), normal, their pixels not independent."""
+    random = torch.Generator().manual_seed(seed)
+    mix = torch.randn(4, 4, generator=random)
+    return (torch.randn(n, 4, generator=random) @ mix + torch.randn(4, generator=random)).view(n, 1, 2, 2)
+
+
+def test_its_gradient_is_that_of_the_distance(flat, monkeypatch):
+    """Of a set that is all that was ever generated, by automatic differentiation of the formula in float64."""
+    real, generated = random_pictures(400, 0), random_pictures(300, 1)
+    loss = flat(real)
+    monkeypatch.setattr(frechet, "_AVERAGED_IMAGES", 1e-9)  # each batch is all
+    images = generated.clone().requires_grad_()
+    loss.begin([generated])
+    loss(images).backward()
+
+    x = generated.flatten(1).double().requires_grad_()
+    mean, covariance = x.mean(dim=0), torch.cov(x.T, correction=0)
+    real_mean, real_covariance = moments(real.flatten(1))
+    values, vectors = torch.linalg.eigh(real_covariance)
+    root = vectors * values.sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ covariance @ root).sqrt().sum()
+    distance = (mean - real_mean).square().sum() + covariance.trace() + real_covariance.trace() - 2 * cross
+    distance.backward()
+    assert torch.allclose(images.grad.flatten(1).double(), x.grad, rtol=1e-3, atol=1e-6)
+    assert distance_of(loss) == pytest.approx(distance.item(), rel=1e-4)
+
+
+def test_following_it_leads_to_the_real_distribution(flat):
+    real = random_pictures(4000, 2)
+    loss = flat(real)
+    weights, shift = torch.eye(4, requires_grad=True), torch.zeros(4, requires_grad=True)
+    optimizer = torch.optim.Adam([weights, shift], lr=0.01)
+    torch.manual_seed(0)
+
+    def drawn(n):
+        return (torch.randn(n, 4) @ weights + shift).view(n, 1, 2, 2)
+
+    loss.begin([drawn(4096).detach()])
+    distances = []
+    for _ in range(1500):
+        optimizer.zero_grad()
+        loss(drawn(32)).backward()
+        optimizer.step()
+        distances.append(distance_of(loss))
+    assert distances[0] > 1
+    with torch.no_grad():
+        result = frechet_from_moments(moments(drawn(20_000).flatten(1)), moments(real.flatten(1)))
+    assert result < 0.05 * distances[0]
+
+
+def test_directions_without_variance_give_no_infinite_gradient(flat):
+    real, generated = random_pictures(50, 3), random_pictures(50, 4)
+    real[:, :, 0], generated[:, :, 1] = 0, 0.5
+    loss = flat(real)
+    loss.begin([generated])
+    images = generated.requires_grad_()
+    loss(images).backward()
+    assert images.grad.isfinite().all() and images.grad.abs().max() < 100
+
+
+def test_pictures_are_reduced_as_the_real_ones_were(pictures):
+    """By the loader: Pillow's Lanczos."""
+    smooth = np.asarray(Image.fromarray(pictures[0]).resize((64, 64), Image.BICUBIC))
+    images = torch.from_numpy(smooth.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    expected = np.asarray(Image.fromarray(smooth).resize((24, 24), Image.LANCZOS)).astype(float)
+    ours = ((reduced(images, 24)[0].permute(1, 2, 0) + 1) * 127.5).numpy()
+    assert np.abs(ours - expected).max() < 1.5
+    assert reduced(images, 64) is images and reduced(images, 100) is images
+
+
+def test_only_the_generator_learns_from_it(refined, pictures, aimed):
+    def weights_after(config, loss):
+        trainer = Trainer(config, CPU, frechet=loss)
+        trainer.begin_step(0)
+        trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), 0, 0.0)
+        return [copies(network) for network in (trainer.generator, trainer.discriminator)]
+
+    def copies(network):
+        return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+    off = refined.replace(frechet_weight=0.0)
+    without, ignored, much = weights_after(off, None), weights_after(off, aimed()), weights_after(refined, aimed())
+    assert all(torch.equal(a, b) for a, b in zip(without, ignored, strict=True))
+    assert not torch.equal(without[0], much[0])
+
+
+def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypatch):
+    """Than one that knows only its critic, which has learned nothing yet."""
+    monkeypatch.setattr(frechet, "_AVERAGED_IMAGES", 200)  # of a training this short
+    config = tiny_config.replace(g_lr=3e-3, d_lr=1e-7, d_norm="none")
+
+    def distance_after(weight):
+        loss = aimed()
+        trainer = Trainer(config.replace(frechet_weight=weight), CPU, frechet=loss)
+        for step in range(150):
+            trainer.begin_step(step)
+            trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, 0.0)
+        last = aimed()
+        with torch.no_grad():
+            last.begin(trainer.generator(z) for z in trainer.draw_z(2048).split(64))
+        return distance_of(last)
+
+    assert distance_after(3000.0) < 0.5 * distance_after(0.0)  # its features are small: it was never trained
+
+
+@pytest.mark.parametrize("stop", [5, 7])  # between two renewals of the transport
+def test_stopped_and_resumed_is_bit_identical(refined, classifier, pictures, aimed, tmp_path, monkeypatch, stop):
+    """With the aim that the checkpoint holds: the pictures are not measured again."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    go(refined, pictures, whole, frechet=aimed())
+    signal_on_step(monkeypatch, stop - 1)
+    assert go(refined, pictures, parts, frechet=aimed()).reason == "interrupted"
+    monkeypatch.undo()
+    go(refined, pictures, parts, resume=True, frechet=FrechetLoss(classifier.features, 16))
+    assert_same_run(parts, whole)
+
+
+def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, classifier):
+    for loss in (None, FrechetLoss(classifier.features, 16)):
+        with pytest.raises(TrainingError, match="no real features to come near"):
+            go(refined, pictures, tmp_path / "run", frechet=loss)
+    assert not (tmp_path / "run").exists()
+
+
+# ------------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def celeba(tmp_path, monkeypatch):
+    """A tiny classifier in the place of the shipped one, and an empty folder to be in."""
+    (tmp_path / "classifiers").mkdir()
+    install(monkeypatch, tmp_path / "classifiers", celeba=tiny_classifier())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+
+
+def save_faces(folder, n, seed=0):
+    folder.mkdir()
+    for i, picture in enumerate(draw_faces(n + seed, 16, 3)[0][seed:]):
+        Image.fromarray(picture).save(folder / f"{i:03d}.png")
+
+
+@pytest.mark.usefixtures("celeba")
+def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
+    save_faces(Path("mine"), 40)
+    save_faces(Path("others"), 30, seed=50)
+    begin = [f"--start-from={tiny_run}", "--refine", "--data=mine", "--kind=faces", "--device=cpu", "--epochs=1"]
+    assert command.main([*begin, "--out=own"]) == 0
+    assert command.main([*begin, "--out=other", "--terms=mine", "--frechet-data", "others"]) == 0
+    info = run.read_info(Path("own"))
+    assert info.config == run.read_info(tiny_run).config.refined().replace(epochs=1) and info.frechet is None
+    info = run.read_info(Path("other"))
+    assert (info.frechet.words, info.frechet.images) == ("others", 30)
+    assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
+    card = Path("other/README.md").read_text(encoding="utf-8")
+    assert "the Fréchet distance in the first classifier's features, weight 1, to others" in card
+    assert "--frechet-data others" in card
+    aims = [load_checkpoint(Path(out))[0]["trainer"]["frechet"]["real"][0] for out in ("own", "other")]
+    assert not torch.equal(*aims)
+
+    shutil.rmtree("others")  # its moments are in the checkpoint
+    for out in ("own", "other"):
+        assert command.main([f"--resume={out}", "--epochs=2", "--device=cpu"]) == 0
+        assert run.read_info(Path(out)).frechet == (info.frechet if out == "other" else None)
+    save_faces(Path("new"), 40, seed=90)
+    for out, aim in zip(("own", "other"), aims, strict=True):
+        arguments = [f"--resume={out}", "--new-data", "--data=new", "--kind=faces", "--epochs=3", "--device=cpu"]
+        assert command.main(arguments) == 0
+        after = load_checkpoint(Path(out))[0]["trainer"]["frechet"]["real"][0]
+        assert torch.equal(after, aim) == (out == "other")
+
+
+@pytest.mark.usefixtures("celeba")
+def test_what_cannot_be_measured_is_a_sentence(tiny_run, capsys):
+    save_faces(Path("mine"), 40)
+
+    def said(*arguments):
+        assert command.main(["--data=mine", "--device=cpu", "--out=run", *map(str, arguments)]) == 2
+        return capsys.readouterr().err
+
+    assert "none knows 3-channel pictures of mine: give --kind faces" in said(f"--start-from={tiny_run}", "--refine")
+    tiny = ["--set=image_size=16", "--set=g_strides=2,2", "--set=g_multipliers=2,1"]
+    assert "give --refine too, or --set frechet_weight=1" in said("--frechet-data", "mine", *tiny)
+    assert not Path("run").exists()
