@@ -14,6 +14,7 @@ if __name__ == "__main__":  # Ctrl-C while torch is imported, which takes second
 
 import argparse
 import copy
+import functools
 import logging
 import math
 import os
@@ -41,8 +42,8 @@ from gan.terminal import end_with_input, shell_command, steady_output, stoppable
 from gan.training.checkpoint import has_checkpoint, load_meta
 from gan.training.checks import TrainingError, check_out, check_size
 from gan.training.distributed import process_group
-from gan.training.frechet import FrechetLoss
 from gan.training.loop import Limits, Outcome, train
+from gan.training.matching import FeatureMatching
 from gan.training.options import parse, preset_table
 
 log = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         sample_every=chosen["sample_every"],
         save_minutes=chosen["save_minutes"],
         monitor=Monitor(images, data.kind) if config.metric_interval and rank == 0 else None,
-        frechet=frechet_loss(options, config, data, sources, chosen),
+        matching=feature_matching(options, config, data, sources, chosen),
         meta={"sources": sources, **chosen},
         rank=rank,
         world_size=world_size,
@@ -208,42 +209,44 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
     return outcome, out
 
 
-def frechet_loss(
+def feature_matching(
     options: argparse.Namespace, config: GANConfig, data: DataRecord, sources: list[str], chosen: dict
-) -> FrechetLoss | None:
-    """What `config.frechet_weight` weighs, aimed at real pictures; None where it is 0.
+) -> FeatureMatching | None:
+    """What brings features near those of real pictures; None where the config gives it no weight.
 
     A run that is resumed has its aim in its checkpoint, and gets another where other pictures take its own ones' place.
 
     Raises:
-        TrainingError: no classifier knows such pictures, or --frechet-data without a weight.
+        TrainingError: no classifier knows such pictures, or --match-data without a weight.
         gan.data.sources.DataError: pictures that cannot be had or used.
     """
-    if not config.frechet_weight:
-        if options.frechet_data:
-            raise TrainingError("--frechet-data is for a Fréchet loss: give --refine too, or --set frechet_weight=1")
+    if not config.matches_features:
+        if options.match_data:
+            raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
         return None
     task = task_of(data.kind)
     classifier = copy.deepcopy(load_classifier(task)) if task else None
     if classifier is None or classifier.channels != config.channels:
         raise TrainingError(
-            f"frechet_weight {config.frechet_weight:g} measures in a classifier's features, and none knows "
+            "frechet_weight and manifold_weight look at a classifier's features, and none knows "
             f"{config.channels}-channel pictures of {data.words}: give --kind faces or --kind digits where they are, "
-            "or --set frechet_weight=0"
+            "or --set frechet_weight=0 --set manifold_weight=0"
         )
-    size = min(config.image_size, classifier.image_size)
-    features = classifier.to(pick_device(chosen["device"])).features
-    if options.resume and not (options.new_data and run.read_info(out_of(options)).frechet is None):
-        return FrechetLoss(features, size)
-    other = [absolute(str(source)) for source in options.frechet_data or ()]
+    size, device = min(config.image_size, classifier.image_size), pick_device(chosen["device"])
+    make = functools.partial(
+        FeatureMatching, classifier.to(device).features, size, config.frechet_weight, config.manifold_weight
+    )
+    if options.resume and not (options.new_data and run.read_info(out_of(options)).matched is None):
+        return make()
+    other = [absolute(str(source)) for source in options.match_data or ()]
     real, record = load_data(
         other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=size, channels=config.channels,
         wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
     )  # fmt: skip
-    loss = FrechetLoss(features, size, record if other else None)
-    log.info("measuring the features of %s real pictures: a minute or two", f"{len(real):,}")
-    loss.aim_at(real, pick_device(chosen["device"]))
-    return loss
+    log.info("measuring the features of %s real pictures", f"{len(real):,}")
+    matching = make(record if other else None)
+    matching.aim_at(real, device)
+    return matching
 
 
 def out_of(options: argparse.Namespace) -> Path | None:

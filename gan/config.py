@@ -83,7 +83,8 @@ class GANConfig:
     r1_gamma: float = 0.0  # weight of the gradient penalty on real pictures; 0 is off
     r2_gamma: float = 0.0  # the same on generated pictures
     penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
-    frechet_weight: float = 0.0  # G's loss has the Fréchet distance in a classifier's features too; 0 is off
+    frechet_weight: float = 0.0  # of the Fréchet distance to real pictures in a classifier's features; 0 is off
+    manifold_weight: float = 0.0  # of how far generated pictures' features lie outside the real ones' manifold
     d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 
     # optimisation
@@ -124,6 +125,11 @@ class GANConfig:
         """Height and width of the pictures below the grown levels, pixels."""
         return self.image_size >> len(self.grown_channels)
 
+    @property
+    def matches_features(self) -> bool:
+        """Whether G's loss looks at a classifier's features (`gan.training.matching`)."""
+        return self.frechet_weight > 0 or self.manifold_weight > 0
+
     def grown(self) -> GANConfig:
         """The config of a model grown from this one: twice the size, the levels below at a tenth of the rates."""
         widths = (self.base_channels * self.g_multipliers[-1], *self.grown_channels)
@@ -137,9 +143,10 @@ class GANConfig:
         )
 
     def refined(self) -> GANConfig:
-        """The config for a training's last part: slow, all levels alike, with the Fréchet distance in G's loss."""
+        """The config for a training's last part: slow, all levels alike, with real pictures' features in G's loss."""
         return self.replace(
             frechet_weight=1.0,
+            manifold_weight=10.0,
             g_lr=min(self.g_lr, 3e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
             d_lr=min(self.d_lr, 1e-4),
             g_base_lr=0.0,
@@ -258,8 +265,8 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "frechet_weight", "ema_half_life_images", "metric_interval", "d_lead_steps",
-                  "g_base_lr", "d_base_lr"):  # fmt: skip
+    for field in ("r1_gamma", "r2_gamma", "frechet_weight", "manifold_weight", "ema_half_life_images",
+                  "metric_interval", "d_lead_steps", "g_base_lr", "d_base_lr"):  # fmt: skip
         expect(getattr(config, field) >= 0, field, "0 or more")
     expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")

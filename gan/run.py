@@ -106,13 +106,13 @@ class RunInfo:
     machine: str  # what it was trained on
     start: Start | None = None
     earlier: tuple[Earlier, ...] = ()  # pictures that were given up for others, in order
-    frechet: DataRecord | None = None  # whose features the Fréchet loss aims at, where they are not those of `data`
+    matched: DataRecord | None = None  # whose features G's are brought near, where they are not those of `data`
 
     @property
     def all_parts(self) -> tuple[SourceRecord, ...]:
         """Every source behind the weights, the first one first: the terms of all of them hold."""
         records = [*([self.start.data] if self.start else []), *(part.data for part in self.earlier), self.data]
-        records += [self.frechet] if self.frechet else []
+        records += [self.matched] if self.matched else []
         return tuple(dict.fromkeys(part for record in records for part in record.parts))
 
 
@@ -196,7 +196,7 @@ def write_config(
     data: DataRecord,
     device: str = "cpu",
     start: Start | None = None,
-    frechet: DataRecord | None = None,
+    matched: DataRecord | None = None,
 ) -> None:
     """Write config.json."""
     content = {
@@ -212,8 +212,8 @@ def write_config(
     }
     if start is not None:
         content["start"] = dataclasses.asdict(start) | {"data": start.data.to_dict()}
-    if frechet is not None:
-        content["frechet"] = frechet.to_dict()
+    if matched is not None:
+        content["matched"] = matched.to_dict()
     _write_json(Path(folder) / CONFIG_FILE, content)
 
 
@@ -274,7 +274,7 @@ def read_info(folder: Path) -> RunInfo:
             typed(content.get("machine", "a machine not recorded"), str, "machine"),  # by older versions
             _start(content["start"]) if "start" in content else None,
             tuple(map(_earlier, typed(content.get("earlier", []), list, "earlier"))),
-            _data(content["frechet"]) if "frechet" in content else None,
+            _data(content["matched"]) if "matched" in content else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{folder} is no model folder: it has no config.json; train.py writes one") from None

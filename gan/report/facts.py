@@ -180,15 +180,17 @@ def _seen(info: run.RunInfo, last: dict) -> str:
 
 def _objective(info: run.RunInfo) -> str:
     config = info.config
-    aim = f", to {_pictures(info.frechet)}" if info.frechet else ""
     parts = [config.loss.replace("_", " ")]
     if config.real_label != 1:
         parts.append(f"real labels {config.real_label:g}")
     for name, gamma in (("R1", config.r1_gamma), ("R2", config.r2_gamma)):
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
+    aim = f" of {_pictures(info.matched)}" if info.matched else ""
     if config.frechet_weight:
-        parts.append(f"the Fréchet distance in the first classifier's features, weight {config.frechet_weight:g}{aim}")
+        parts.append(f"Fréchet distance to the first classifier's features{aim}, weight {config.frechet_weight:g}")
+    if config.manifold_weight:
+        parts.append(f"distance from the manifold of these features{aim}, weight {config.manifold_weight:g}")
     if config.d_augment:
         parts.append(f"DiffAugment ({config.d_augment.replace(',', ', ')})")
     return ", ".join(parts)
@@ -225,8 +227,8 @@ def _command(info: run.RunInfo, last: dict) -> str:
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         parts += ["--set", f"{key}={text}"]
     parts += _data_options(info.data)
-    if info.frechet is not None:
-        parts += ["--frechet-data", *(part.source or "SOURCE" for part in info.frechet.parts)]
+    if info.matched is not None:
+        parts += ["--match-data", *(part.source or "SOURCE" for part in info.matched.parts)]
     images_seen, epoch = last["images_seen"], last["epoch"]
     if info.start is not None:
         parts += ["--start-from", info.start.model]

@@ -27,7 +27,7 @@ from gan.machine import pick_bf16, pick_device
 from gan.terminal import stop_signals
 from gan.training.checks import TrainingError, check_out, steps_in_epoch
 from gan.training.distributed import any_rank, from_rank_zero
-from gan.training.frechet import FrechetLoss
+from gan.training.matching import FeatureMatching
 from gan.training.recorder import Measures, Recorder
 from gan.training.step import Trainer
 from gan.weights import load_weights
@@ -71,7 +71,7 @@ def train(
     sample_every: int | None = None,  # steps between sample sheets, beside the log-spaced ones
     save_minutes: float = 5.0,  # between periodic checkpoints: the most that `kill -9` costs
     monitor: Measures | None = None,  # measures every config.metric_interval images; of one rank, the others wait
-    frechet: FrechetLoss | None = None,  # for config.frechet_weight; a resumed one gets its aim from the checkpoint
+    matching: FeatureMatching | None = None,  # where the config weighs it; a resumed one has its aim in the checkpoint
     meta: dict | None = None,  # JSON-ready facts to keep beside each checkpoint
     rank: int = 0,
     world_size: int = 1,
@@ -101,9 +101,9 @@ def train(
     writes = rank == 0
     if writes and not resume:
         check_out(out, overwrite)
-    if config.frechet_weight and (frechet is None or not (frechet.has_aim or resume)):
-        raise TrainingError("frechet_weight is not 0 and there are no real features to come near: give `frechet`")
-    trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size, frechet=frechet)
+    if config.matches_features and (matching is None or not (matching.has_aim or resume)):
+        raise TrainingError("frechet_weight or manifold_weight, and no real features to come near: give `matching`")
+    trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size, matching=matching)
     recorder = Recorder(
         config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta,
         monitor=monitor if config.metric_interval else None, writes=writes,
@@ -114,7 +114,7 @@ def train(
             stack.enter_context(run.at_work(out))
             if not resume:
                 _claim(out, overwrite)
-                run.write_config(out, config, data, str(torch_device), start, frechet.data if frechet else None)
+                run.write_config(out, config, data, str(torch_device), start, matching.data if matching else None)
             stack.enter_context(_told(out, recorder, lambda: _total_steps(config, limits, recorder)))
         if resume:
             _resume(recorder, trainer, data, new_data)

@@ -73,9 +73,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--grow", action="store_true",
         help="with --start-from: pictures of twice the size, new levels on the model's own")  # fmt: skip
     add("--refine", action="store_true",
-        help="with --start-from: slowly on, with the Fréchet distance to real pictures in the loss")  # fmt: skip
-    add("--frechet-data", nargs="+", type=_named("source"), metavar="SOURCE",
-        help="pictures whose features the Fréchet distance is measured to (default: those of --data)")  # fmt: skip
+        help="with --start-from: slowly on, towards the features of real pictures too")  # fmt: skip
+    add("--match-data", nargs="+", type=_named("source"), metavar="SOURCE",
+        help="pictures whose features it is to come near (default: those of --data)")  # fmt: skip
     add("--resume", type=_named("folder"), metavar="DIR",
         help="go on with the run in this folder: same preset, same data, same options")  # fmt: skip
     add("--new-data", action="store_true",
@@ -99,7 +99,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.resume:
         kept = ("preset", "out", "set", "batch_size", "seed", "overwrite", "start_from", "grow", "refine",
-                "frechet_data")  # fmt: skip
+                "match_data")  # fmt: skip
         for name in kept:
             if getattr(options, name) != parser.get_default(name):
                 flag = "--" + name.replace("_", "-")

@@ -15,7 +15,7 @@ from gan.config import GANConfig
 from gan.losses import gradient_penalty, loss_of
 from gan.models import Discriminator, Generator, grown_parameters, initialise
 from gan.sampling import even_latents
-from gan.training.frechet import FIRST_IMAGES, FrechetLoss
+from gan.training.matching import FIRST_IMAGES, FeatureMatching
 
 # Latents behind the batch-norm statistics of the averaged generator. 2,048 even ones are as good as 16,384 random
 # ones; with 256 random ones the finished faces64 was a tenth further from real pictures (Fréchet distance 1.53, not
@@ -36,7 +36,7 @@ class Trainer:
         ema: the generator to show: an exponential moving average of the weights, or `generator`
             itself where the config averages nothing.
         rollbacks: how often training went back to a checkpoint; another number, other latents.
-        frechet: the part of G's loss that `config.frechet_weight` weighs; None where that is 0.
+        matching: the part of G's loss that looks at features; None where the config gives it no weight.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Trainer:
         bf16: bool = False,
         rank: int = 0,
         world_size: int = 1,
-        frechet: FrechetLoss | None = None,
+        matching: FeatureMatching | None = None,
     ) -> None:
         self.config, self.device, self.bf16 = config, device, bf16
-        self.frechet = frechet if config.frechet_weight else None
+        self.matching = matching if config.matches_features else None
         self.rank, self.world_size = rank, world_size
         self.rollbacks = 0
         torch.manual_seed(config.seed)
@@ -86,8 +86,8 @@ class Trainer:
         """
         self._set_learning_rates(progress)
         self.generator.train()  # `generator_to_show` leaves it in eval mode where nothing is averaged
-        if self.frechet is not None and not self.frechet.has_begun:
-            self._begin_frechet()
+        if self.matching is not None and not self.matching.has_begun:
+            self._begin_matching()
         z = self.draw_z(len(real) * self.config.fakes_per_real)
         with self._autocast():
             fake = self._g(z)
@@ -155,7 +155,7 @@ class Trainer:
             "g_optimizer": self.g_optimizer.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
             "rollbacks": self.rollbacks,
-            "frechet": self.frechet.state() if self.frechet is not None else {},
+            "matching": self.matching.state() if self.matching is not None else {},
         }
 
     def load_state(self, state: dict) -> None:
@@ -167,8 +167,8 @@ class Trainer:
         self.g_optimizer.load_state_dict(state["g_optimizer"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
         self.rollbacks = state["rollbacks"]
-        if self.frechet is not None:
-            self.frechet.load_state(state["frechet"])
+        if self.matching is not None:
+            self.matching.load_state(state["matching"])
 
     def is_finite(self) -> bool:
         """Whether every weight of both networks is a number."""
@@ -198,7 +198,7 @@ class Trainer:
 
     def _update_generator(self, real: Tensor, fake: Tensor, learns: bool) -> Tensor:
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
-        matched = self.config.frechet_weight * self.frechet(fake) if self.frechet is not None else 0.0
+        matched = self.matching(fake) if self.matching is not None else 0.0
         fake = augment(fake, self.config.d_augment)
         if self.loss.uses_real_in_generator:
             real = augment(real, self.config.d_augment)
@@ -214,11 +214,11 @@ class Trainer:
         return loss
 
     @torch.no_grad()
-    def _begin_frechet(self) -> None:
+    def _begin_matching(self) -> None:
         n = FIRST_IMAGES // self.world_size
         batches = (z for z in self.draw_z(n).split(self.config.batch_size) if len(z) > 1)  # batch norm needs two
         with self._autocast():
-            self.frechet.begin(self.generator(z) for z in batches)
+            self.matching.begin(self.generator(z) for z in batches)
 
     @torch.no_grad()
     def _update_ema(self, images_seen: int) -> None:

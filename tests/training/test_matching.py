@@ -1,4 +1,4 @@
-"""The Fréchet distance as a loss: its gradient, its moments, its reduction, and trainings with it."""
+"""Matching features: the losses by themselves, the reduction of pictures, and trainings with them."""
 
 from __future__ import annotations
 
@@ -16,117 +16,119 @@ import train as command
 from gan import run
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
-from gan.metrics.distances import frechet_from_moments, moments
+from gan.metrics.distances import frechet_from_moments, moments, precision_recall
 from gan.training import frechet
 from gan.training.checkpoint import load_checkpoint
 from gan.training.checks import TrainingError
-from gan.training.frechet import FrechetLoss, reduced
+from gan.training.frechet import FrechetLoss
+from gan.training.manifold import ManifoldLoss
+from gan.training.matching import FeatureMatching, reduced
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def classifier():
-    return tiny_classifier()
-
-
-@pytest.fixture
-def aimed(classifier, pictures):
-    """Makes losses that aim at `pictures`."""
-
-    def make():
-        loss = FrechetLoss(classifier.features, 16)
-        loss.aim_at(pictures)
-        return loss
-
-    return make
-
-
-@pytest.fixture
-def refined(tiny_config):
-    return tiny_config.replace(frechet_weight=1.0, ema_half_life_images=50)
-
-
-@pytest.fixture
-def flat(monkeypatch):
-    """Makes losses whose features are the four pixels themselves, aimed at pictures of them."""
-    monkeypatch.setattr(frechet, "_SHIFT", 0)
-
-    def make(real):
-        loss = FrechetLoss(lambda images: images.flatten(1), 2)
-        loss.load_state(dict.fromkeys(("mean", "square", "pull")) | {"real": moments(real.flatten(1)), "batches": 0})
-        return loss
-
-    return make
-
-
 def distance_of(loss):
-    """Between the moments as they are."""
+    """Of the moments that a Fréchet loss has."""
     state = loss.state()
     mean = state["mean"]
     return frechet_from_moments((mean, state["square"] - mean.outer(mean)), state["real"])
 
 
-def random_pictures(n, seed):
-    """(n, 1, 2, 2), normal, their pixels not independent."""
+def random_features(n, seed):
+    """(n, 4), normal, not independent."""
     random = torch.Generator().manual_seed(seed)
     mix = torch.randn(4, 4, generator=random)
-    return (torch.randn(n, 4, generator=random) @ mix + torch.randn(4, generator=random)).view(n, 1, 2, 2)
+    return torch.randn(n, 4, generator=random) @ mix + torch.randn(4, generator=random)
 
 
-def test_its_gradient_is_that_of_the_distance(flat, monkeypatch):
+def aimed_at(real):
+    loss = FrechetLoss()
+    loss.aim_at(real)
+    return loss
+
+
+# ---------------------------------------------------------------------------------------------- the Fréchet distance
+
+
+def test_its_gradient_is_that_of_the_distance(monkeypatch):
     """Of a set that is all that was ever generated, by automatic differentiation of the formula in float64."""
-    real, generated = random_pictures(400, 0), random_pictures(300, 1)
-    loss = flat(real)
+    real, generated = random_features(400, 0), random_features(300, 1)
     monkeypatch.setattr(frechet, "_AVERAGED_IMAGES", 1e-9)  # each batch is all
-    images = generated.clone().requires_grad_()
-    loss.begin([generated])
-    loss(images).backward()
+    loss, features = aimed_at(real), generated.clone().requires_grad_()
+    loss.begin(generated)
+    loss(features).backward()
 
-    x = generated.flatten(1).double().requires_grad_()
+    x = generated.double().requires_grad_()
     mean, covariance = x.mean(dim=0), torch.cov(x.T, correction=0)
-    real_mean, real_covariance = moments(real.flatten(1))
+    real_mean, real_covariance = loss.state()["real"]
     values, vectors = torch.linalg.eigh(real_covariance)
     root = vectors * values.sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ covariance @ root).sqrt().sum()
     distance = (mean - real_mean).square().sum() + covariance.trace() + real_covariance.trace() - 2 * cross
     distance.backward()
-    assert torch.allclose(images.grad.flatten(1).double(), x.grad, rtol=1e-3, atol=1e-6)
+    assert torch.allclose(features.grad.double(), x.grad, rtol=1e-3, atol=1e-6)
     assert distance_of(loss) == pytest.approx(distance.item(), rel=1e-4)
 
 
-def test_following_it_leads_to_the_real_distribution(flat):
-    real = random_pictures(4000, 2)
-    loss = flat(real)
+def test_following_it_leads_to_the_real_distribution():
+    real = random_features(4000, 2)
+    loss = aimed_at(real)
     weights, shift = torch.eye(4, requires_grad=True), torch.zeros(4, requires_grad=True)
     optimizer = torch.optim.Adam([weights, shift], lr=0.01)
     torch.manual_seed(0)
-
-    def drawn(n):
-        return (torch.randn(n, 4) @ weights + shift).view(n, 1, 2, 2)
-
-    loss.begin([drawn(4096).detach()])
-    distances = []
+    loss.begin(torch.randn(4096, 4))
+    before = distance_of(loss)
     for _ in range(1500):
         optimizer.zero_grad()
-        loss(drawn(32)).backward()
+        loss(torch.randn(32, 4) @ weights + shift).backward()
         optimizer.step()
-        distances.append(distance_of(loss))
-    assert distances[0] > 1
     with torch.no_grad():
-        result = frechet_from_moments(moments(drawn(20_000).flatten(1)), moments(real.flatten(1)))
-    assert result < 0.05 * distances[0]
+        result = frechet_from_moments(moments(torch.randn(20_000, 4) @ weights + shift), moments(real))
+    assert before > 1 and result < 0.05 * before
 
 
-def test_directions_without_variance_give_no_infinite_gradient(flat):
-    real, generated = random_pictures(50, 3), random_pictures(50, 4)
-    real[:, :, 0], generated[:, :, 1] = 0, 0.5
-    loss = flat(real)
-    loss.begin([generated])
-    images = generated.requires_grad_()
-    loss(images).backward()
-    assert images.grad.isfinite().all() and images.grad.abs().max() < 100
+def test_directions_without_variance_give_no_infinite_gradient():
+    real, generated = random_features(50, 3), random_features(50, 4)
+    real[:, 0], generated[:, 3] = 0, 0.5
+    loss, features = aimed_at(real), generated.clone().requires_grad_()
+    loss.begin(generated)
+    loss(features).backward()
+    assert features.grad.isfinite().all() and features.grad.abs().max() < 100
+
+
+# -------------------------------------------------------------------------------------------------------- the manifold
+
+
+def test_features_that_a_real_one_reaches_are_left_alone():
+    """Precisely those that count for precision."""
+    real, generated = random_features(500, 5), random_features(400, 6)
+    loss = ManifoldLoss()
+    loss.aim_at(real)
+    features = generated.clone().requires_grad_()
+    loss(features).backward()
+    moved = features.grad.abs().sum(dim=1) > 0
+    assert moved.double().mean().item() == pytest.approx(1 - precision_recall(real, generated)[0])
+    assert 0.1 < moved.double().mean() < 0.9
+
+
+def test_following_it_leads_into_the_manifold():
+    real, generated = random_features(500, 5), random_features(400, 6)
+    loss = ManifoldLoss()
+    loss.aim_at(real)
+    features = generated.clone().requires_grad_()
+    optimizer = torch.optim.Adam([features], lr=0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss(features).backward()
+        optimizer.step()
+    assert precision_recall(real, features.detach())[0] > 0.98
+    inside = ManifoldLoss()
+    inside.load_state(loss.state())
+    assert torch.equal(inside(generated), loss(generated)) and loss(real) == 0
+
+
+# ------------------------------------------------------------------------------------------------------------ pictures
 
 
 def test_pictures_are_reduced_as_the_real_ones_were(pictures):
@@ -139,9 +141,31 @@ def test_pictures_are_reduced_as_the_real_ones_were(pictures):
     assert reduced(images, 64) is images and reduced(images, 100) is images
 
 
+@pytest.fixture
+def classifier():
+    return tiny_classifier()
+
+
+@pytest.fixture
+def aimed(classifier, pictures):
+    """Makes matchings that aim at `pictures`."""
+
+    def make(frechet_weight=1.0, manifold_weight=1.0):
+        matching = FeatureMatching(classifier.features, 16, frechet_weight, manifold_weight)
+        matching.aim_at(pictures)
+        return matching
+
+    return make
+
+
+@pytest.fixture
+def refined(tiny_config):
+    return tiny_config.replace(frechet_weight=1.0, manifold_weight=1.0, ema_half_life_images=50)
+
+
 def test_only_the_generator_learns_from_it(refined, pictures, aimed):
-    def weights_after(config, loss):
-        trainer = Trainer(config, CPU, frechet=loss)
+    def weights_after(config, matching):
+        trainer = Trainer(config, CPU, matching=matching)
         trainer.begin_step(0)
         trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), 0, 0.0)
         return [copies(network) for network in (trainer.generator, trainer.discriminator)]
@@ -149,10 +173,12 @@ def test_only_the_generator_learns_from_it(refined, pictures, aimed):
     def copies(network):
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
-    off = refined.replace(frechet_weight=0.0)
-    without, ignored, much = weights_after(off, None), weights_after(off, aimed()), weights_after(refined, aimed())
-    assert all(torch.equal(a, b) for a, b in zip(without, ignored, strict=True))
-    assert not torch.equal(without[0], much[0])
+    off = refined.replace(frechet_weight=0.0, manifold_weight=0.0)
+    without = weights_after(off, None)
+    assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed()), strict=True))
+    for weights in ((1.0, 0.0), (0.0, 1.0)):  # each by itself
+        config = refined.replace(frechet_weight=weights[0], manifold_weight=weights[1])
+        assert not torch.equal(without[0], weights_after(config, aimed(*weights))[0])
 
 
 def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypatch):
@@ -161,15 +187,14 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
     config = tiny_config.replace(g_lr=3e-3, d_lr=1e-7, d_norm="none")
 
     def distance_after(weight):
-        loss = aimed()
-        trainer = Trainer(config.replace(frechet_weight=weight), CPU, frechet=loss)
+        trainer = Trainer(config.replace(frechet_weight=weight), CPU, matching=aimed(weight, 0.0))
         for step in range(150):
             trainer.begin_step(step)
             trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, 0.0)
         last = aimed()
         with torch.no_grad():
             last.begin(trainer.generator(z) for z in trainer.draw_z(2048).split(64))
-        return distance_of(last)
+        return distance_of(last._losses["frechet"])
 
     assert distance_after(3000.0) < 0.5 * distance_after(0.0)  # its features are small: it was never trained
 
@@ -178,18 +203,18 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
 def test_stopped_and_resumed_is_bit_identical(refined, classifier, pictures, aimed, tmp_path, monkeypatch, stop):
     """With the aim that the checkpoint holds: the pictures are not measured again."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    go(refined, pictures, whole, frechet=aimed())
+    go(refined, pictures, whole, matching=aimed())
     signal_on_step(monkeypatch, stop - 1)
-    assert go(refined, pictures, parts, frechet=aimed()).reason == "interrupted"
+    assert go(refined, pictures, parts, matching=aimed()).reason == "interrupted"
     monkeypatch.undo()
-    go(refined, pictures, parts, resume=True, frechet=FrechetLoss(classifier.features, 16))
+    go(refined, pictures, parts, resume=True, matching=FeatureMatching(classifier.features, 16, 1.0, 1.0))
     assert_same_run(parts, whole)
 
 
 def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, classifier):
-    for loss in (None, FrechetLoss(classifier.features, 16)):
+    for matching in (None, FeatureMatching(classifier.features, 16, 1.0, 1.0)):
         with pytest.raises(TrainingError, match="no real features to come near"):
-            go(refined, pictures, tmp_path / "run", frechet=loss)
+            go(refined, pictures, tmp_path / "run", matching=matching)
     assert not (tmp_path / "run").exists()
 
 
@@ -217,27 +242,27 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     save_faces(Path("others"), 30, seed=50)
     begin = [f"--start-from={tiny_run}", "--refine", "--data=mine", "--kind=faces", "--device=cpu", "--epochs=1"]
     assert command.main([*begin, "--out=own"]) == 0
-    assert command.main([*begin, "--out=other", "--terms=mine", "--frechet-data", "others"]) == 0
+    assert command.main([*begin, "--out=other", "--terms=mine", "--match-data", "others"]) == 0
     info = run.read_info(Path("own"))
-    assert info.config == run.read_info(tiny_run).config.refined().replace(epochs=1) and info.frechet is None
+    assert info.config == run.read_info(tiny_run).config.refined().replace(epochs=1) and info.matched is None
     info = run.read_info(Path("other"))
-    assert (info.frechet.words, info.frechet.images) == ("others", 30)
+    assert (info.matched.words, info.matched.images) == ("others", 30)
     assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
     card = Path("other/README.md").read_text(encoding="utf-8")
-    assert "the Fréchet distance in the first classifier's features, weight 1, to others" in card
-    assert "--frechet-data others" in card
-    aims = [load_checkpoint(Path(out))[0]["trainer"]["frechet"]["real"][0] for out in ("own", "other")]
+    assert "Fréchet distance to the first classifier's features of others, weight 1, distance from the manifold" in card
+    assert "--match-data others" in card
+    aims = [load_checkpoint(Path(out))[0]["trainer"]["matching"]["frechet"]["real"][0] for out in ("own", "other")]
     assert not torch.equal(*aims)
 
     shutil.rmtree("others")  # its moments are in the checkpoint
     for out in ("own", "other"):
         assert command.main([f"--resume={out}", "--epochs=2", "--device=cpu"]) == 0
-        assert run.read_info(Path(out)).frechet == (info.frechet if out == "other" else None)
+        assert run.read_info(Path(out)).matched == (info.matched if out == "other" else None)
     save_faces(Path("new"), 40, seed=90)
     for out, aim in zip(("own", "other"), aims, strict=True):
         arguments = [f"--resume={out}", "--new-data", "--data=new", "--kind=faces", "--epochs=3", "--device=cpu"]
         assert command.main(arguments) == 0
-        after = load_checkpoint(Path(out))[0]["trainer"]["frechet"]["real"][0]
+        after = load_checkpoint(Path(out))[0]["trainer"]["matching"]["frechet"]["real"][0]
         assert torch.equal(after, aim) == (out == "other")
 
 
@@ -251,5 +276,5 @@ def test_what_cannot_be_measured_is_a_sentence(tiny_run, capsys):
 
     assert "none knows 3-channel pictures of mine: give --kind faces" in said(f"--start-from={tiny_run}", "--refine")
     tiny = ["--set=image_size=16", "--set=g_strides=2,2", "--set=g_multipliers=2,1"]
-    assert "give --refine too, or --set frechet_weight=1" in said("--frechet-data", "mine", *tiny)
+    assert "give --refine too, or --set frechet_weight=1" in said("--match-data", "mine", *tiny)
     assert not Path("run").exists()
