@@ -17,6 +17,7 @@ from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
 from gan.training import loop
 from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks
+from gan.training.matching import FeatureMatching
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -87,6 +88,40 @@ def check_gradient(rank: int, world_size: int) -> dict:
     return {"gradient error": ((shared - whole).norm() / whole.norm()).item()}
 
 
+def check_matching(rank: int, world_size: int) -> dict:
+    """Both ranks know the same features, and the gradients of their halves make that of the whole batch."""
+    random = torch.Generator().manual_seed(0)
+    mix, fake = torch.randn(3 * 16 * 16, 6, generator=random) / 30, torch.randn(64, 3, 16, 16, generator=random)
+    half = fake[rank * 32 : rank * 32 + 32]
+
+    def gradients(first, batch):
+        matching = FeatureMatching(lambda images: images.flatten(1) @ mix, 16, 1.0, 1.0)
+        matching.aim_at(draw_faces(40, 16, 3)[0])
+        torch.manual_seed(1)  # the same shifts on all ranks
+        matching.begin([first])
+        found = []
+        for _ in range(10):  # over a renewal of the transport
+            images = batch.clone().requires_grad_()
+            matching(images).backward()
+            found.append(images.grad)
+        return torch.stack(found), matching.state()["frechet"]["square"]
+
+    own, square = gradients(half, half)
+    both = on_all_ranks(own)
+    distributed = dist.is_initialized
+    dist.is_initialized = lambda: False
+    try:
+        alone, whole = gradients(fake, fake)
+    finally:
+        dist.is_initialized = distributed
+    shared = torch.cat(both, dim=1) / world_size
+    return {
+        "matching error": ((shared - alone).norm() / alone.norm()).item(),
+        "moments error": ((square - whole).norm() / whole.norm()).item(),
+        "moments equal": all(torch.equal(square, other) for other in on_all_ranks(square)),
+    }
+
+
 def check_runs(rank: int, world_size: int, folder: Path) -> dict:
     """A run that nobody disturbs, and one that rank 1 alone is told to stop, between two history rows."""
     images = draw_faces(44, 16, 3)[0]
@@ -125,6 +160,7 @@ def check(rank: int, world_size: int, folder: Path) -> None:
     report |= check_collectives(rank)
     report |= check_steps(rank, world_size)
     report |= check_gradient(rank, world_size)
+    report |= check_matching(rank, world_size)
     report |= check_runs(rank, world_size, folder)
     (folder / f"rank{rank}.json").write_text(json.dumps(report), encoding="utf-8")
 

@@ -87,6 +87,12 @@ def test_the_shared_gradient_is_that_of_the_whole_batch(reports):
         assert report["gradient error"] < 1e-5
 
 
+def test_features_are_matched_over_all_ranks(reports):
+    for report in reports:
+        assert report["matching error"] < 1e-4 and report["moments error"] < 1e-5
+        assert report["moments equal"]
+
+
 def test_a_signal_to_one_rank_stops_both_and_resume_is_bit_identical(folder, reports):
     for report in reports:
         assert report["reasons"] == ["finished", "interrupted", "finished"]
