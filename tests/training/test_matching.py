@@ -176,9 +176,12 @@ def test_only_the_generator_learns_from_it(refined, pictures, aimed):
     off = refined.replace(frechet_weight=0.0, manifold_weight=0.0)
     without = weights_after(off, None)
     assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed()), strict=True))
-    for weights in ((1.0, 0.0), (0.0, 1.0)):  # each by itself
+    found = [without[0]]
+    for weights in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):  # each by itself, and both
         config = refined.replace(frechet_weight=weights[0], manifold_weight=weights[1])
-        assert not torch.equal(without[0], weights_after(config, aimed(*weights))[0])
+        after = weights_after(config, aimed(*weights))[0]
+        assert not any(torch.equal(after, other) for other in found)
+        found.append(after)
 
 
 def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypatch):
