@@ -233,9 +233,7 @@ def feature_matching(
             "or --set frechet_weight=0 --set manifold_weight=0"
         )
     size, device = min(config.image_size, classifier.image_size), pick_device(chosen["device"])
-    make = functools.partial(
-        FeatureMatching, classifier.to(device).features, size, config.frechet_weight, config.manifold_weight
-    )
+    make = functools.partial(FeatureMatching, classifier.to(device).features, size, config)
     if options.resume and not (options.new_data and run.read_info(out_of(options)).matched is None):
         return make()
     other = [absolute(str(source)) for source in options.match_data or ()]

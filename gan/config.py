@@ -85,6 +85,7 @@ class GANConfig:
     penalty_interval: int = 16  # penalties every so many steps, scaled up to match (lazy regularisation)
     frechet_weight: float = 0.0  # of the Fréchet distance to real pictures in a classifier's features; 0 is off
     manifold_weight: float = 0.0  # of how far generated pictures' features lie outside the real ones' manifold
+    manifold_start: float = 0.0  # share of the run after which that counts: first all pictures, then each by itself
     d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 
     # optimisation
@@ -146,7 +147,8 @@ class GANConfig:
         """The config for a training's last part: slow, all levels alike, with real pictures' features in G's loss."""
         return self.replace(
             frechet_weight=1.0,
-            manifold_weight=10.0,
+            manifold_weight=50.0,
+            manifold_start=0.5,
             g_lr=min(self.g_lr, 3e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
             d_lr=min(self.d_lr, 1e-4),
             g_base_lr=0.0,
@@ -263,7 +265,7 @@ def _check_values(config: GANConfig) -> None:
     expect(0 <= config.seed < 2**32, "seed", "0 to 4294967295")
     for field in ("g_lr", "d_lr"):
         expect(getattr(config, field) > 0, field, "more than 0")
-    for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope"):
+    for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope", "manifold_start"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
     for field in ("r1_gamma", "r2_gamma", "frechet_weight", "manifold_weight", "ema_half_life_images",
                   "metric_interval", "d_lead_steps", "g_base_lr", "d_base_lr"):  # fmt: skip

@@ -93,16 +93,17 @@ def check_matching(rank: int, world_size: int) -> dict:
     random = torch.Generator().manual_seed(0)
     mix, fake = torch.randn(3 * 16 * 16, 6, generator=random) / 30, torch.randn(64, 3, 16, 16, generator=random)
     half = fake[rank * 32 : rank * 32 + 32]
+    config = CONFIG.replace(frechet_weight=1.0, manifold_weight=1.0)
 
     def gradients(first, batch):
-        matching = FeatureMatching(lambda images: images.flatten(1) @ mix, 16, 1.0, 1.0)
+        matching = FeatureMatching(lambda images: images.flatten(1) @ mix, 16, config)
         matching.aim_at(draw_faces(40, 16, 3)[0])
         torch.manual_seed(1)  # the same shifts on all ranks
         matching.begin([first])
         found = []
         for _ in range(10):  # over a renewal of the transport
             images = batch.clone().requires_grad_()
-            matching(images).backward()
+            matching(images, 1.0).backward()
             found.append(images.grad)
         return torch.stack(found), matching.state()["frechet"]["square"]
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
+from gan.config import GANConfig
 from gan.data.batches import make_batch
 from gan.data_record import DataRecord
 from gan.training.frechet import FrechetLoss
@@ -30,8 +31,7 @@ class FeatureMatching:
     Args:
         features: pictures (N, C, size, size) in [-1, 1] -> (N, F), differentiable.
         size: height and width that larger pictures are reduced to, as the real ones were: Lanczos.
-        frechet_weight: of `gan.training.frechet`.
-        manifold_weight: of `gan.training.manifold`.
+        config: says how much `gan.training.frechet` and `gan.training.manifold` weigh, and from when on.
         data: what the real pictures are, where they are not those of the training.
     """
 
@@ -39,13 +39,13 @@ class FeatureMatching:
         self,
         features: Callable[[Tensor], Tensor],
         size: int,
-        frechet_weight: float,
-        manifold_weight: float,
+        config: GANConfig,
         data: DataRecord | None = None,
     ) -> None:
         self._features, self._size, self.data = features, size, data
         self._losses = {"frechet": FrechetLoss(), "manifold": ManifoldLoss()}
-        self._weights = {"frechet": frechet_weight, "manifold": manifold_weight}
+        self._weights = {"frechet": config.frechet_weight, "manifold": config.manifold_weight}
+        self._starts = {"frechet": 0.0, "manifold": config.manifold_start}
 
     @property
     def has_aim(self) -> bool:
@@ -72,10 +72,15 @@ class FeatureMatching:
         """Know the first generated pictures, `FIRST_IMAGES` of all ranks together: batches (N, C, H, W)."""
         self._losses["frechet"].begin(torch.cat([self._of(images) for images in batches]))
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """A scalar to minimise for one more generated batch (N, C, H, W); only its gradient has a meaning."""
+    def __call__(self, images: Tensor, progress: float) -> Tensor:
+        """A scalar to minimise for one more generated batch (N, C, H, W); only its gradient has a meaning.
+
+        Args:
+            progress: share of the whole run done, 0 to 1.
+        """
         features = self._of(images)
-        return sum(weight * self._losses[name](features) for name, weight in self._weights.items() if weight)
+        counting = [name for name, weight in self._weights.items() if weight and progress >= self._starts[name]]
+        return sum((self._weights[name] * self._losses[name](features) for name in counting), torch.zeros(()))
 
     def state(self) -> dict:
         """Everything that decides the next batch's gradient, for a checkpoint."""

@@ -78,7 +78,7 @@ class Trainer:
         Args:
             real: (N, C, H, W) in [-1, 1], this rank's part of the batch.
             step: number of steps taken before this one.
-            progress: share of the whole run done, 0 to 1, for the learning-rate decay.
+            progress: share of the whole run done, 0 to 1: rates fall, and the manifold counts, from some share on.
 
         Returns:
             (5,) float32: loss_g, loss_d, d_real, d_fake, penalty; and the generated batch, detached,
@@ -94,7 +94,7 @@ class Trainer:
 
         loss_d, d_real, d_fake, penalty = self._update_discriminator(real, fake.detach(), step)
         lead = self.config.d_lead_steps
-        loss_g = self._update_generator(real, fake, learns=step >= lead)
+        loss_g = self._update_generator(real, fake, learns=step >= lead, progress=progress)
 
         self._update_ema((step + 1 - lead) * self.config.batch_size)
         stats = torch.stack([loss_g, loss_d, d_real, d_fake, penalty]).detach().float()
@@ -196,9 +196,9 @@ class Trainer:
         self.d_optimizer.step()
         return loss, real_logits.sigmoid().mean(), fake_logits.sigmoid().mean(), penalty
 
-    def _update_generator(self, real: Tensor, fake: Tensor, learns: bool) -> Tensor:
+    def _update_generator(self, real: Tensor, fake: Tensor, learns: bool, progress: float) -> Tensor:
         self.discriminator.requires_grad_(False)  # its gradients would be thrown away
-        matched = self.matching(fake) if self.matching is not None else 0.0
+        matched = self.matching(fake, progress) if self.matching is not None else 0.0
         fake = augment(fake, self.config.d_augment)
         if self.loss.uses_real_in_generator:
             real = augment(real, self.config.d_augment)

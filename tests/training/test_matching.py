@@ -150,8 +150,8 @@ def classifier():
 def aimed(classifier, pictures):
     """Makes matchings that aim at dark pictures: what an untrained generator draws lies outside their manifold."""
 
-    def make(frechet_weight=1.0, manifold_weight=1.0):
-        matching = FeatureMatching(classifier.features, 16, frechet_weight, manifold_weight)
+    def make(config):
+        matching = FeatureMatching(classifier.features, 16, config)
         matching.aim_at(pictures // 4)
         return matching
 
@@ -160,15 +160,15 @@ def aimed(classifier, pictures):
 
 @pytest.fixture
 def refined(tiny_config):
-    return tiny_config.replace(frechet_weight=1.0, manifold_weight=1.0, ema_half_life_images=50)
+    return tiny_config.replace(frechet_weight=1.0, manifold_weight=1.0, manifold_start=0.4, ema_half_life_images=50)
 
 
 def test_only_the_generator_learns_from_it(refined, pictures, aimed):
-    def weights_after(config, matching):
+    def weights_after(config, matching, progress=0.4):
         trainer = Trainer(config, CPU, matching=matching)
         for step in range(3):  # Adam's first step knows signs only
             trainer.begin_step(step)
-            trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, 0.0)
+            trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, progress)
         return [copies(network) for network in (trainer.generator, trainer.discriminator)]
 
     def copies(network):
@@ -176,13 +176,15 @@ def test_only_the_generator_learns_from_it(refined, pictures, aimed):
 
     off = refined.replace(frechet_weight=0.0, manifold_weight=0.0)
     without = weights_after(off, None)
-    assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed()), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed(refined)), strict=True))
     found = [without[0]]
     for weights in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):  # each by itself, and both
         config = refined.replace(frechet_weight=weights[0], manifold_weight=weights[1])
-        after = weights_after(config, aimed(*weights))[0]
+        after = weights_after(config, aimed(config))[0]
         assert not any(torch.equal(after, other) for other in found)
         found.append(after)
+    early = weights_after(refined, aimed(refined), progress=0.39)[0]  # the manifold does not count yet
+    assert torch.equal(early, found[1])
 
 
 def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypatch):
@@ -191,11 +193,12 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
     config = tiny_config.replace(g_lr=3e-3, d_lr=1e-7, d_norm="none")
 
     def distance_after(weight):
-        trainer = Trainer(config.replace(frechet_weight=weight), CPU, matching=aimed(weight, 0.0))
+        weighed = config.replace(frechet_weight=weight)
+        trainer = Trainer(weighed, CPU, matching=aimed(weighed))
         for step in range(150):
             trainer.begin_step(step)
             trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, 0.0)
-        last = aimed()
+        last = aimed(config)
         with torch.no_grad():
             last.begin(trainer.generator(z) for z in trainer.draw_z(2048).split(64))
         return distance_of(last._losses["frechet"])
@@ -207,16 +210,16 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
 def test_stopped_and_resumed_is_bit_identical(refined, classifier, pictures, aimed, tmp_path, monkeypatch, stop):
     """With the aim that the checkpoint holds: the pictures are not measured again."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    go(refined, pictures, whole, matching=aimed())
+    go(refined, pictures, whole, matching=aimed(refined))
     signal_on_step(monkeypatch, stop - 1)
-    assert go(refined, pictures, parts, matching=aimed()).reason == "interrupted"
+    assert go(refined, pictures, parts, matching=aimed(refined)).reason == "interrupted"
     monkeypatch.undo()
-    go(refined, pictures, parts, resume=True, matching=FeatureMatching(classifier.features, 16, 1.0, 1.0))
+    go(refined, pictures, parts, resume=True, matching=FeatureMatching(classifier.features, 16, refined))
     assert_same_run(parts, whole)
 
 
 def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, classifier):
-    for matching in (None, FeatureMatching(classifier.features, 16, 1.0, 1.0)):
+    for matching in (None, FeatureMatching(classifier.features, 16, refined)):
         with pytest.raises(TrainingError, match="no real features to come near"):
             go(refined, pictures, tmp_path / "run", matching=matching)
     assert not (tmp_path / "run").exists()
