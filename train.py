@@ -264,7 +264,7 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     for name in ("epochs", "batch_size", "seed"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
-    config = PRESETS["faces64"] if start_from is None else run.read_info(start_from).config
+    config = PRESETS["faces64"] if start_from is None else before_refining(run.read_info(start_from).config)
     if options.preset is not None:
         config = get_preset(options.preset)
     if options.grow:
@@ -272,6 +272,18 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     if options.refine:
         config = config.refined()
     return config.replace(**changes)
+
+
+def before_refining(config: GANConfig) -> GANConfig:
+    """The config of a model to start from, without what `--refine` made of it for its last part.
+
+    The rates become the preset's again where the preset is known; else they stay.
+    """
+    preset = PRESETS.get(config.preset, config)
+    own = dict(epochs=config.epochs, metric_interval=config.metric_interval)
+    if config.matches_features and preset.refined().replace(**own) == config:
+        config = preset.replace(**own)
+    return config.replace(frechet_weight=0.0, manifold_weight=0.0, manifold_start=0.0)
 
 
 def begun(options: argparse.Namespace) -> dict:

@@ -32,7 +32,7 @@ SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0
 
 REFINED = ("faces128",)  # its second part was `train.py --refine`
 
-STOPPED = {"faces128": 322_400}  # pictures after which a training was ended, before its epochs were over
+STOPPED = {"faces128": 246_400}  # pictures after which a training was ended, before its epochs were over
 
 each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 

@@ -253,6 +253,24 @@ def test_grow_takes_a_model_to_twice_its_size(tiny_run):
     assert command.main(["--resume=large", "--epochs=2", "--device=cpu"]) == 0
 
 
+def test_a_refined_model_is_gone_on_from_as_its_preset_trains(handed_over, tiny_run, tmp_path):
+    """Its last part's rates and features are not for others' pictures, which no classifier may know."""
+    refined = {
+        "shipped": PRESETS["faces128"].refined().replace(epochs=9),
+        "custom": run.read_info(tiny_run).config.refined(),
+        "by hand": PRESETS["dcgan64"].replace(frechet_weight=2.0, g_lr=1e-5),
+    }
+    for name, config in refined.items():
+        run.write_config(tmp_path / name, config, DataRecord((BUILT_IN["celeba"],)))
+        assert command.main([f"--start-from={tmp_path / name}", "--data=drawn:40", f"--out={name}-more"]) == 0
+    off = dict(frechet_weight=0.0, manifold_weight=0.0, manifold_start=0.0)
+    assert [call["config"] for call in handed_over] == [
+        PRESETS["faces128"].replace(epochs=9),
+        refined["custom"].replace(**off),
+        PRESETS["dcgan64"].replace(g_lr=1e-5),
+    ]
+
+
 def test_resume_with_other_pictures_is_refused(capsys):
     assert begin() == 0
     before = json.loads(Path("begun/config.json").read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def rows(folder: Path, info: run.RunInfo, last: dict) -> list[tuple[str, str]]:
     config = info.config
     generator, critic = parameter_counts(config)
     found = [
-        ("Preset", f"`{config.preset}`{_changes(config)}"),
+        ("Preset", f"`{config.preset}`{_changes(info)}"),
         ("Data", _data(info)),
         ("Real pictures seen", _seen(info, last)),
         ("Training time", f"{duration(last['seconds'])} on {info.machine}"),
@@ -48,7 +48,8 @@ def rows(folder: Path, info: run.RunInfo, last: dict) -> list[tuple[str, str]]:
             "Latent",
             f"{config.z_dim} numbers, {config.z_distribution}{', brought to one length' * config.g_normalize_z}",
         ),
-        ("Objective", _objective(info)),
+        ("Objective", _objective(config)),
+        ("Features matched", _one_line(info.matched.words) if info.matched else ""),
         (
             "Optimiser",
             f"Adam, learning rates {config.g_lr:g} (G) and {config.d_lr:g} (D), betas {config.beta1:g}, "
@@ -133,15 +134,27 @@ def measured_words(protocol: dict, info: run.RunInfo) -> str:
     return shlex.join(protocol["sources"]) if "sources" in protocol else data_words(info)
 
 
-def changed(config: GANConfig) -> dict[str, object]:
-    """What differs from the preset, but for how often it is measured, which changes no model."""
-    preset = PRESETS.get(config.preset, config).to_dict()
-    return {key: v for key, v in config.to_dict().items() if preset[key] != v and key != "metric_interval"}
+def _recipe(info: run.RunInfo) -> tuple[bool, dict[str, object]]:
+    """Whether it was refined (`GANConfig.refined`), and what else differs from the preset.
+
+    How often it is measured changes no model.
+    """
+    config = info.config
+    preset = PRESETS.get(config.preset, config)
+
+    def changed(base: GANConfig) -> dict[str, object]:
+        before = base.to_dict()
+        return {key: v for key, v in config.to_dict().items() if before[key] != v and key != "metric_interval"}
+
+    plain, refined = changed(preset), changed(preset.refined())
+    is_refined = info.start is not None and config.matches_features and len(refined) <= len(plain)
+    return is_refined, refined if is_refined else plain
 
 
-def _changes(config: GANConfig) -> str:
-    found = [f"`{key}={value}`" for key, value in changed(config).items()]
-    return f" with {', '.join(found)}" if found else ""
+def _changes(info: run.RunInfo) -> str:
+    is_refined, changed = _recipe(info)
+    found = [f"`{key}={value}`" for key, value in changed.items()]
+    return ", refined" * is_refined + (f" with {', '.join(found)}" if found else "")
 
 
 def _data(info: run.RunInfo) -> str:
@@ -178,19 +191,17 @@ def _seen(info: run.RunInfo, last: dict) -> str:
     return f"{last['images_seen']:,}: {before}, then {own:,} ({epochs:.1f} epochs of {info.data.images:,})"
 
 
-def _objective(info: run.RunInfo) -> str:
-    config = info.config
+def _objective(config: GANConfig) -> str:
     parts = [config.loss.replace("_", " ")]
     if config.real_label != 1:
         parts.append(f"real labels {config.real_label:g}")
     for name, gamma in (("R1", config.r1_gamma), ("R2", config.r2_gamma)):
         if gamma:
             parts.append(f"{name} {gamma:g} every {config.penalty_interval} steps")
-    aim = f" of {_pictures(info.matched)}" if info.matched else ""
     if config.frechet_weight:
-        parts.append(f"Fréchet distance to the first classifier's features{aim}, weight {config.frechet_weight:g}")
+        parts.append(f"Fréchet distance {config.frechet_weight:g}")
     if config.manifold_weight:
-        parts.append(f"distance from the manifold of these features{aim}, weight {config.manifold_weight:g}")
+        parts.append(f"manifold distance {config.manifold_weight:g}")
     if config.d_augment:
         parts.append(f"DiffAugment ({config.d_augment.replace(',', ', ')})")
     return ", ".join(parts)
@@ -222,8 +233,13 @@ def _best(folder: Path) -> str:
 
 def _command(info: run.RunInfo, last: dict) -> str:
     config = info.config
-    parts = ["python", "train.py"] + (["--preset", config.preset] if config.preset in PRESETS else [])
-    for key, value in changed(config).items():
+    is_refined, changed = _recipe(info)
+    parts = ["python", "train.py"]
+    if is_refined:
+        parts += ["--refine"]
+    elif config.preset in PRESETS:
+        parts += ["--preset", config.preset]
+    for key, value in changed.items():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         parts += ["--set", f"{key}={text}"]
     parts += _data_options(info.data)

@@ -256,7 +256,9 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     assert (info.matched.words, info.matched.images) == ("others", 30)
     assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
     card = Path("other/README.md").read_text(encoding="utf-8")
-    assert "Fréchet distance to the first classifier's features of others, weight 1, distance from the manifold" in card
+    assert "Fréchet distance 1, manifold distance 50" in card
+    assert "| Features matched | others |" in card and "`custom`, refined |" in card
+    assert "`python train.py --refine --data" in card
     assert "--match-data others" in card
     aims = [load_checkpoint(Path(out))[0]["trainer"]["matching"]["frechet"]["real"][0] for out in ("own", "other")]
     assert not torch.equal(*aims)
