@@ -160,14 +160,23 @@ TINY = [f"--set={field}" for field in (
 )]  # fmt: skip
 
 
-def start_and_stop(arguments, folder, kind, rows):
-    """Run train.py until its history has so many rows, send the signal, and give back what it said."""
+def has_rows(folder, rows):
+    path = folder / "history.csv"
+    return path.exists() and path.read_bytes().count(b"\n") >= rows
+
+
+def has_saved(folder, steps):
+    """Whether a checkpoint of more steps is there."""
+    return any(int(path.stem) > steps for path in (folder / "checkpoint").glob("*.json"))
+
+
+def start_and_stop(arguments, kind, until):
+    """Run train.py until something holds, send the signal, and give back what it said."""
     with subprocess.Popen(
         [sys.executable, "train.py", *arguments], cwd=ROOT, text=True, encoding="utf-8",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:  # fmt: skip
-        path = folder / "history.csv"
-        while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < rows):
+        while process.poll() is None and not until():
             time.sleep(0.005)
         process.send_signal(kind)
         stdout, stderr = process.communicate()
@@ -185,13 +194,17 @@ def test_stopped_and_killed_and_resumed_is_bit_identical(tmp_path, monkeypatch):
     again = [f"--resume={parts}", "--device=cpu"]
 
     with ThreadPoolExecutor(1) as beside:  # a process takes seconds to begin
-        first = beside.submit(start_and_stop, [*fresh, often, f"--out={parts}"], parts, signal.SIGINT, rows=3)
+        begin = [*fresh, often, f"--out={parts}"]
+        first = beside.submit(start_and_stop, begin, signal.SIGINT, lambda: has_rows(parts, 3))
         assert command.main([*fresh, f"--out={whole}"]) == 0
         code, said, _ = first.result()
     assert code == 0
     assert "interrupted: " in said and f"go on with: python train.py --resume {parts}" in said
     stopped = load_meta(parts)["images_seen"]
-    code, _, _ = start_and_stop([*again, often], parts, signal.SIGKILL, rows=9)
+    # However late the first stop came, the second session is to have saved, and written rows, before it is killed.
+    code, _, _ = start_and_stop(
+        [*again, often], signal.SIGKILL, lambda: has_rows(parts, 9) and has_saved(parts, stopped // 8)
+    )
     assert code == -signal.SIGKILL
     rows, left = history(whole), history(parts)
     assert left == rows[: len(left)] and 8 <= len(left) < len(rows)  # the same run, in its middle
