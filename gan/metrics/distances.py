@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan.covariance import square_root
+
 KERNEL_SUBSETS, KERNEL_SUBSET_SIZE = 50, 1000
 NEIGHBOUR = 3  # k of precision and recall, the paper's
 _ROWS = 2048  # of a distance matrix at a time
@@ -38,7 +40,7 @@ def frechet_from_moments(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> 
     """`frechet_distance` of sets of which only `moments` are known."""
     (mean_a, covariance_a), (mean_b, covariance_b) = a, b
     # tr (A^1/2 B A^1/2)^1/2 is the sum of the singular values of A^1/2 B^1/2, which squares no rounding error.
-    cross = torch.linalg.svdvals(_square_root(covariance_a) @ _square_root(covariance_b)).sum()
+    cross = torch.linalg.svdvals(square_root(covariance_a) @ square_root(covariance_b)).sum()
     distance = (mean_a - mean_b).square().sum() + covariance_a.trace() + covariance_b.trace() - 2 * cross
     return max(0.0, distance.item())
 
@@ -118,8 +120,3 @@ def _covered(queries: Tensor, centres: Tensor, k: int) -> float:
     reach = torch.cat([torch.cdist(part, centres).kthvalue(k + 1, dim=1).values for part in centres.split(_ROWS)])
     inside = [(torch.cdist(part, centres) <= reach).any(dim=1) for part in queries.split(_ROWS)]
     return torch.cat(inside).double().mean().item()
-
-
-def _square_root(covariance: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from gan.covariance import square_root
 from gan.training.distributed import mean_over_ranks
 
 _AVERAGED_IMAGES = 2500  # that the moments of the generated pictures are a mean of: fewer are noise, more are late
@@ -67,7 +68,7 @@ class FrechetLoss:
         self._pull = state["pull"]
 
     def _aim(self, mean: Tensor, covariance: Tensor) -> None:
-        self._real, self._root = (mean, covariance), _root(covariance)
+        self._real, self._root = (mean, covariance), square_root(covariance)
 
     def _count(self, features: Tensor) -> None:
         mean, square = _moments(features)
@@ -91,8 +92,3 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
     both = torch.cat([features.mean(dim=0, keepdim=True), features.T @ features / len(features)])
     both = mean_over_ranks(both).cpu().double()
     return both[0], both[1:]
-
-
-def _root(covariance: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

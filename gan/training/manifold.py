@@ -23,6 +23,10 @@ class ManifoldLoss:
     def __init__(self) -> None:
         self._real: tuple[Tensor, Tensor] | None = None  # features (N, F), squared radii (N,); float32
 
+    @property
+    def has_aim(self) -> bool:
+        return self._real is not None
+
     def aim_at(self, real: Tensor) -> None:
         """Take the real features, (N, F)."""
         chosen = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[:_REAL_IMAGES]
@@ -45,5 +49,5 @@ class ManifoldLoss:
 
     def load_state(self, state: dict) -> None:
         """The reverse of `state`; where real features are known already, they stay."""
-        if self._real is None:
+        if not self.has_aim:
             self._real = tuple(state["real"])

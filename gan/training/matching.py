@@ -43,19 +43,23 @@ class FeatureMatching:
         data: DataRecord | None = None,
     ) -> None:
         self._features, self._size, self.data = features, size, data
-        self._losses = {"frechet": FrechetLoss(), "manifold": ManifoldLoss()}
-        self._weights = {"frechet": config.frechet_weight, "manifold": config.manifold_weight}
-        self._starts = {"frechet": 0.0, "manifold": config.manifold_start}
+        self._weights, self._manifold_start = {}, config.manifold_start
+        self._losses: dict[str, FrechetLoss | ManifoldLoss] = {}
+        for name, weight, loss in (
+            ("frechet", config.frechet_weight, FrechetLoss), ("manifold", config.manifold_weight, ManifoldLoss),
+        ):  # fmt: skip
+            if weight:
+                self._weights[name], self._losses[name] = weight, loss()
 
     @property
     def has_aim(self) -> bool:
         """Whether the real pictures are known, by `aim_at` or from a checkpoint."""
-        return self._losses["frechet"].has_aim
+        return all(loss.has_aim for loss in self._losses.values())
 
     @property
     def has_begun(self) -> bool:
-        """Whether generated pictures are known, by `begin` or from a checkpoint."""
-        return self._losses["frechet"].has_begun
+        """Whether generated pictures are known as far as they have to be, by `begin` or from a checkpoint."""
+        return "frechet" not in self._losses or self._losses["frechet"].has_begun
 
     @torch.no_grad()
     def aim_at(self, images: np.ndarray, device: torch.device | str = "cpu") -> None:
@@ -79,8 +83,11 @@ class FeatureMatching:
             progress: share of the whole run done, 0 to 1.
         """
         features = self._of(images)
-        counting = [name for name, weight in self._weights.items() if weight and progress >= self._starts[name]]
-        return sum((self._weights[name] * self._losses[name](features) for name in counting), torch.zeros(()))
+        total = torch.zeros((), device=features.device)
+        for name, loss in self._losses.items():
+            if name != "manifold" or progress >= self._manifold_start:
+                total = total + self._weights[name] * loss(features)
+        return total
 
     def state(self) -> dict:
         """Everything that decides the next batch's gradient, for a checkpoint."""

@@ -198,7 +198,7 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
         for step in range(150):
             trainer.begin_step(step)
             trainer.step(make_batch(pictures, range(8), device=CPU, flip=False), step, 0.0)
-        last = aimed(config)
+        last = aimed(config.replace(frechet_weight=1.0))
         with torch.no_grad():
             last.begin(trainer.generator(z) for z in trainer.draw_z(2048).split(64))
         return distance_of(last._losses["frechet"])
