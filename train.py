@@ -21,6 +21,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
 from PIL import Image
 
 from gan import errors, run
@@ -43,7 +45,7 @@ from gan.training.checkpoint import has_checkpoint, load_meta
 from gan.training.checks import TrainingError, check_out, check_size
 from gan.training.distributed import process_group
 from gan.training.loop import Limits, Outcome, train
-from gan.training.matching import FeatureMatching
+from gan.training.matching import FeatureMatching, View, imagenet_view
 from gan.training.options import parse, preset_table
 
 log = logging.getLogger(__name__)
@@ -201,7 +203,7 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
         sample_every=chosen["sample_every"],
         save_minutes=chosen["save_minutes"],
         monitor=Monitor(images, data.kind) if config.metric_interval and rank == 0 else None,
-        matching=feature_matching(options, config, data, sources, chosen),
+        matching=feature_matching(options, config, images, data, sources, chosen),
         meta={"sources": sources, **chosen},
         rank=rank,
         world_size=world_size,
@@ -210,20 +212,55 @@ def start(options: argparse.Namespace, rank: int, world_size: int) -> tuple[Outc
 
 
 def feature_matching(
-    options: argparse.Namespace, config: GANConfig, data: DataRecord, sources: list[str], chosen: dict
+    options: argparse.Namespace,
+    config: GANConfig,
+    images: np.ndarray,
+    data: DataRecord,
+    sources: list[str],
+    chosen: dict,
 ) -> FeatureMatching | None:
     """What brings features near those of real pictures; None where the config gives it no weight.
 
-    A run that is resumed has its aim in its checkpoint, and gets another where other pictures take its own ones' place.
+    A run that is resumed has its aims in its checkpoint, and gets others where other pictures take its own ones' place.
+
+    Args:
+        images: of the training, (N, H, H, C) uint8.
 
     Raises:
         TrainingError: no classifier knows such pictures, or --match-data without a weight.
         gan.data.sources.DataError: pictures that cannot be had or used.
+        gan.training.imagenet.ImageNetError: the network's file is missing or damaged.
     """
+    if options.match_data and not config.knows_classifier:
+        raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
     if not config.matches_features:
-        if options.match_data:
-            raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
         return None
+    device, views = pick_device(chosen["device"]), {}
+    if config.knows_classifier:
+        views["classifier"] = classifier_view(config, data, device)
+    if config.imagenet_weight:
+        views["imagenet"] = imagenet_view(config.image_size, device)
+    make = functools.partial(FeatureMatching, config, **views)
+    if options.resume and not options.new_data:
+        return make()
+    if config.knows_classifier and not (options.resume and run.read_info(out_of(options)).matched):
+        other = [absolute(str(source)) for source in options.match_data or ()]
+        real, record = load_data(
+            other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=views["classifier"].size,
+            channels=config.channels, wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
+        )  # fmt: skip
+        log.info("measuring the features of %s real pictures", f"{len(real):,}")
+        matching = make(data=record if other else None)
+        matching.aim_at("classifier", real, device)
+    else:
+        matching = make()
+    if config.imagenet_weight:
+        matching.aim_at("imagenet", images, device)
+    return matching
+
+
+def classifier_view(config: GANConfig, data: DataRecord, device: torch.device) -> View:
+    """The features of the classifier that knows such pictures; raises `TrainingError` where there is none."""
     task = task_of(data.kind)
     classifier = copy.deepcopy(load_classifier(task)) if task else None
     if classifier is None or classifier.channels != config.channels:
@@ -232,19 +269,8 @@ def feature_matching(
             f"{config.channels}-channel pictures of {data.words}: give --kind faces or --kind digits where they are, "
             "or --set frechet_weight=0 --set manifold_weight=0"
         )
-    size, device = min(config.image_size, classifier.image_size), pick_device(chosen["device"])
-    make = functools.partial(FeatureMatching, classifier.to(device).features, size, config)
-    if options.resume and not (options.new_data and run.read_info(out_of(options)).matched is None):
-        return make()
-    other = [absolute(str(source)) for source in options.match_data or ()]
-    real, record = load_data(
-        other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=size, channels=config.channels,
-        wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
-    )  # fmt: skip
-    log.info("measuring the features of %s real pictures", f"{len(real):,}")
-    matching = make(record if other else None)
-    matching.aim_at(real, device)
-    return matching
+    classifier.to(device)
+    return View(lambda images: (classifier.features(images),), min(config.image_size, classifier.image_size))
 
 
 def out_of(options: argparse.Namespace) -> Path | None:
@@ -279,11 +305,15 @@ def before_refining(config: GANConfig) -> GANConfig:
 
     The rates become the preset's again where the preset is known; else they stay.
     """
-    preset = PRESETS.get(config.preset, config)
-    own = dict(epochs=config.epochs, metric_interval=config.metric_interval)
-    if config.matches_features and preset.refined().replace(**own) == config:
-        config = preset.replace(**own)
-    return config.replace(frechet_weight=0.0, manifold_weight=0.0, manifold_start=0.0)
+    preset, kept = PRESETS.get(config.preset, config), ("epochs", "metric_interval")
+    weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight")
+    if config.matches_features and _with(preset.refined(), config, *kept, *weights) == config:
+        config = _with(preset, config, *kept)
+    return config.replace(**dict.fromkeys(weights, 0.0))
+
+
+def _with(config: GANConfig, other: GANConfig, *fields: str) -> GANConfig:
+    return config.replace(**{name: getattr(other, name) for name in fields})
 
 
 def begun(options: argparse.Namespace) -> dict:

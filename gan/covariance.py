@@ -7,6 +7,6 @@ from torch import Tensor
 
 
 def square_root(covariance: Tensor) -> Tensor:
-    """The symmetric R with R R = covariance, (F, F); eigenvalues that rounding made negative count as 0."""
+    """The symmetric R with R R = covariance, (..., F, F); eigenvalues that rounding made negative count as 0."""
     values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    return (vectors * values.clamp_min(0).sqrt().unsqueeze(-2)) @ vectors.mT

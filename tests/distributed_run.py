@@ -17,7 +17,7 @@ from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
 from gan.training import loop
 from gan.training.distributed import any_rank, from_rank_zero, mean_over_ranks
-from gan.training.matching import FeatureMatching
+from gan.training.matching import FeatureMatching, View
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -96,8 +96,8 @@ def check_matching(rank: int, world_size: int) -> dict:
     config = CONFIG.replace(frechet_weight=1.0, manifold_weight=1.0)
 
     def gradients(first, batch):
-        matching = FeatureMatching(lambda images: images.flatten(1) @ mix, 16, config)
-        matching.aim_at(draw_faces(40, 16, 3)[0])
+        matching = FeatureMatching(config, classifier=View(lambda images: (images.flatten(1) @ mix,), 16))
+        matching.aim_at("classifier", draw_faces(40, 16, 3)[0])
         torch.manual_seed(1)  # the same shifts on all ranks
         matching.begin([first])
         found = []

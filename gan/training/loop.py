@@ -102,7 +102,7 @@ def train(
     if writes and not resume:
         check_out(out, overwrite)
     if config.matches_features and (matching is None or not (matching.has_aim or resume)):
-        raise TrainingError("frechet_weight or manifold_weight, and no real features to come near: give `matching`")
+        raise TrainingError("features have a weight, and there are no real features to come near: give `matching`")
     trainer = Trainer(config, torch_device, bf16=bf16, rank=rank, world_size=world_size, matching=matching)
     recorder = Recorder(
         config, out, steps_per_epoch=steps_per_epoch, sample_every=sample_every, meta=meta,

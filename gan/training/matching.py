@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,65 +17,104 @@ from gan.config import GANConfig
 from gan.data.batches import make_batch
 from gan.data_record import DataRecord
 from gan.training.frechet import FrechetLoss
+from gan.training.imagenet import STRIDE, load_imagenet_layers
 from gan.training.manifold import ManifoldLoss
 
 FIRST_IMAGES = 4096  # generated for the first moments
-_SHIFT = 2  # pixels at `size`, the most that pictures are moved each way before they are looked at
 _BATCH = 64  # real pictures
+_IMAGENET_IMAGES = 16_000  # real pictures, at most: moments of 256 features need no more
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures are looked at.
+
+    Attributes:
+        features: pictures (N, C, size, size) in [-1, 1] -> features, (N, F) or (N, P, F), as many kinds as it likes;
+            differentiable.
+        size: height and width that larger pictures are reduced to, as the real ones were: Lanczos.
+        shift: pixels at `size`, the most that pictures are moved each way before they are looked at.
+        most: real pictures that are looked at, drawn once; None for all.
+    """
+
+    features: Callable[[Tensor], tuple[Tensor, ...]]
+    size: int
+    shift: int = 2
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One loss: which features of which view it gets, what it weighs, and from which share of the run on."""
+
+    view: str
+    number: int
+    loss: FrechetLoss | ManifoldLoss
+    weight: float
+    start: float = 0.0
 
 
 class FeatureMatching:
-    """Generated pictures against real ones in a classifier's features: their distribution, and each by itself.
+    """Generated pictures against real ones in networks' features: their distribution, and each by itself.
 
     Call it with each generated batch of G's step; all ranks must.
 
     Args:
-        features: pictures (N, C, size, size) in [-1, 1] -> (N, F), differentiable.
-        size: height and width that larger pictures are reduced to, as the real ones were: Lanczos.
-        config: says how much `gan.training.frechet` and `gan.training.manifold` weigh, and from when on.
-        data: what the real pictures are, where they are not those of the training.
+        config: says how much each part weighs, and from when on.
+        classifier: the view of `gan.metrics.classifier`, (N, F); where the config weighs it.
+        imagenet: the view of `gan.training.imagenet`; likewise.
+        data: what the classifier's real pictures are, where they are not those of the training.
     """
 
     def __init__(
         self,
-        features: Callable[[Tensor], Tensor],
-        size: int,
         config: GANConfig,
+        *,
+        classifier: View | None = None,
+        imagenet: View | None = None,
         data: DataRecord | None = None,
     ) -> None:
-        self._features, self._size, self.data = features, size, data
-        self._weights, self._manifold_start = {}, config.manifold_start
-        self._losses: dict[str, FrechetLoss | ManifoldLoss] = {}
-        for name, weight, loss in (
-            ("frechet", config.frechet_weight, FrechetLoss), ("manifold", config.manifold_weight, ManifoldLoss),
-        ):  # fmt: skip
-            if weight:
-                self._weights[name], self._losses[name] = weight, loss()
+        self.data = data
+        self._views = {"classifier": classifier, "imagenet": imagenet}
+        parts = {
+            "frechet": _Part("classifier", 0, FrechetLoss(), config.frechet_weight),
+            "manifold": _Part("classifier", 0, ManifoldLoss(), config.manifold_weight, config.manifold_start),
+            "imagenet": _Part("imagenet", 0, FrechetLoss(standardised=True), config.imagenet_weight),
+            "imagenet places": _Part("imagenet", 1, FrechetLoss(standardised=True), config.imagenet_weight),
+        }
+        self._parts = {name: part for name, part in parts.items() if part.weight}
+        self._used = [view for view in self._views if any(part.view == view for part in self._parts.values())]
 
     @property
     def has_aim(self) -> bool:
         """Whether the real pictures are known, by `aim_at` or from a checkpoint."""
-        return all(loss.has_aim for loss in self._losses.values())
+        return all(part.loss.has_aim for part in self._parts.values())
 
     @property
     def has_begun(self) -> bool:
         """Whether generated pictures are known as far as they have to be, by `begin` or from a checkpoint."""
-        return "frechet" not in self._losses or self._losses["frechet"].has_begun
+        return all(loss.has_begun for loss in self._frechet().values())
 
     @torch.no_grad()
-    def aim_at(self, images: np.ndarray, device: torch.device | str = "cpu") -> None:
-        """Come near these real pictures: (N, H, H, C) uint8, measured where the features are."""
-        random = torch.Generator().manual_seed(0)
-        rows = np.array_split(np.arange(len(images)), math.ceil(len(images) / _BATCH))
-        batches = (make_batch(images, part, device=device, flip=False) for part in rows)
-        real = torch.cat([self._of(batch, random) for batch in batches])
-        for loss in self._losses.values():
-            loss.aim_at(real)
+    def aim_at(self, view: str, images: np.ndarray, device: torch.device | str = "cpu") -> None:
+        """Come near these real pictures in "classifier" or "imagenet": (N, H, H, C) uint8, H the view's size."""
+        random, rows = torch.Generator().manual_seed(0), np.arange(len(images))
+        if (most := self._views[view].most) is not None:
+            rows = np.sort(torch.randperm(len(images), generator=random)[:most].numpy())
+        parts = np.array_split(rows, math.ceil(len(rows) / _BATCH))
+        batches = (make_batch(images, part, device=device, flip=False) for part in parts)
+        real = self._together(self._of(view, batch, random) for batch in batches)
+        for part in self._parts.values():
+            if part.view == view:
+                part.loss.aim_at(real[part.number])
 
     @torch.no_grad()
     def begin(self, batches: Iterable[Tensor]) -> None:
         """Know the first generated pictures, `FIRST_IMAGES` of all ranks together: batches (N, C, H, W)."""
-        self._losses["frechet"].begin(torch.cat([self._of(images) for images in batches]))
+        seen = [{view: self._of(view, images) for view in self._used} for images in batches]
+        for name, loss in self._frechet().items():
+            part = self._parts[name]
+            loss.begin(torch.cat([features[part.view][part.number] for features in seen]))
 
     def __call__(self, images: Tensor, progress: float) -> Tensor:
         """A scalar to minimise for one more generated batch (N, C, H, W); only its gradient has a meaning.
@@ -82,26 +122,42 @@ class FeatureMatching:
         Args:
             progress: share of the whole run done, 0 to 1.
         """
-        features = self._of(images)
-        total = torch.zeros((), device=features.device)
-        for name, loss in self._losses.items():
-            if name != "manifold" or progress >= self._manifold_start:
-                total = total + self._weights[name] * loss(features)
+        features = {view: self._of(view, images) for view in self._used}
+        total = torch.zeros((), device=images.device)
+        for part in self._parts.values():
+            if progress >= part.start:
+                total = total + part.weight * part.loss(features[part.view][part.number])
         return total
 
     def state(self) -> dict:
         """Everything that decides the next batch's gradient, for a checkpoint."""
-        return {name: loss.state() for name, loss in self._losses.items()}
+        return {name: part.loss.state() for name, part in self._parts.items()}
 
     def load_state(self, state: dict) -> None:
         """The reverse of `state`; where real pictures are known already, they stay the aim."""
-        for name, loss in self._losses.items():
-            loss.load_state(state[name])
+        for name, part in self._parts.items():
+            part.loss.load_state(state[name])
 
-    def _of(self, images: Tensor, random: torch.Generator | None = None) -> Tensor:
+    def _frechet(self) -> dict[str, FrechetLoss]:
+        return {name: part.loss for name, part in self._parts.items() if isinstance(part.loss, FrechetLoss)}
+
+    def _together(self, batches: Iterable[tuple[Tensor, ...]]) -> list[Tensor]:
+        return [torch.cat(kind) for kind in zip(*batches, strict=True)]
+
+    def _of(self, view: str, images: Tensor, random: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        seen = self._views[view]
         images = images.float()  # whatever G draws in: the real ones' features are float32's
         with torch.autocast(images.device.type, enabled=False):
-            return self._features(_moved(reduced(images, self._size), random))
+            return seen.features(_moved(reduced(images, seen.size), seen.shift, random))
+
+
+def imagenet_view(size: int, device: torch.device | str = "cpu") -> View:
+    """Pictures at full size in `gan.training.imagenet`, moved by half of what is from one of its places to the next.
+
+    Raises:
+        gan.training.imagenet.ImageNetError: the network's file is missing or damaged.
+    """
+    return View(load_imagenet_layers().to(device), size, shift=STRIDE // 2, most=_IMAGENET_IMAGES)
 
 
 def reduced(images: Tensor, size: int) -> Tensor:
@@ -126,8 +182,8 @@ def _lanczos(before: int, after: int) -> Tensor:
     return torch.from_numpy(np.array(row.resize((after, before), Image.LANCZOS))).T.contiguous()
 
 
-def _moved(images: Tensor, random: torch.Generator | None) -> Tensor:
+def _moved(images: Tensor, shift: int, random: torch.Generator | None) -> Tensor:
     """All pictures of a batch moved alike: G learns faces, not what one grid of pixels makes of them."""
-    down, right = torch.randint(0, 2 * _SHIFT + 1, (2,), generator=random).tolist()
+    down, right = torch.randint(0, 2 * shift + 1, (2,), generator=random).tolist()
     size = images.shape[-1]
-    return pad(images, (_SHIFT,) * 4, mode="replicate")[:, :, down : down + size, right : right + size]
+    return pad(images, (shift,) * 4, mode="replicate")[:, :, down : down + size, right : right + size]

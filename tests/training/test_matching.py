@@ -17,12 +17,12 @@ from gan import run
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
 from gan.metrics.distances import frechet_from_moments, moments, precision_recall
-from gan.training import frechet
+from gan.training import frechet, imagenet
 from gan.training.checkpoint import load_checkpoint
 from gan.training.checks import TrainingError
 from gan.training.frechet import FrechetLoss
 from gan.training.manifold import ManifoldLoss
-from gan.training.matching import FeatureMatching, reduced
+from gan.training.matching import FeatureMatching, View, imagenet_view, reduced
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -97,6 +97,28 @@ def test_directions_without_variance_give_no_infinite_gradient():
     assert features.grad.isfinite().all() and features.grad.abs().max() < 100
 
 
+def test_places_have_distributions_of_their_own():
+    """Each place's gradient is that of a loss of its own, shared by the places; scales are the same for all."""
+    real, generated = (torch.stack([random_features(n, seed + i) for i in range(3)], dim=1)
+                       for n, seed in ((400, 5), (300, 8)))  # fmt: skip
+    loss, features = FrechetLoss(standardised=True), generated.clone().requires_grad_()
+    loss.aim_at(real)
+    loss.begin(generated)
+    loss(features).backward()
+    variance = real.var(dim=0, correction=0).mean(dim=0)
+    scale = (4 * variance).rsqrt()
+    for i in range(3):
+        alone, place = aimed_at(real[:, i] * scale), (generated[:, i] * scale).requires_grad_()
+        alone.begin(place.detach())
+        alone(place).backward()
+        assert torch.allclose(features.grad[:, i], place.grad * scale / 3, rtol=1e-3, atol=1e-7)
+    _, covariance = loss.state()["real"]
+    assert covariance.diagonal(dim1=-2, dim2=-1).mean(dim=0).numpy() == pytest.approx(0.25)  # together 1
+    again = FrechetLoss(standardised=True)
+    again.load_state(loss.state())
+    assert torch.equal(again(generated), loss(generated))
+
+
 # -------------------------------------------------------------------------------------------------------- the manifold
 
 
@@ -147,12 +169,24 @@ def classifier():
 
 
 @pytest.fixture
-def aimed(classifier, pictures):
+def unaimed(classifier):
+    """Makes matchings of what the config weighs."""
+
+    def make(config):
+        seen = View(lambda images: (classifier.features(images),), 16)
+        return FeatureMatching(config, classifier=seen, imagenet=imagenet_view(16))
+
+    return make
+
+
+@pytest.fixture
+def aimed(unaimed, pictures):
     """Makes matchings that aim at dark pictures: what an untrained generator draws lies outside their manifold."""
 
     def make(config):
-        matching = FeatureMatching(classifier.features, 16, config)
-        matching.aim_at(pictures // 4)
+        matching = unaimed(config)
+        for view in ("classifier", "imagenet"):
+            matching.aim_at(view, pictures // 4)
         return matching
 
     return make
@@ -160,7 +194,8 @@ def aimed(classifier, pictures):
 
 @pytest.fixture
 def refined(tiny_config):
-    return tiny_config.replace(frechet_weight=1.0, manifold_weight=1.0, manifold_start=0.4, ema_half_life_images=50)
+    weights = dict(frechet_weight=1.0, manifold_weight=1.0, imagenet_weight=1.0)
+    return tiny_config.replace(manifold_start=0.4, ema_half_life_images=50, **weights)
 
 
 def test_only_the_generator_learns_from_it(refined, pictures, aimed):
@@ -174,12 +209,13 @@ def test_only_the_generator_learns_from_it(refined, pictures, aimed):
     def copies(network):
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
-    off = refined.replace(frechet_weight=0.0, manifold_weight=0.0)
+    names = ("frechet_weight", "manifold_weight", "imagenet_weight")
+    off = refined.replace(**dict.fromkeys(names, 0.0))
     without = weights_after(off, None)
     assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed(refined)), strict=True))
     found = [without[0]]
-    for weights in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):  # each by itself, and both
-        config = refined.replace(frechet_weight=weights[0], manifold_weight=weights[1])
+    for weights in ((1.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)):
+        config = refined.replace(**dict(zip(names, weights, strict=True)))
         after = weights_after(config, aimed(config))[0]
         assert not any(torch.equal(after, other) for other in found)
         found.append(after)
@@ -201,25 +237,27 @@ def test_a_training_with_it_comes_nearer(tiny_config, pictures, aimed, monkeypat
         last = aimed(config.replace(frechet_weight=1.0))
         with torch.no_grad():
             last.begin(trainer.generator(z) for z in trainer.draw_z(2048).split(64))
-        return distance_of(last._losses["frechet"])
+        return distance_of(last._parts["frechet"].loss)
 
     assert distance_after(3000.0) < 0.5 * distance_after(0.0)  # its features are small: it was never trained
 
 
 @pytest.mark.parametrize("stop", [5, 7])  # between two renewals of the transport
-def test_stopped_and_resumed_is_bit_identical(refined, classifier, pictures, aimed, tmp_path, monkeypatch, stop):
+def test_stopped_and_resumed_is_bit_identical(refined, unaimed, pictures, aimed, tmp_path, monkeypatch, stop):
     """With the aim that the checkpoint holds: the pictures are not measured again."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     go(refined, pictures, whole, matching=aimed(refined))
     signal_on_step(monkeypatch, stop - 1)
     assert go(refined, pictures, parts, matching=aimed(refined)).reason == "interrupted"
     monkeypatch.undo()
-    go(refined, pictures, parts, resume=True, matching=FeatureMatching(classifier.features, 16, refined))
+    go(refined, pictures, parts, resume=True, matching=unaimed(refined))
     assert_same_run(parts, whole)
 
 
-def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, classifier):
-    for matching in (None, FeatureMatching(classifier.features, 16, refined)):
+def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, unaimed):
+    half = unaimed(refined)
+    half.aim_at("classifier", pictures)
+    for matching in (None, unaimed(refined), half):
         with pytest.raises(TrainingError, match="no real features to come near"):
             go(refined, pictures, tmp_path / "run", matching=matching)
     assert not (tmp_path / "run").exists()
@@ -243,6 +281,12 @@ def save_faces(folder, n, seed=0):
         Image.fromarray(picture).save(folder / f"{i:03d}.png")
 
 
+def aims_of(out):
+    """Means of the real pictures' features, by the names of the losses."""
+    state = load_checkpoint(Path(out))[0]["trainer"]["matching"]
+    return {name: loss["real"][0] for name, loss in state.items()}
+
+
 @pytest.mark.usefixtures("celeba")
 def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     save_faces(Path("mine"), 40)
@@ -256,27 +300,29 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     assert (info.matched.words, info.matched.images) == ("others", 30)
     assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
     card = Path("other/README.md").read_text(encoding="utf-8")
-    assert "Fréchet distance 1, manifold distance 50" in card
+    assert "Fréchet distance 1, manifold distance 50, Fréchet distances in ImageNet's features 10" in card
     assert "| Features matched | others |" in card and "`custom`, refined |" in card
     assert "`python train.py --refine --data" in card
     assert "--match-data others" in card
-    aims = [load_checkpoint(Path(out))[0]["trainer"]["matching"]["frechet"]["real"][0] for out in ("own", "other")]
-    assert not torch.equal(*aims)
+    aims = {out: aims_of(out) for out in ("own", "other")}
+    assert not torch.equal(aims["own"]["frechet"], aims["other"]["frechet"])
+    assert torch.equal(aims["own"]["imagenet"], aims["other"]["imagenet"])  # the training's own pictures
 
     shutil.rmtree("others")  # its moments are in the checkpoint
     for out in ("own", "other"):
         assert command.main([f"--resume={out}", "--epochs=2", "--device=cpu"]) == 0
         assert run.read_info(Path(out)).matched == (info.matched if out == "other" else None)
     save_faces(Path("new"), 40, seed=90)
-    for out, aim in zip(("own", "other"), aims, strict=True):
+    for out, aim in aims.items():
         arguments = [f"--resume={out}", "--new-data", "--data=new", "--kind=faces", "--epochs=3", "--device=cpu"]
         assert command.main(arguments) == 0
-        after = load_checkpoint(Path(out))[0]["trainer"]["matching"]["frechet"]["real"][0]
-        assert torch.equal(after, aim) == (out == "other")
+        after = aims_of(out)
+        assert torch.equal(after["frechet"], aim["frechet"]) == (out == "other")
+        assert not any(torch.equal(after[name], aim[name]) for name in ("imagenet", "imagenet places"))
 
 
 @pytest.mark.usefixtures("celeba")
-def test_what_cannot_be_measured_is_a_sentence(tiny_run, capsys):
+def test_what_cannot_be_measured_is_a_sentence(tiny_run, capsys, monkeypatch):
     save_faces(Path("mine"), 40)
 
     def said(*arguments):
@@ -286,4 +332,7 @@ def test_what_cannot_be_measured_is_a_sentence(tiny_run, capsys):
     assert "none knows 3-channel pictures of mine: give --kind faces" in said(f"--start-from={tiny_run}", "--refine")
     tiny = ["--set=image_size=16", "--set=g_strides=2,2", "--set=g_multipliers=2,1"]
     assert "give --refine too, or --set frechet_weight=1" in said("--match-data", "mine", *tiny)
+    assert "give --refine too" in said("--match-data", "mine", "--set=imagenet_weight=1", *tiny)
+    monkeypatch.setattr(imagenet, "FILE", Path("nothing.safetensors"))
+    assert "nothing.safetensors is missing: copy it there" in said("--set=imagenet_weight=1", *tiny)
     assert not Path("run").exists()
