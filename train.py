@@ -45,7 +45,7 @@ from gan.training.checkpoint import has_checkpoint, load_meta
 from gan.training.checks import TrainingError, check_out, check_size
 from gan.training.distributed import process_group
 from gan.training.loop import Limits, Outcome, train
-from gan.training.matching import FeatureMatching, View, imagenet_view
+from gan.training.matching import FeatureMatching, View, full_size_views
 from gan.training.options import parse, preset_table
 
 log = logging.getLogger(__name__)
@@ -235,18 +235,16 @@ def feature_matching(
         raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
     if not config.matches_features:
         return None
-    device, views = pick_device(chosen["device"]), {}
-    if config.knows_classifier:
-        views["classifier"] = classifier_view(config, data, device)
-    if config.imagenet_weight:
-        views["imagenet"] = imagenet_view(config.image_size, device)
-    make = functools.partial(FeatureMatching, config, **views)
+    device = pick_device(chosen["device"])
+    views = full_size_views(config, device)
+    classifier = classifier_view(config, data, device) if config.knows_classifier else None
+    make = functools.partial(FeatureMatching, config, classifier=classifier, **views)
     if options.resume and not options.new_data:
         return make()
-    if config.knows_classifier and not (options.resume and run.read_info(out_of(options)).matched):
+    if classifier and not (options.resume and run.read_info(out_of(options)).matched):
         other = [absolute(str(source)) for source in options.match_data or ()]
         real, record = load_data(
-            other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=views["classifier"].size,
+            other or sources, kind=chosen["kind"], terms=chosen["terms"], image_size=classifier.size,
             channels=config.channels, wanted=ALL if chosen["all_splits"] else TRAINED_ON, data_root=chosen["data_root"],
         )  # fmt: skip
         log.info("measuring the features of %s real pictures", f"{len(real):,}")
@@ -254,8 +252,8 @@ def feature_matching(
         matching.aim_at("classifier", real, device)
     else:
         matching = make()
-    if config.imagenet_weight:
-        matching.aim_at("imagenet", images, device)
+    for view in views:
+        matching.aim_at(view, images, device)
     return matching
 
 
@@ -306,7 +304,7 @@ def before_refining(config: GANConfig) -> GANConfig:
     The rates become the preset's again where the preset is known; else they stay.
     """
     preset, kept = PRESETS.get(config.preset, config), ("epochs", "metric_interval")
-    weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight")
+    weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight", "spectrum_weight")
     if config.matches_features and _with(preset.refined(), config, *kept, *weights) == config:
         config = _with(preset, config, *kept)
     return config.replace(**dict.fromkeys(weights, 0.0))

@@ -86,6 +86,7 @@ class GANConfig:
     frechet_weight: float = 0.0  # of the Fréchet distance to real pictures in a classifier's features; 0 is off
     manifold_weight: float = 0.0  # of how far generated pictures' features lie outside the real ones' manifold
     imagenet_weight: float = 0.0  # of the Fréchet distances in features that know ImageNet's photographs, at full size
+    spectrum_weight: float = 0.0  # of the Fréchet distance in their power spectrum
     manifold_start: float = 0.0  # share of the run after which that counts: first all pictures, then each by itself
     d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 
@@ -130,7 +131,7 @@ class GANConfig:
     @property
     def matches_features(self) -> bool:
         """Whether G's loss looks at networks' features (`gan.training.matching`)."""
-        return self.knows_classifier or self.imagenet_weight > 0
+        return self.knows_classifier or self.imagenet_weight > 0 or self.spectrum_weight > 0
 
     @property
     def knows_classifier(self) -> bool:
@@ -155,6 +156,7 @@ class GANConfig:
             frechet_weight=1.0,
             manifold_weight=50.0,
             manifold_start=0.5,
+            spectrum_weight=10.0 if self.image_size >= 16 else 0.0,
             imagenet_weight=10.0 if self.channels == 3 else 0.0,
             g_lr=min(self.g_lr, 3e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
             d_lr=min(self.d_lr, 1e-4),
@@ -274,14 +276,16 @@ def _check_values(config: GANConfig) -> None:
         expect(getattr(config, field) > 0, field, "more than 0")
     for field in ("beta1", "beta2", "g_dropout", "d_dropout", "g_leaky_slope", "d_leaky_slope", "manifold_start"):
         expect(0 <= getattr(config, field) < 1, field, "0 or more and less than 1")
-    for field in ("r1_gamma", "r2_gamma", "frechet_weight", "manifold_weight", "imagenet_weight",
+    for field in ("r1_gamma", "r2_gamma", "frechet_weight", "manifold_weight", "imagenet_weight", "spectrum_weight",
                   "ema_half_life_images", "metric_interval", "d_lead_steps", "g_base_lr", "d_base_lr"):  # fmt: skip
         expect(getattr(config, field) >= 0, field, "0 or more")
     expect(
-        not config.imagenet_weight or (config.channels == 3 and config.image_size >= 16),
+        not config.imagenet_weight or config.channels == 3,
         "imagenet_weight",
-        "0 with grey pictures and those smaller than 16 pixels: ImageNet's are colour photographs",
+        "0 with grey pictures: ImageNet's are colour photographs",
     )
+    smallest = config.image_size >= 16 or not (config.imagenet_weight or config.spectrum_weight)
+    expect(smallest, "image_size", "at least 16 pixels with imagenet_weight or spectrum_weight")
     expect(config.ema_ramp_up > 0, "ema_ramp_up", "more than 0; a large number is no ramp")
     expect(0 < config.real_label <= 1, "real_label", "more than 0 and at most 1")
     expect(0 <= config.lr_decay_start <= 1, "lr_decay_start", "0 to 1")

@@ -257,14 +257,15 @@ def test_a_refined_model_is_gone_on_from_as_its_preset_trains(handed_over, tiny_
     """Its last part's rates and features are not for others' pictures, which no classifier may know."""
     refined = {
         "shipped": PRESETS["faces128"].refined().replace(epochs=9),
-        "of before": PRESETS["faces128"].refined().replace(imagenet_weight=0.0),
+        "of before": PRESETS["faces128"].refined().replace(imagenet_weight=0.0, spectrum_weight=0.0),
         "custom": run.read_info(tiny_run).config.refined(),
         "by hand": PRESETS["dcgan64"].replace(frechet_weight=2.0, g_lr=1e-5),
     }
     for name, config in refined.items():
         run.write_config(tmp_path / name, config, DataRecord((BUILT_IN["celeba"],)))
         assert command.main([f"--start-from={tmp_path / name}", "--data=drawn:40", f"--out={name}-more"]) == 0
-    off = dict(frechet_weight=0.0, manifold_weight=0.0, manifold_start=0.0, imagenet_weight=0.0)
+    off = dict(frechet_weight=0.0, manifold_weight=0.0, manifold_start=0.0, imagenet_weight=0.0,
+               spectrum_weight=0.0)  # fmt: skip
     assert [call["config"] for call in handed_over] == [
         PRESETS["faces128"].replace(epochs=9),
         PRESETS["faces128"],

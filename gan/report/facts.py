@@ -204,6 +204,8 @@ def _objective(config: GANConfig) -> str:
         parts.append(f"manifold distance {config.manifold_weight:g}")
     if config.imagenet_weight:
         parts.append(f"Fréchet distances in ImageNet's features {config.imagenet_weight:g}")
+    if config.spectrum_weight:
+        parts.append(f"in the power spectrum {config.spectrum_weight:g}")
     if config.d_augment:
         parts.append(f"DiffAugment ({config.d_augment.replace(',', ', ')})")
     return ", ".join(parts)

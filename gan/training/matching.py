@@ -19,10 +19,11 @@ from gan.data_record import DataRecord
 from gan.training.frechet import FrechetLoss
 from gan.training.imagenet import STRIDE, load_imagenet_layers
 from gan.training.manifold import ManifoldLoss
+from gan.training.spectrum import power_spectrum
 
 FIRST_IMAGES = 4096  # generated for the first moments
 _BATCH = 64  # real pictures
-_IMAGENET_IMAGES = 16_000  # real pictures, at most: moments of 256 features need no more
+_AT_FULL_SIZE = 16_000  # real pictures, at most: moments of 256 features need no more
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class FeatureMatching:
     Args:
         config: says how much each part weighs, and from when on.
         classifier: the view of `gan.metrics.classifier`, (N, F); where the config weighs it.
-        imagenet: the view of `gan.training.imagenet`; likewise.
+        imagenet, spectrum: the views of `gan.training.imagenet` and `gan.training.spectrum`; likewise.
         data: what the classifier's real pictures are, where they are not those of the training.
     """
 
@@ -72,15 +73,17 @@ class FeatureMatching:
         *,
         classifier: View | None = None,
         imagenet: View | None = None,
+        spectrum: View | None = None,
         data: DataRecord | None = None,
     ) -> None:
         self.data = data
-        self._views = {"classifier": classifier, "imagenet": imagenet}
+        self._views = {"classifier": classifier, "imagenet": imagenet, "spectrum": spectrum}
         parts = {
             "frechet": _Part("classifier", 0, FrechetLoss(), config.frechet_weight),
             "manifold": _Part("classifier", 0, ManifoldLoss(), config.manifold_weight, config.manifold_start),
             "imagenet": _Part("imagenet", 0, FrechetLoss(standardised=True), config.imagenet_weight),
             "imagenet places": _Part("imagenet", 1, FrechetLoss(standardised=True), config.imagenet_weight),
+            "spectrum": _Part("spectrum", 0, FrechetLoss(standardised=True), config.spectrum_weight),
         }
         self._parts = {name: part for name, part in parts.items() if part.weight}
         self._used = [view for view in self._views if any(part.view == view for part in self._parts.values())]
@@ -97,7 +100,7 @@ class FeatureMatching:
 
     @torch.no_grad()
     def aim_at(self, view: str, images: np.ndarray, device: torch.device | str = "cpu") -> None:
-        """Come near these real pictures in "classifier" or "imagenet": (N, H, H, C) uint8, H the view's size."""
+        """Come near these real pictures in one view, by its name: (N, H, H, C) uint8, H the view's size."""
         random, rows = torch.Generator().manual_seed(0), np.arange(len(images))
         if (most := self._views[view].most) is not None:
             rows = np.sort(torch.randperm(len(images), generator=random)[:most].numpy())
@@ -151,13 +154,18 @@ class FeatureMatching:
             return seen.features(_moved(reduced(images, seen.size), seen.shift, random))
 
 
-def imagenet_view(size: int, device: torch.device | str = "cpu") -> View:
-    """Pictures at full size in `gan.training.imagenet`, moved by half of what is from one of its places to the next.
+def full_size_views(config: GANConfig, device: torch.device | str = "cpu") -> dict[str, View]:
+    """The views of pictures at full size that the config weighs, by their names.
 
     Raises:
-        gan.training.imagenet.ImageNetError: the network's file is missing or damaged.
+        gan.training.imagenet.ImageNetError: a network's file is missing or damaged.
     """
-    return View(load_imagenet_layers().to(device), size, shift=STRIDE // 2, most=_IMAGENET_IMAGES)
+    views, size = {}, config.image_size
+    if config.imagenet_weight:  # moved by half of what is from one of its places to the next
+        views["imagenet"] = View(load_imagenet_layers().to(device), size, STRIDE // 2, _AT_FULL_SIZE)
+    if config.spectrum_weight:
+        views["spectrum"] = View(lambda images: (power_spectrum(images),), size, 0, _AT_FULL_SIZE)
+    return views
 
 
 def reduced(images: Tensor, size: int) -> Tensor:

@@ -22,7 +22,7 @@ from gan.training.checkpoint import load_checkpoint
 from gan.training.checks import TrainingError
 from gan.training.frechet import FrechetLoss
 from gan.training.manifold import ManifoldLoss
-from gan.training.matching import FeatureMatching, View, imagenet_view, reduced
+from gan.training.matching import FeatureMatching, View, full_size_views, reduced
 from gan.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -174,7 +174,7 @@ def unaimed(classifier):
 
     def make(config):
         seen = View(lambda images: (classifier.features(images),), 16)
-        return FeatureMatching(config, classifier=seen, imagenet=imagenet_view(16))
+        return FeatureMatching(config, classifier=seen, **full_size_views(config))
 
     return make
 
@@ -185,7 +185,7 @@ def aimed(unaimed, pictures):
 
     def make(config):
         matching = unaimed(config)
-        for view in ("classifier", "imagenet"):
+        for view in ("classifier", *full_size_views(config)):
             matching.aim_at(view, pictures // 4)
         return matching
 
@@ -194,7 +194,7 @@ def aimed(unaimed, pictures):
 
 @pytest.fixture
 def refined(tiny_config):
-    weights = dict(frechet_weight=1.0, manifold_weight=1.0, imagenet_weight=1.0)
+    weights = dict(frechet_weight=1.0, manifold_weight=1.0, imagenet_weight=1.0, spectrum_weight=1.0)
     return tiny_config.replace(manifold_start=0.4, ema_half_life_images=50, **weights)
 
 
@@ -209,12 +209,13 @@ def test_only_the_generator_learns_from_it(refined, pictures, aimed):
     def copies(network):
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
-    names = ("frechet_weight", "manifold_weight", "imagenet_weight")
+    names = ("frechet_weight", "manifold_weight", "imagenet_weight", "spectrum_weight")
     off = refined.replace(**dict.fromkeys(names, 0.0))
     without = weights_after(off, None)
     assert all(torch.equal(a, b) for a, b in zip(without, weights_after(off, aimed(refined)), strict=True))
     found = [without[0]]
-    for weights in ((1.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)):
+    without_manifold = (1.0, 0.0, 1.0, 1.0)
+    for weights in (without_manifold, *np.eye(4).tolist(), (1.0,) * 4):
         config = refined.replace(**dict(zip(names, weights, strict=True)))
         after = weights_after(config, aimed(config))[0]
         assert not any(torch.equal(after, other) for other in found)
@@ -257,6 +258,7 @@ def test_stopped_and_resumed_is_bit_identical(refined, unaimed, pictures, aimed,
 def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, unaimed):
     half = unaimed(refined)
     half.aim_at("classifier", pictures)
+    half.aim_at("imagenet", pictures)
     for matching in (None, unaimed(refined), half):
         with pytest.raises(TrainingError, match="no real features to come near"):
             go(refined, pictures, tmp_path / "run", matching=matching)
@@ -300,7 +302,8 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     assert (info.matched.words, info.matched.images) == ("others", 30)
     assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
     card = Path("other/README.md").read_text(encoding="utf-8")
-    assert "Fréchet distance 1, manifold distance 50, Fréchet distances in ImageNet's features 10" in card
+    words = "distance 1, manifold distance 50, Fréchet distances in ImageNet's features 10, in the power spectrum 10"
+    assert f"Fréchet {words}" in card
     assert "| Features matched | others |" in card and "`custom`, refined |" in card
     assert "`python train.py --refine --data" in card
     assert "--match-data others" in card
@@ -318,7 +321,7 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
         assert command.main(arguments) == 0
         after = aims_of(out)
         assert torch.equal(after["frechet"], aim["frechet"]) == (out == "other")
-        assert not any(torch.equal(after[name], aim[name]) for name in ("imagenet", "imagenet places"))
+        assert not any(torch.equal(after[name], aim[name]) for name in ("imagenet", "imagenet places", "spectrum"))
 
 
 @pytest.mark.usefixtures("celeba")
