@@ -156,10 +156,10 @@ class GANConfig:
             frechet_weight=1.0,
             manifold_weight=50.0,
             manifold_start=0.5,
-            spectrum_weight=10.0 if self.image_size >= 16 else 0.0,
+            spectrum_weight=3.0 if self.image_size >= 16 else 0.0,
             imagenet_weight=10.0 if self.channels == 3 else 0.0,
-            g_lr=min(self.g_lr, 3e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
-            d_lr=min(self.d_lr, 1e-4),
+            g_lr=min(self.g_lr, 2e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
+            d_lr=min(self.d_lr, 6e-5),
             g_base_lr=0.0,
             d_base_lr=0.0,
             d_lead_steps=0,

@@ -302,7 +302,7 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     assert (info.matched.words, info.matched.images) == ("others", 30)
     assert [part.name for part in info.all_parts][-2:] == ["mine", "others"]
     card = Path("other/README.md").read_text(encoding="utf-8")
-    words = "distance 1, manifold distance 50, Fréchet distances in ImageNet's features 10, in the power spectrum 10"
+    words = "distance 1, manifold distance 50, Fréchet distances in ImageNet's features 10, in the power spectrum 3"
     assert f"Fréchet {words}" in card
     assert "| Features matched | others |" in card and "`custom`, refined |" in card
     assert "`python train.py --refine --data" in card
