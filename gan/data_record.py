@@ -66,8 +66,8 @@ class DataRecord:
 
     @property
     def words(self) -> str:
-        """The sources' names, each once, however much more is known of one the second time: "CelebA + faces.zip"."""
-        return " + ".join(dict.fromkeys(part.name for part in self.parts))
+        """The sources' names: "CelebA + faces.zip"."""
+        return " + ".join(part.name for part in self.parts)
 
     @property
     def kind(self) -> str:

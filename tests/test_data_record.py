@@ -54,11 +54,6 @@ def test_a_mixture_is_of_a_kind_only_where_all_of_it_is():
     assert DataRecord((BUILT_IN["celeba"], BUILT_IN["mnist"])).kind == "unknown"
 
 
-def test_a_name_of_which_more_is_known_the_second_time_is_said_once():
-    parts = SourceRecord("a.zip"), SourceRecord("b.zip"), SourceRecord("a.zip", "a.zip", "faces", "celeba")
-    assert DataRecord(parts).words == "a.zip + b.zip"
-
-
 @pytest.mark.parametrize(
     ("words", "kind", "terms"),
     [

@@ -1,4 +1,4 @@
-"""`python -m gan classifier celeba|mnist`"""
+"""`python -m gan classifier celeba|mnist|imagenet`"""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from gan.data.labels import (
 from gan.data.sources import DataError
 from gan.metrics.classifier import SURE, TASKS, Classifier, file_of
 from gan.metrics.classifier_training import JUDGES, RECIPES, Labelled, Recipe, judge, save_classifier, train_classifier
+from gan.training.imagenet import write_imagenet_layers
 
-ABOUT = "Train a classifier on the training split, judge it on the other."
+IMAGENET = "imagenet"
+
+ABOUT = "Train a classifier on the training split, judge it on the other; imagenet is made of published weights."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     add = parser.add_argument
-    add("task", choices=TASKS)
+    add("task", choices=(*TASKS, IMAGENET))
     add("--judge", action="store_true", help="the second one, which reports on what the first chose: of another shape")
-    add("--data", nargs="+", metavar="SOURCE", help="celeba's pictures (default: celeba)")
+    add("--data", nargs="+", metavar="SOURCE", help="celeba's pictures (default: celeba); imagenet's file")
     add("--data-root", default="data", metavar="DIR", help="where mnist and celeba are (default: data)")
     add("--attributes", metavar="FILE", help=f"{ATTRIBUTES_FILE} (default: beside the pictures)")
     add("--partition", metavar="FILE", help=f"{PARTITION_FILE} (default: beside the pictures)")
@@ -43,6 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Train, judge, write and show a classifier; returns the exit status."""
+    if options.task == IMAGENET:
+        if len(options.data or ()) != 1:
+            options.refuse("imagenet is made of one file: --data efficientnet-lite0.pth")
+        print(f"written to {write_imagenet_layers(options.data[0], Path(options.out) if options.out else None)}")
+        return 0
     if options.task == "mnist" and options.data not in (None, ["mnist"]):
         options.refuse("mnist is trained on mnist: leave --data out, or say where it is with --data-root")
     options.data = options.data or [options.task]

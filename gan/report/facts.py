@@ -184,7 +184,8 @@ def _seen(info: run.RunInfo, last: dict) -> str:
     own = f"{last['images_seen']:,} ({last['epoch']:.1f} epochs of {info.data.images:,})"
     if (start := info.start) is None:
         return own
-    before = f"{start.images_seen:,} ({_one_line(start.data.words)}) by the model `{start.model}` that it began with"
+    names = " + ".join(dict.fromkeys(part.name for part in start.data.parts))  # once, though some is known twice
+    before = f"{start.images_seen:,} ({_one_line(names)}) by the model `{start.model}` that it began with"
     if not start.continued:
         return f"{own}, after {before}"
     own, epochs = last["images_seen"] - start.images_seen, last["epoch"] - start.epoch

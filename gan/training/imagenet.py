@@ -3,14 +3,14 @@
 They are EfficientNet-Lite0's (Tan & Le 2019, arXiv:1905.11946), whose weights Google published under the Apache License
 2.0. The shipped file, float16, batch norm folded into the convolutions, was made of their PyTorch form:
 
-    python -m gan.training.imagenet efficientnet-lite0.pth
+    python -m gan classifier imagenet --data efficientnet-lite0.pth
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Sequence
+import io
+import pickle
 from pathlib import Path
 
 import torch
@@ -157,13 +157,21 @@ def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return converted
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write the shipped file anew, from the path of the published weights in PyTorch."""
-    (path,) = arguments
-    weights = convert(torch.load(path, map_location="cpu", weights_only=True))
-    facts = {"source": SOURCE, "license": LICENSE, "source_sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
-    save_tensors(FILE, {name: tensor.half().contiguous() for name, tensor in weights.items()}, facts, key=_FACTS)
+def write_imagenet_layers(published: str | Path, path: Path | None = None) -> Path:
+    """Make the shipped file, or another, of the published weights in PyTorch; returns where it lies.
 
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    Raises:
+        ImageNetError: the published weights cannot be read, or are others.
+    """
+    path = path or FILE
+    try:
+        content = Path(published).read_bytes()
+        weights = convert(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except (OSError, KeyError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise ImageNetError(
+            f"{published} cannot be loaded ({type(error).__name__}): expected EfficientNet-Lite0's weights in PyTorch, "
+            "as lukemelas/EfficientNet-PyTorch names them"
+        ) from error
+    facts = {"source": SOURCE, "license": LICENSE, "source_sha256": hashlib.sha256(content).hexdigest()}
+    save_tensors(path, {name: tensor.half().contiguous() for name, tensor in weights.items()}, facts, key=_FACTS)
+    return path

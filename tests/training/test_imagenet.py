@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import batch_norm, conv2d, pad, relu6
 
+from gan.__main__ import main as gan_command
 from gan.config import ConfigError
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
@@ -104,12 +105,19 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path):
         load_imagenet_layers(tmp_path / "bent.safetensors")
 
 
-def test_the_shipped_file_is_made_by_the_command(published, tmp_path, monkeypatch):
+def test_the_shipped_file_is_made_by_the_command(published, tmp_path, capsys):
     torch.save(published, tmp_path / "published.pth")
-    monkeypatch.setattr(imagenet, "FILE", tmp_path / "layers.safetensors")
-    imagenet.main([str(tmp_path / "published.pth")])
-    made, wanted = load_imagenet_layers().state_dict(), convert(published)
+    out = tmp_path / "layers.safetensors"
+    assert gan_command(["classifier", "imagenet", "--data", str(tmp_path / "published.pth"), "--out", str(out)]) == 0
+    made, wanted = load_imagenet_layers(out).state_dict(), convert(published)
     assert all(torch.equal(made[name], wanted[name].half().float()) for name in made)
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    for name in ("other.pth", "none.pth"):
+        assert gan_command(["classifier", "imagenet", "--data", str(tmp_path / name), "--out", str(out)]) == 2
+        assert "cannot be loaded" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        gan_command(["classifier", "imagenet"])
+    assert "imagenet is made of one file" in capsys.readouterr().err
 
 
 def test_grey_pictures_are_refined_without_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from gan.config import GANConfig
 from gan.data_record import DataRecord
 from gan.history import read_history, samples, snapshots
 from gan.models import Discriminator, Generator
+from gan.report.card import write_card
 from gan.training.checks import TrainingError
 from gan.training.loop import Limits, load_start
 from gan.training.step import Trainer
@@ -78,6 +80,17 @@ def test_the_card_tells_both_parts(went_on):
     assert "2,080: 2,000 (drawn faces) by the model `tiny` that it began with, then 80 (2.0 epochs of 44)" in text
     command = text.split("To train it again, from the `tiny` that it began with: `")[1].split("`")[0]
     assert "--start-from tiny" in command and "--max-images" not in command and "--epochs" not in command
+
+
+def test_a_source_of_which_more_is_known_the_second_time_is_named_once(went_on, tmp_path):
+    shutil.copytree(went_on, tmp_path / "known")
+    path = tmp_path / "known" / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    parts = content["start"]["data"]["parts"]
+    parts.append(parts[0] | {"split": "training"})
+    path.write_text(json.dumps(content), encoding="utf-8")
+    write_card(tmp_path / "known")
+    assert "2,000 (drawn faces) by the model" in (tmp_path / "known" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("others", [lambda pictures: 255 - pictures, lambda pictures: pictures[:40]])
