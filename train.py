@@ -37,7 +37,7 @@ from gan.latent import directions
 from gan.machine import pick_device
 from gan.metrics.classifier import load_classifier, task_of
 from gan.metrics.monitor import Monitor
-from gan.presets import PRESET_DATA, PRESETS, get_preset
+from gan.presets import PRESET_DATA, PRESETS, before_refining, get_preset
 from gan.report.card import write_card
 from gan.sampling import image_grid
 from gan.terminal import end_with_input, shell_command, steady_output, stoppable
@@ -229,7 +229,7 @@ def feature_matching(
     Raises:
         TrainingError: no classifier knows such pictures, or --match-data without a weight.
         gan.data.sources.DataError: pictures that cannot be had or used.
-        gan.training.imagenet.ImageNetError: the network's file is missing or damaged.
+        gan.imagenet.ImageNetError: the network's file is missing or damaged.
     """
     if options.match_data and not config.knows_classifier:
         raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
@@ -296,22 +296,6 @@ def configure(options: argparse.Namespace, start_from: Path | None = None) -> GA
     if options.refine:
         config = config.refined()
     return config.replace(**changes)
-
-
-def before_refining(config: GANConfig) -> GANConfig:
-    """The config of a model to start from, without what `--refine` made of it for its last part.
-
-    The rates become the preset's again where the preset is known; else they stay.
-    """
-    preset, kept = PRESETS.get(config.preset, config), ("epochs", "metric_interval")
-    weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight", "spectrum_weight")
-    if config.matches_features and _with(preset.refined(), config, *kept, *weights) == config:
-        config = _with(preset, config, *kept)
-    return config.replace(**dict.fromkeys(weights, 0.0))
-
-
-def _with(config: GANConfig, other: GANConfig, *fields: str) -> GANConfig:
-    return config.replace(**{name: getattr(other, name) for name in fields})
 
 
 def begun(options: argparse.Namespace) -> dict:

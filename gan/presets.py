@@ -219,3 +219,19 @@ def get_preset(name: str) -> GANConfig:
             f"unknown preset {reprlib.repr(name)}{suggest(name, PRESETS)}; there are: {', '.join(PRESETS)}"
         )
     return PRESETS[name]
+
+
+def before_refining(config: GANConfig) -> GANConfig:
+    """The config of a model to start from, without what `--refine` made of it for its last part.
+
+    The rates become the preset's again where the preset is known, whatever they were for that part; else they stay.
+    """
+    preset, kept = PRESETS.get(config.preset, config), ("epochs", "metric_interval")
+    weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight", "spectrum_weight")
+    if config.matches_features and _with(preset.refined(), config, *kept, *weights, "g_lr", "d_lr") == config:
+        config = _with(preset, config, *kept)
+    return config.replace(**dict.fromkeys(weights, 0.0))
+
+
+def _with(config: GANConfig, other: GANConfig, *fields: str) -> GANConfig:
+    return config.replace(**{name: getattr(other, name) for name in fields})

@@ -20,9 +20,9 @@ from gan.data.labels import (
     read_partition,
 )
 from gan.data.sources import DataError
+from gan.imagenet import write_imagenet_layers
 from gan.metrics.classifier import SURE, TASKS, Classifier, file_of
 from gan.metrics.classifier_training import JUDGES, RECIPES, Labelled, Recipe, judge, save_classifier, train_classifier
-from gan.training.imagenet import write_imagenet_layers
 
 IMAGENET = "imagenet"
 

@@ -16,8 +16,8 @@ from torch.nn.functional import pad
 from gan.config import GANConfig
 from gan.data.batches import make_batch
 from gan.data_record import DataRecord
+from gan.imagenet import STRIDE, load_imagenet_layers
 from gan.training.frechet import FrechetLoss
-from gan.training.imagenet import STRIDE, load_imagenet_layers
 from gan.training.manifold import ManifoldLoss
 from gan.training.spectrum import power_spectrum
 
@@ -63,7 +63,7 @@ class FeatureMatching:
     Args:
         config: says how much each part weighs, and from when on.
         classifier: the view of `gan.metrics.classifier`, (N, F); where the config weighs it.
-        imagenet, spectrum: the views of `gan.training.imagenet` and `gan.training.spectrum`; likewise.
+        imagenet, spectrum: the views of `gan.imagenet` and `gan.training.spectrum`; likewise.
         data: what the classifier's real pictures are, where they are not those of the training.
     """
 
@@ -158,7 +158,7 @@ def full_size_views(config: GANConfig, device: torch.device | str = "cpu") -> di
     """The views of pictures at full size that the config weighs, by their names.
 
     Raises:
-        gan.training.imagenet.ImageNetError: a network's file is missing or damaged.
+        gan.imagenet.ImageNetError: a network's file is missing or damaged.
     """
     views, size = {}, config.image_size
     if config.imagenet_weight:  # moved by half of what is from one of its places to the next

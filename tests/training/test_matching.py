@@ -13,11 +13,11 @@ from tiny_classifiers import install, tiny_classifier
 from tiny_runs import assert_same_run, go, signal_on_step
 
 import train as command
-from gan import run
+from gan import imagenet, run
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
 from gan.metrics.distances import frechet_from_moments, moments, precision_recall
-from gan.training import frechet, imagenet
+from gan.training import frechet
 from gan.training.checkpoint import load_checkpoint
 from gan.training.checks import TrainingError
 from gan.training.frechet import FrechetLoss

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.nn.functional import batch_norm, conv2d, pad, relu6
 
+from gan import imagenet
 from gan.__main__ import main as gan_command
 from gan.config import ConfigError
 from gan.data.batches import make_batch
 from gan.data.drawn import draw_faces
+from gan.imagenet import ImageNetError, ImageNetLayers, convert, load_imagenet_layers
 from gan.presets import PRESETS
-from gan.training import imagenet
-from gan.training.imagenet import ImageNetError, ImageNetLayers, convert, load_imagenet_layers
 
 BLOCKS = [  # inputs, outputs, expansion, kernel size, stride: Tan & Le 2019, table 1, without squeeze-and-excitation
     (32, 16, 1, 3, 1),

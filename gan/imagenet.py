@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from gan.errors import GanError
 from gan.files import read_tensors, reason, save_tensors
 
-FILE = Path(__file__).resolve().parents[2] / "weights" / "classifiers" / "imagenet.safetensors"
+FILE = Path(__file__).resolve().parents[1] / "weights" / "classifiers" / "imagenet.safetensors"
 SOURCE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 LICENSE = "Apache-2.0"
 N_POOLED, N_LOCAL = 256, 112  # features of a whole picture, and of each place in it
