@@ -106,7 +106,8 @@ class FeatureMatching:
             rows = np.sort(torch.randperm(len(images), generator=random)[:most].numpy())
         parts = np.array_split(rows, math.ceil(len(rows) / _BATCH))
         batches = (make_batch(images, part, device=device, flip=False) for part in parts)
-        real = self._together(self._of(view, batch, random) for batch in batches)
+        kinds = zip(*(self._of(view, batch, random) for batch in batches), strict=True)
+        real = [torch.cat(kind) for kind in kinds]
         for part in self._parts.values():
             if part.view == view:
                 part.loss.aim_at(real[part.number])
@@ -143,9 +144,6 @@ class FeatureMatching:
 
     def _frechet(self) -> dict[str, FrechetLoss]:
         return {name: part.loss for name, part in self._parts.items() if isinstance(part.loss, FrechetLoss)}
-
-    def _together(self, batches: Iterable[tuple[Tensor, ...]]) -> list[Tensor]:
-        return [torch.cat(kind) for kind in zip(*batches, strict=True)]
 
     def _of(self, view: str, images: Tensor, random: torch.Generator | None = None) -> tuple[Tensor, ...]:
         seen = self._views[view]

@@ -310,6 +310,8 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
     aims = {out: aims_of(out) for out in ("own", "other")}
     assert not torch.equal(aims["own"]["frechet"], aims["other"]["frechet"])
     assert torch.equal(aims["own"]["imagenet"], aims["other"]["imagenet"])  # the training's own pictures
+    shapes = {name: tuple(aim.shape) for name, aim in aims["own"].items() if "imagenet" in name}
+    assert shapes == {"imagenet": (imagenet.N_POOLED,), "imagenet places": (1, imagenet.N_LOCAL)}
 
     shutil.rmtree("others")  # its moments are in the checkpoint
     for out in ("own", "other"):
