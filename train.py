@@ -231,13 +231,13 @@ def feature_matching(
         gan.data.sources.DataError: pictures that cannot be had or used.
         gan.imagenet.ImageNetError: the network's file is missing or damaged.
     """
-    if options.match_data and not config.knows_classifier:
+    if options.match_data and not config.matches_classifier:
         raise TrainingError("--match-data is for matching features: give --refine too, or --set frechet_weight=1")
     if not config.matches_features:
         return None
     device = pick_device(chosen["device"])
     views = full_size_views(config, device)
-    classifier = classifier_view(config, data, device) if config.knows_classifier else None
+    classifier = classifier_view(config, data, device) if config.matches_classifier else None
     make = functools.partial(FeatureMatching, config, classifier=classifier, **views)
     if options.resume and not options.new_data:
         return make()

@@ -131,10 +131,10 @@ class GANConfig:
     @property
     def matches_features(self) -> bool:
         """Whether G's loss looks at networks' features (`gan.training.matching`)."""
-        return self.knows_classifier or self.imagenet_weight > 0 or self.spectrum_weight > 0
+        return self.matches_classifier or self.imagenet_weight > 0 or self.spectrum_weight > 0
 
     @property
-    def knows_classifier(self) -> bool:
+    def matches_classifier(self) -> bool:
         """Whether it looks at a classifier's."""
         return self.frechet_weight > 0 or self.manifold_weight > 0
 
@@ -156,8 +156,8 @@ class GANConfig:
             frechet_weight=1.0,
             manifold_weight=50.0,
             manifold_start=0.5,
+            imagenet_weight=10.0 if self.channels == 3 and self.image_size >= 16 else 0.0,
             spectrum_weight=3.0 if self.image_size >= 16 else 0.0,
-            imagenet_weight=10.0 if self.channels == 3 else 0.0,
             g_lr=min(self.g_lr, 2e-5),  # the distance is a mean over thousands of pictures, too late for quicker ones
             d_lr=min(self.d_lr, 6e-5),
             g_base_lr=0.0,

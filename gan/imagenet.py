@@ -167,6 +167,7 @@ def write_imagenet_layers(published: str | Path, path: Path | None = None) -> Pa
     try:
         content = Path(published).read_bytes()
         weights = convert(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        ImageNetLayers().load_state_dict(weights)  # a larger EfficientNet has layers of the same names
     except (OSError, KeyError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise ImageNetError(
             f"{published} cannot be loaded ({type(error).__name__}): expected EfficientNet-Lite0's weights in PyTorch, "

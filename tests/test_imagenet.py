@@ -112,17 +112,26 @@ def test_the_shipped_file_is_made_by_the_command(published, tmp_path, capsys):
     made, wanted = load_imagenet_layers(out).state_dict(), convert(published)
     assert all(torch.equal(made[name], wanted[name].half().float()) for name in made)
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    for name in ("other.pth", "none.pth"):
+    larger = published | {"_blocks.9._depthwise_conv.weight": torch.zeros(672, 1, 3, 3)}
+    torch.save(larger, tmp_path / "larger.pth")
+    before = out.read_bytes()
+    for name in ("other.pth", "larger.pth", "none.pth"):
         assert gan_command(["classifier", "imagenet", "--data", str(tmp_path / name), "--out", str(out)]) == 2
         assert (
             f"{name} cannot be loaded (" in (said := capsys.readouterr().err) and "expected EfficientNet-Lite0" in said
         )
-    with pytest.raises(SystemExit):
-        gan_command(["classifier", "imagenet"])
-    assert "imagenet is made of one file" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    for arguments in ([], ["--judge", "--data", str(tmp_path / "published.pth")]):
+        with pytest.raises(SystemExit):
+            gan_command(["classifier", "imagenet", *arguments])
+        assert "imagenet is made of one file" in capsys.readouterr().err
 
 
-def test_grey_pictures_are_refined_without_it():
+def test_what_it_does_not_know_is_refined_without_it(tiny_config):
     assert PRESETS["smooth-mnist28"].refined().imagenet_weight == 0 < PRESETS["faces64"].refined().imagenet_weight
     with pytest.raises(ConfigError, match="expected 0 with grey pictures"):
         PRESETS["smooth-mnist28"].replace(imagenet_weight=1.0)
+    small = tiny_config.replace(image_size=8, g_strides=(2,), g_multipliers=(1,), d_strides=(2,), d_multipliers=(1,))
+    assert (small.refined().imagenet_weight, small.refined().spectrum_weight) == (0, 0)
+    with pytest.raises(ConfigError, match="at least 16 pixels with"):
+        small.replace(spectrum_weight=1.0)

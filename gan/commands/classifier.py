@@ -47,8 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Train, judge, write and show a classifier; returns the exit status."""
     if options.task == IMAGENET:
-        if len(options.data or ()) != 1:
-            options.refuse("imagenet is made of one file: --data efficientnet-lite0.pth")
+        if options.judge or len(options.data or ()) != 1:
+            options.refuse("imagenet is made of one file, and has no judge: --data efficientnet-lite0.pth")
         print(f"written to {write_imagenet_layers(options.data[0], Path(options.out) if options.out else None)}")
         return 0
     if options.task == "mnist" and options.data not in (None, ["mnist"]):
