@@ -237,7 +237,7 @@ def feature_matching(
         return None
     device = pick_device(chosen["device"])
     views = full_size_views(config, device)
-    classifier = classifier_view(config, data, device) if config.matches_classifier else None
+    classifier = classifier_view(options, config, data, device) if config.matches_classifier else None
     make = functools.partial(FeatureMatching, config, classifier=classifier, **views)
     if options.resume and not options.new_data:
         return make()
@@ -257,15 +257,15 @@ def feature_matching(
     return matching
 
 
-def classifier_view(config: GANConfig, data: DataRecord, device: torch.device) -> View:
+def classifier_view(options: argparse.Namespace, config: GANConfig, data: DataRecord, device: torch.device) -> View:
     """The features of the classifier that knows such pictures; raises `TrainingError` where there is none."""
     task = task_of(data.kind)
     classifier = copy.deepcopy(load_classifier(task)) if task else None
     if classifier is None or classifier.channels != config.channels:
         raise TrainingError(
             "frechet_weight and manifold_weight look at a classifier's features, and none knows "
-            f"{config.channels}-channel pictures of {data.words}: give --kind faces or --kind digits where they are, "
-            "or --set frechet_weight=0 --set manifold_weight=0"
+            f"{config.channels}-channel pictures of {data.words}: give --kind faces or --kind digits where they are"
+            + ("" if options.resume else ", or --set frechet_weight=0 --set manifold_weight=0")
         )
     classifier.to(device)
     return View(lambda images: (classifier.features(images),), min(config.image_size, classifier.image_size))

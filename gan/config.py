@@ -86,7 +86,7 @@ class GANConfig:
     frechet_weight: float = 0.0  # of the Fréchet distance to real pictures in a classifier's features; 0 is off
     manifold_weight: float = 0.0  # of how far generated pictures' features lie outside the real ones' manifold
     imagenet_weight: float = 0.0  # of the Fréchet distances in features that know ImageNet's photographs, at full size
-    spectrum_weight: float = 0.0  # of the Fréchet distance in their power spectrum
+    spectrum_weight: float = 0.0  # of the Fréchet distances in their power spectrum, and in lattices
     manifold_start: float = 0.0  # share of the run after which that counts: first all pictures, then each by itself
     d_augment: str = ""  # what D sees is changed first: a policy of gan.augment.AUGMENTATIONS, as "color,translation"
 

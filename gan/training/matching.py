@@ -19,7 +19,7 @@ from gan.data_record import DataRecord
 from gan.imagenet import STRIDE, load_imagenet_layers
 from gan.training.frechet import FrechetLoss
 from gan.training.manifold import ManifoldLoss
-from gan.training.spectrum import power_spectrum
+from gan.training.spectrum import lattices, power_spectrum
 
 FIRST_IMAGES = 4096  # generated for the first moments
 _BATCH = 64  # real pictures
@@ -84,6 +84,7 @@ class FeatureMatching:
             "imagenet": _Part("imagenet", 0, FrechetLoss(standardised=True), config.imagenet_weight),
             "imagenet places": _Part("imagenet", 1, FrechetLoss(standardised=True), config.imagenet_weight),
             "spectrum": _Part("spectrum", 0, FrechetLoss(standardised=True), config.spectrum_weight),
+            "lattice": _Part("spectrum", 1, FrechetLoss(standardised=True), config.spectrum_weight),
         }
         self._parts = {name: part for name, part in parts.items() if part.weight}
         self._used = [view for view in self._views if any(part.view == view for part in self._parts.values())]
@@ -138,7 +139,11 @@ class FeatureMatching:
         return {name: part.loss.state() for name, part in self._parts.items()}
 
     def load_state(self, state: dict) -> None:
-        """The reverse of `state`; where real pictures are known already, they stay the aim."""
+        """The reverse of `state`; where real pictures are known already, they stay the aim.
+
+        A run that began before there was one of the parts goes on without it.
+        """
+        self._parts = {name: part for name, part in self._parts.items() if name in state}
         for name, part in self._parts.items():
             part.loss.load_state(state[name])
 
@@ -162,7 +167,7 @@ def full_size_views(config: GANConfig, device: torch.device | str = "cpu") -> di
     if config.imagenet_weight:  # moved by half of what is from one of its places to the next
         views["imagenet"] = View(load_imagenet_layers().to(device), size, STRIDE // 2, _AT_FULL_SIZE)
     if config.spectrum_weight:
-        views["spectrum"] = View(lambda images: (power_spectrum(images),), size, 0, _AT_FULL_SIZE)
+        views["spectrum"] = View(lambda images: (power_spectrum(images), lattices(images)), size, 0, _AT_FULL_SIZE)
     return views
 
 

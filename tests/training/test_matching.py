@@ -255,6 +255,28 @@ def test_stopped_and_resumed_is_bit_identical(refined, unaimed, pictures, aimed,
     assert_same_run(parts, whole)
 
 
+def test_a_run_of_before_there_was_a_part_goes_on_without_it(refined, pictures, aimed, unaimed):
+    """Exactly as it would have gone on: the other parts are what they were."""
+    images = make_batch(pictures, range(8), device=CPU, flip=False).requires_grad_()
+
+    def gradient(matching, progress=1.0):
+        torch.manual_seed(0)
+        return torch.autograd.grad(matching(images, progress), images)[0]
+
+    then, now = aimed(refined), aimed(refined)
+    del then._parts["lattice"]
+    with torch.no_grad():
+        for matching in (then, now):
+            torch.manual_seed(0)
+            matching.begin(make_batch(pictures, rows, device=CPU, flip=False) for rows in np.split(np.arange(32), 4))
+    state = then.state()
+    resumed = unaimed(refined)
+    resumed.load_state(state)
+    assert resumed.has_aim and resumed.has_begun and resumed.state().keys() == state.keys()
+    after = gradient(resumed)
+    assert torch.equal(after, gradient(then)) and not torch.equal(after, gradient(now))
+
+
 def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, unaimed):
     half = unaimed(refined)
     half.aim_at("classifier", pictures)
@@ -318,12 +340,17 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
         assert command.main([f"--resume={out}", "--epochs=2", "--device=cpu"]) == 0
         assert run.read_info(Path(out)).matched == (info.matched if out == "other" else None)
     save_faces(Path("new"), 40, seed=90)
+    capsys.readouterr()
+    assert command.main(["--resume=own", "--new-data", "--data=new", "--epochs=3", "--device=cpu"]) == 2
+    said = capsys.readouterr().err
+    assert "give --kind faces or --kind digits where they are" in said and "--set" not in said  # not with --resume
     for out, aim in aims.items():
         arguments = [f"--resume={out}", "--new-data", "--data=new", "--kind=faces", "--epochs=3", "--device=cpu"]
         assert command.main(arguments) == 0
         after = aims_of(out)
         assert torch.equal(after["frechet"], aim["frechet"]) == (out == "other")
-        assert not any(torch.equal(after[name], aim[name]) for name in ("imagenet", "imagenet places", "spectrum"))
+        renewed = ("imagenet", "imagenet places", "spectrum", "lattice")
+        assert not any(torch.equal(after[name], aim[name]) for name in renewed)
 
 
 @pytest.mark.usefixtures("celeba")
