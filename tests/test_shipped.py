@@ -28,11 +28,11 @@ MAX_BYTES = 114e6
 # What a run writes on its way, and how long it lasts: another number makes no other recipe.
 BOOKKEEPING = dict(epochs=1, log_interval=1, sample_growth=2.0, snapshot_growth=2.0, metric_interval=0)
 # Of a model that was trained in two parts, the second from the weights of the first.
-SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0.25)}
+SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0.25), "faces128": dict(epochs=8)}
 
 REFINED = ("faces128",)  # its last part was `train.py --refine`
 
-STOPPED = {"faces128": 374_400}  # pictures after which a training was ended, before its epochs were over
+STOPPED = {"faces128": 674_400}  # pictures after which a training was ended, before its epochs were over
 
 each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 

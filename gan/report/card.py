@@ -246,6 +246,6 @@ def _missing(attributes: dict[str, dict]) -> str:
 def _by_heart(neighbours: dict) -> str:
     nearer = sum(distance < neighbours["held_out"]["p1"] for distance in neighbours["distances"])
     return (
-        f"Is anything learned by heart? {nearer} of {len(neighbours['distances'])} samples lie nearer to one of the "
-        f"{neighbours['searched']:,} training pictures than 99 % of held-out pictures do; a copy would."
+        f"Is anything learned by heart? Samples that lie nearer to one of the {neighbours['searched']:,} training "
+        f"pictures than 99 % of held-out pictures do, as a copy would: {nearer} of {len(neighbours['distances'])}."
     )

@@ -97,8 +97,8 @@ def _neighbours(folder: Path, info: run.RunInfo, neighbours: dict) -> str:
     return f"""## Is anything learned by heart?
 Distance of a sample to the nearest of {neighbours["searched"]:,} training pictures, in the classifier's features, by \
 seed: {listed}. Real pictures that are held out lie {held_out["p50"]:.2f} (median; 1 % of them under \
-{held_out["p1"]:.2f}, 5 % under {held_out["p5"]:.2f}) from the nearest training picture. A copy would lie close to 0; \
-{nearer} of the {len(distances)} samples lie nearer than 99 % of held-out pictures do.
+{held_out["p1"]:.2f}, 5 % under {held_out["p5"]:.2f}) from the nearest training picture. A copy would lie close to 0. \
+Samples that lie nearer than 99 % of held-out pictures do: {nearer} of {len(distances)}.
 
 The pictures side by side, drawn on your machine from your copy of the data.{private}
 
