@@ -27,7 +27,7 @@ FOLDERS = sorted(
 MAX_BYTES = 114e6
 # What a run writes on its way, and how long it lasts: another number makes no other recipe.
 BOOKKEEPING = dict(epochs=1, log_interval=1, sample_growth=2.0, snapshot_growth=2.0, metric_interval=0)
-# Of a model that was trained in two parts, the second from the weights of the first.
+# Of a model that was trained in parts, each from the weights of the one before: what the last one changed.
 SECOND_PART = {"faces64": dict(epochs=19, g_lr=4e-4, d_lr=2e-4, lr_decay_start=0.25), "faces128": dict(epochs=8)}
 
 REFINED = ("faces128",)  # its last part was `train.py --refine`
