@@ -36,7 +36,7 @@ def power_spectrum(images: Tensor) -> Tensor:
 
 
 def lattices(images: Tensor) -> Tensor:
-    """How far lattices stand out, which transposed convolutions leave (Odena et al. 2016, doi:10.23915/distill.00003).
+    """How far checkerboard artefacts stand out, by their periods (Odena et al. 2016, doi:10.23915/distill.00003).
 
     Contrast is made alike everywhere first, since on smooth skin a lattice is seen that hair would hide.
 
