@@ -19,7 +19,7 @@ from gan.data_record import DataRecord
 from gan.imagenet import STRIDE, load_imagenet_layers
 from gan.training.frechet import FrechetLoss
 from gan.training.manifold import ManifoldLoss
-from gan.training.spectrum import lattices, power_spectrum
+from gan.training.spectrum import colour_lattices, lattices, power_spectrum
 
 FIRST_IMAGES = 4096  # generated for the first moments
 _BATCH = 64  # real pictures
@@ -85,7 +85,10 @@ class FeatureMatching:
             "imagenet places": _Part("imagenet", 1, FrechetLoss(standardised=True), config.imagenet_weight),
             "spectrum": _Part("spectrum", 0, FrechetLoss(standardised=True), config.spectrum_weight),
             "lattice": _Part("spectrum", 1, FrechetLoss(standardised=True), config.spectrum_weight),
+            "colour lattice": _Part("spectrum", 2, FrechetLoss(standardised=True), config.spectrum_weight),
         }
+        if config.channels == 1:
+            del parts["colour lattice"]
         self._parts = {name: part for name, part in parts.items() if part.weight}
         self._used = [view for view in self._views if any(part.view == view for part in self._parts.values())]
 
@@ -167,7 +170,8 @@ def full_size_views(config: GANConfig, device: torch.device | str = "cpu") -> di
     if config.imagenet_weight:  # moved by half of what is from one of its places to the next
         views["imagenet"] = View(load_imagenet_layers().to(device), size, STRIDE // 2, _AT_FULL_SIZE)
     if config.spectrum_weight:
-        views["spectrum"] = View(lambda images: (power_spectrum(images), lattices(images)), size, 0, _AT_FULL_SIZE)
+        kinds = (power_spectrum, lattices, colour_lattices)[: 3 if config.channels == 3 else 2]
+        views["spectrum"] = View(lambda images: tuple(kind(images) for kind in kinds), size, 0, _AT_FULL_SIZE)
     return views
 
 

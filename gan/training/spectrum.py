@@ -47,10 +47,27 @@ def lattices(images: Tensor) -> Tensor:
         (N, L), differentiable: for each of `_PERIODS` and direction (rows, columns, two diagonals) the logarithm of the
         power of its waves, over that of the waves around.
     """
-    fine = _grey(images)
-    fine = fine - _blurred(fine, 5)
+    return _lattices(_grey(images))
+
+
+def colour_lattices(images: Tensor) -> Tensor:
+    """`lattices` of red against green, then of blue against both: grey is where these cancel out.
+
+    Args:
+        images: (N, 3, H, H) in [-1, 1], H at least 16.
+
+    Returns:
+        (N, 2 L), differentiable.
+    """
+    red, green, blue = images.unbind(1)
+    return torch.cat([_lattices(plane * 127.5) for plane in (red - green, blue - (red + green) / 2)], dim=1)
+
+
+def _lattices(plane: Tensor) -> Tensor:
+    """(N, H, H) in grey levels -> (N, L)."""
+    fine = plane - _blurred(plane, 5)
     fine = fine * (_blurred(fine.square(), 9) + 1).rsqrt()  # 1: a grey level, below which contrast stays low
-    peaks, around = (places.to(images.device) for places in _lattices(images.shape[-1]))
+    peaks, around = (places.to(plane.device) for places in _lattice_places(plane.shape[-1]))
     power = _power(fine * _CONTRAST).flatten(1)
     return power[:, peaks].mean(dim=2).log() - power[:, around].mean(dim=2).log()
 
@@ -83,7 +100,7 @@ def _radius(size: int) -> Tensor:
 
 
 @functools.cache
-def _lattices(size: int) -> tuple[Tensor, Tensor]:
+def _lattice_places(size: int) -> tuple[Tensor, Tensor]:
     """Where the lattices are in a flat spectrum, (L, 9), and the waves around each, (L, 56)."""
     waves = [waves for period in _PERIODS if (waves := size // period) >= _SLOWEST_LATTICE]
     directions = [place for k in waves for place in ((0, k), (k, 0), (k, k), (k, -k))]

@@ -248,7 +248,8 @@ def test_stopped_and_resumed_is_bit_identical(refined, unaimed, pictures, aimed,
     assert_same_run(parts, whole)
 
 
-def test_a_run_of_before_there_was_a_part_goes_on_without_it(refined, pictures, aimed, unaimed):
+@pytest.mark.parametrize("part", ["lattice", "colour lattice"])
+def test_a_run_of_before_there_was_a_part_goes_on_without_it(refined, pictures, aimed, unaimed, part):
     """Exactly as it would have gone on: the other parts are what they were."""
     images = make_batch(pictures, range(8), device=CPU, flip=False).requires_grad_()
 
@@ -257,7 +258,7 @@ def test_a_run_of_before_there_was_a_part_goes_on_without_it(refined, pictures, 
         return torch.autograd.grad(matching(images, progress), images)[0]
 
     then, now = aimed(refined), aimed(refined)
-    del then._parts["lattice"]
+    del then._parts[part]
     with torch.no_grad():
         for matching in (then, now):
             torch.manual_seed(0)

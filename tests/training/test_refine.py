@@ -39,7 +39,7 @@ def aims_of(out):
 
 @pytest.mark.usefixtures("celeba")
 def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
-    full_size = ("imagenet", "imagenet places", "spectrum", "lattice")
+    full_size = ("imagenet", "imagenet places", "spectrum", "lattice", "colour lattice")
     save_faces(Path("mine"), 40)
     save_faces(Path("others"), 30, seed=50)
     begin = [f"--start-from={tiny_run}", "--refine", "--data=mine", "--kind=faces", "--device=cpu", "--epochs=1"]
@@ -65,6 +65,7 @@ def test_refine_goes_on_from_a_trained_model(tiny_run, capsys):
         "imagenet places": (1, imagenet.N_LOCAL),
         "spectrum": (15,),  # 4 to 8 waves along rows, columns and in all directions
         "lattice": (3,),  # 2 pixels, along rows, columns and diagonals
+        "colour lattice": (6,),  # of red against green, and of blue against both
     }
 
     shutil.rmtree("others")  # its moments are in the checkpoint

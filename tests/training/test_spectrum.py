@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan.training.spectrum import lattices, power_spectrum
+from gan.training.spectrum import colour_lattices, lattices, power_spectrum
 
 SIZE = 64
 FREQUENCIES = range(4, SIZE // 2 + 1)
+WAVES = [place for k in (32, 16, 8) for place in ((0, k), (k, 0), (k, k), (k, -k)) if place != (32, -32)]
 
 
 def parts(images):
@@ -51,13 +52,28 @@ def wave(down, right):
 def test_a_lattice_stands_out_in_its_period_and_direction_alone(number):
     """Of 2, 4 and 8 pixels: rows, columns, one diagonal and the other, which at 2 pixels are one."""
     torch.manual_seed(0)
-    waves = [place for k in (32, 16, 8) for place in ((0, k), (k, 0), (k, k), (k, -k)) if place != (32, -32)]
     noise = torch.randn(50, 3, SIZE, SIZE) * 0.05
     before = lattices(noise).mean(dim=0)
-    raised = lattices(noise + 0.02 * wave(*waves[number])).mean(dim=0) - before
+    raised = lattices(noise + 0.02 * wave(*WAVES[number])).mean(dim=0) - before
     assert before.shape == (11,) and before.abs().max() < 0.2
     assert raised.argmax() == number and raised[number] > 1
     assert raised[torch.arange(11) != number].abs().max() < 0.1
+
+
+@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("plane", [0, 1])
+def test_a_lattice_of_colours_stands_out_where_grey_has_none(number, plane):
+    """Red against green, then blue against both, each in all periods and directions."""
+    torch.manual_seed(0)
+    colour = torch.tensor([[1.0, -1.0, 0.0], [-0.5, -0.5, 1.0]])[plane].view(3, 1, 1)
+    noise = torch.randn(50, 3, SIZE, SIZE) * 0.05
+    coloured = noise + 0.02 * colour * wave(*WAVES[number])
+    before, place = colour_lattices(noise).mean(dim=0), 11 * plane + number
+    raised = colour_lattices(coloured).mean(dim=0) - before
+    assert before.shape == (22,) and before.abs().max() < 0.5
+    assert raised.argmax() == place and raised[place] > 1
+    assert raised[torch.arange(22) != place].abs().max() < 0.1
+    assert (lattices(coloured) - lattices(noise)).abs().max() < 0.1
 
 
 def test_a_lattice_on_smooth_skin_is_seen_beside_hair():
@@ -73,7 +89,9 @@ def test_a_lattice_on_smooth_skin_is_seen_beside_hair():
 
 def test_a_flat_picture_has_no_lattice_and_no_gradient_of_infinity():
     images = torch.full((2, 3, 16, 16), 0.3, requires_grad=True)
-    found = lattices(images)
-    assert found.detach().numpy() == pytest.approx(0, abs=1e-4)
-    found.sum().backward()
-    assert images.grad.isfinite().all()
+    for kind in (lattices, colour_lattices):
+        images.grad = None
+        found = kind(images)
+        assert found.detach().numpy() == pytest.approx(0, abs=1e-4)
+        found.sum().backward()
+        assert images.grad.isfinite().all()
