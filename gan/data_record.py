@@ -58,11 +58,13 @@ class DataRecord:
         parts: their sources, in order.
         images: how many pictures they hold.
         identity: `identity_of` the decoded pictures; "" where it was not recorded.
+        files: digits that differ whenever the files do that they were decoded from; "" likewise.
     """
 
     parts: tuple[SourceRecord, ...]
     images: int = 0
     identity: str = ""
+    files: str = ""
 
     @property
     def words(self) -> str:
@@ -81,7 +83,12 @@ class DataRecord:
         return splits.pop() if len(splits) == 1 else ""
 
     def is_same(self, other: DataRecord) -> bool:
-        """Whether both are the same pictures: by content, or where that was not recorded by names and number."""
+        """Whether both are the same pictures: by content, or where that was not recorded by names and number.
+
+        The same files are the same pictures, though another version of a decoder may make other pixels of them.
+        """
+        if self.files and (self.files, self.images) == (other.files, other.images):
+            return True
         if self.identity and other.identity:
             return self.identity == other.identity
         return (self.words, self.images) == (other.words, other.images)
@@ -97,7 +104,7 @@ class DataRecord:
             parts = self.parts
         else:
             parts = tuple(dict.fromkeys(self.parts + other.parts))
-        return DataRecord(parts, other.images, other.identity)
+        return DataRecord(parts, other.images, other.identity, other.files or self.files)
 
     def to_dict(self) -> dict:
         """JSON-ready; "sources" is for people, "parts" for code."""
@@ -105,6 +112,7 @@ class DataRecord:
             "sources": self.words,
             "images": self.images,
             "identity": self.identity,
+            **({"files": self.files} if self.files else {}),
             # without "split" where there is none: older versions read that too
             "parts": [{k: v for k, v in dataclasses.asdict(part).items() if v or k != "split"} for part in self.parts],
         }
@@ -120,10 +128,11 @@ class DataRecord:
         if "parts" not in content:
             return cls.from_words(content["sources"], content["images"])
         parts = tuple(SourceRecord(**part) for part in content["parts"])
-        texts = [content["identity"], *(text for part in parts for text in dataclasses.astuple(part))]
+        files = content.get("files", "")  # an older version knows none
+        texts = [content["identity"], files, *(text for part in parts for text in dataclasses.astuple(part))]
         if not all(type(text) is str for text in texts) or not all(part.kind in KINDS for part in parts):
             raise TypeError(f"data: expected texts, and kinds that are one of {', '.join(KINDS)}")
-        return cls(parts, content["images"], content["identity"])
+        return cls(parts, content["images"], content["identity"], files)
 
     @classmethod
     def from_words(cls, words: str, images: int = 0) -> DataRecord:

@@ -306,7 +306,8 @@ def _earlier(content: dict) -> Earlier:
 def _data(content: dict) -> DataRecord:
     record = DataRecord.from_dict(content)
     typed(record.images, int, "data.images")
-    for text in (record.words, record.identity, *(text for part in record.parts for text in dataclasses.astuple(part))):
+    parts = (text for part in record.parts for text in dataclasses.astuple(part))
+    for text in (record.words, record.identity, record.files, *parts):
         typed(text, str, "data")
     return record
 

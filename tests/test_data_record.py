@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_runs import CELEBA, DRAWN, go, history
 
 from gan import run
+from gan.data import images as images_module
 from gan.data.images import load_data
 from gan.data.sources import absolute, record_of
 from gan.data_record import BUILT_IN, DataRecord, SourceRecord, identity_of
+from gan.metrics.held_out import load_split, saw_held_out
 from gan.run import Earlier, RunError
 from gan.training.checks import TrainingError
 from gan.training.loop import Limits
@@ -77,7 +81,7 @@ def test_an_older_folder_s_words_are_understood(run_copy, words, kind, terms):
 
 @pytest.mark.parametrize(
     "damage",
-    [{"images": "44"}, {"parts": 3}, {"parts": [{"name": 1}]}, {"parts": [{"no": "x"}]}, {"identity": 5},
+    [{"images": "44"}, {"parts": 3}, {"parts": [{"name": 1}]}, {"parts": [{"no": "x"}]}, {"identity": 5}, {"files": 5},
      {"parts": [{"name": "x", "kind": "cats"}]}],
 )  # fmt: skip
 def test_a_damaged_record_is_a_sentence(run_copy, damage):
@@ -175,6 +179,63 @@ def test_a_user_s_word_is_added_to_what_a_zip_does_not_say(tiny_config, pictures
     assert run.read_info(out).data.parts == (told,)
 
 
+@pytest.fixture
+def other_decoder(monkeypatch, tmp_path):
+    """The same files decoded by another version: some pixels are a little brighter, and no cache knows them."""
+    decode = images_module.decoded_to
+
+    def decoded_otherwise(*arguments, **options):
+        pixels, note = decode(*arguments, **options)
+        return pixels + (pixels % 7 == 3).astype(pixels.dtype), note
+
+    monkeypatch.setattr(images_module, "decoded_to", decoded_otherwise)
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "another machine's cache"))
+
+
+@pytest.fixture
+def faces(folder, pictures):
+    """A folder of 44 pictures."""
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{i:02}.png")
+    return folder
+
+
+def read_faces(folder, config):
+    """Pictures and record, as train.py reads them."""
+    return load_data([str(folder)], image_size=config.image_size, channels=config.channels, progress=False)
+
+
+def test_the_same_files_are_the_same_pictures_whatever_decodes_them(tiny_config, faces, tmp_path, request):
+    out, more = tmp_path / "a", tmp_path / "more"
+    images, record = read_faces(faces, tiny_config)
+    go(tiny_config, images, out, data=record)
+    request.getfixturevalue("other_decoder")
+    others, same = read_faces(faces, tiny_config)
+    assert same.identity != record.identity == run.read_info(out).data.identity and same.files == record.files
+    assert go(tiny_config, others, out, data=same, resume=True, limits=Limits(3)).images_seen == 120
+    assert run.read_info(out).data == same and not run.read_info(out).earlier
+    go(tiny_config, others, more, data=same, start_from=out, limits=Limits(1))
+    assert run.read_info(more).start.continued
+    fewer = dataclasses.replace(same, images=len(others) - 1, identity="of one less")  # which cannot be read any more
+    with pytest.raises(TrainingError, match="other pictures"):
+        go(tiny_config, others[:-1], out, data=fewer, resume=True)
+
+
+@pytest.mark.parametrize("size", [16, 12])
+def test_a_model_saw_the_files_whatever_decodes_them(tiny_config, faces, tmp_path, request, size):
+    """And however large they are judged: another faces of as many pictures is another one where that can be known."""
+    images, record = read_faces(faces, tiny_config)
+    go(tiny_config, images, tmp_path / "a", data=record)
+    request.getfixturevalue("other_decoder")
+    info = run.read_info(tmp_path / "a")
+    assert saw_held_out(info, load_split([str(faces)], size=size, channels=3))
+    for path in faces.iterdir():
+        with Image.open(path) as picture:
+            inverted = Image.fromarray(255 - np.asarray(picture))
+        inverted.save(path)
+    assert saw_held_out(info, load_split([str(faces)], size=size, channels=3)) == (size != tiny_config.image_size)
+
+
 def test_a_run_without_a_recorded_identity_goes_on_with_as_many_pictures(tiny_config, pictures, tmp_path):
     out = tmp_path / "a"
     go(tiny_config, pictures, out)
@@ -187,7 +248,7 @@ def test_a_run_without_a_recorded_identity_goes_on_with_as_many_pictures(tiny_co
 
 
 def test_the_record_round_trips(run_copy):
-    data = DataRecord((BUILT_IN["celeba"], SourceRecord("a | b", "./mnist", "digits", "Mine.")), 9, "0f")
+    data = DataRecord((BUILT_IN["celeba"], SourceRecord("a | b", "./mnist", "digits", "Mine.")), 9, "0f", "1e")
     run.write_data(run_copy, data, Earlier(DataRecord(DRAWN.parts, 44, "ab"), 8))
     info = run.read_info(run_copy)
     assert info.data == data and info.earlier == (Earlier(DataRecord(DRAWN.parts, 44, "ab"), 8),)

@@ -131,7 +131,8 @@ def load_data(
         logger.warning("%s", line)
     for line in [*facts["noted"], *(left_out(resolved) if wanted == TRAINED_ON else [])]:
         logger.info("%s", line)
-    return images, DataRecord(tuple(source.record for source in resolved), len(images), facts["identity"])
+    records = tuple(source.record for source in resolved)
+    return images, DataRecord(records, len(images), facts["identity"], _hash([source.identity for source in resolved]))
 
 
 def first_images(
@@ -220,7 +221,10 @@ def _available_cores() -> int:
 
 
 def _key(sources: list[Source], image_size: int, channels: int) -> str:
-    content = [CACHE_VERSION, image_size, channels, [source.identity for source in sources]]
+    return _hash([CACHE_VERSION, image_size, channels, [source.identity for source in sources]])
+
+
+def _hash(content: list) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 

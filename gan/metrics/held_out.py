@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor
 from gan.data.batches import make_batch
 from gan.data.images import load_data
 from gan.data.splits import ALL, HELD_OUT, TRAINED_ON
-from gan.data_record import CELEBA, DataRecord, SourceRecord, identity_of
+from gan.data_record import CELEBA, DataRecord
 from gan.files import atomic_path
 from gan.metrics.classifier import Classifier
 from gan.run import RunInfo
@@ -32,7 +33,7 @@ class Split:
         held_out_rows, training_rows: the pictures of each part.
         words: what the held-out part is.
         official: whether the data set itself says which pictures are held out.
-        sources: where the held-out pictures come from.
+        data: the record of the held-out pictures, of all where they are two halves.
     """
 
     held_out: np.ndarray
@@ -41,7 +42,7 @@ class Split:
     training_rows: np.ndarray
     words: str
     official: bool
-    sources: tuple[SourceRecord, ...]
+    data: DataRecord
 
     @property
     def pairs(self) -> int:
@@ -93,28 +94,27 @@ def load_split(
 
     if list(sources) == ["mnist"]:
         (test, record), (images, _) = load(["mnist-test"]), load(sources)
-        return Split(test, np.arange(len(test)), images, np.arange(len(images)), "MNIST's test set", True, record.parts)
+        return Split(test, np.arange(len(test)), images, np.arange(len(images)), "MNIST's test set", True, record)
     held_out, record = load(sources, HELD_OUT)
     splits = [name for name in ("validation", "test") if any(name in part.split for part in record.parts)]
     if splits:
         training, _ = load(sources, TRAINED_ON)
         words = f"the {' and '.join(splits)} split{'s' * (len(splits) > 1)}"
         rows = np.arange(len(held_out)), np.arange(len(training))
-        return Split(held_out, rows[0], training, rows[1], words, True, record.parts)
+        return Split(held_out, rows[0], training, rows[1], words, True, record)
     halves = np.random.default_rng(seed).permutation(len(held_out))
     middle = len(held_out) // 2
-    return Split(held_out, halves[:middle], held_out, halves[middle:], "a random half", False, record.parts)
+    return Split(held_out, halves[:middle], held_out, halves[middle:], "a random half", False, record)
 
 
 def saw_held_out(info: RunInfo, split: Split) -> bool:
     """Whether a model was trained on the pictures that are held out, it or the one that it began with."""
-    if not split.official:  # all of them or others: by content at its own size, where that is recorded, else by number
-        images = split.training
-        if info.data.identity and images.shape[1] == info.config.image_size:
-            return identity_of(images) == info.data.identity
-        return info.data.images == len(images)
-    names = {part.name for part in split.sources}
-    celeba = any(part.split for part in split.sources)  # its partition file says so, whatever its pictures lie in
+    if not split.official:  # all of them or others
+        at_its_size = split.training.shape[1] == info.config.image_size
+        known = info.data if at_its_size else dataclasses.replace(info.data, identity="")
+        return known.is_same(split.data) or (not known.identity and known.images == split.data.images)
+    names = {part.name for part in split.data.parts}
+    celeba = any(part.split for part in split.data.parts)  # its partition file says so, whatever its pictures lie in
     return any(part.split != TRAINED_ON and (part.name in names or (celeba and part.terms == CELEBA))
                for part in info.all_parts)  # fmt: skip
 

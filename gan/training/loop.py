@@ -282,9 +282,8 @@ def _resume(recorder: Recorder, trainer: Trainer, data: DataRecord, new_data: bo
     out, info, problem = recorder.folder, None, None
     if recorder.writes:
         info = run.read_info(out)
-        known, same = info.data, data.images == info.data.images
-        if known.identity:
-            same = data.identity == known.identity
+        known = info.data
+        same = known.is_same(data) if known.identity else known.images == data.images
         if not same and not new_data:
             problem = (
                 f"{out} was trained on other pictures: {known.words} ({known.images:,}) and not these of {data.words} "
