@@ -81,17 +81,22 @@ def test_a_move_is_on_its_way_before_anything_waits(engine):
 
 
 def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
-    scores, delays, others = engine("""
+    before, fetched, scores, delays, others = engine("""
         const scores = [];
         const later = async (drawn) => scores.push((await drawn.later) ?? null);
-        await later(await engine.draw(face, true));
+        const first = await engine.draw(face, true);
+        await settle();
+        const before = [...asked];
+        waits.at(-1)[1]();
+        await later(first);
+        const fetched = [...asked];
         now += 60; // long before another score is wanted
         const second = await engine.draw(face, true);
         await settle();
         now += 60;
         const third = await engine.draw(face, true);
         await settle();
-        for (const [, go] of waits) go();
+        for (const [, go] of waits.slice(1)) go();
         await later(second);
         await later(third);
         now += 1000;
@@ -100,10 +105,11 @@ def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
         const fifth = engine.draw(face, true); // it was waiting for the fourth
         await later(fourth);
         await later(await fifth);
-        return [scores, waits.map(([milliseconds]) => milliseconds), asked.filter((name) => name !== "make")];
+        return [before, fetched, scores, waits.map(([milliseconds]) => milliseconds), asked.filter((name) => name !== "make")];
     """)
+    assert (before, fetched) == (["draw"], ["draw", "make", "judge"])  # a page's first picture waits for nothing else
     assert scores == [0.5, None, 0.5, None, 0.5]
-    assert delays == [100, 100]
+    assert delays == [100, 100, 100]
     assert others == ["draw", "draw", "judge"]
 
 

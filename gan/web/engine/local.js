@@ -27,7 +27,8 @@ export class NotHere extends Error {
 // All that draws rejects where the worker fails. Points are {z: Float32Array(z_dim), psi}, as `latentOf` gives them.
 export function localEngine(base) {
   const pending = new Map(); // number of a question -> {resolve, reject, told, timer}
-  // model -> {facts: promise, model: what it gave, once it has, busy: how many questions}, the one asked last at its end
+  // model -> {facts: promise, model: what it gave, once it has, busy: how many questions, judges: whether its critic was
+  // asked for}, the one asked last at its end
   const opened = new Map();
   let asked = 0;
   let drawings = 0; // how many were asked for
@@ -91,7 +92,7 @@ export function localEngine(base) {
   }
 
   function begin(name, told) {
-    const known = { facts: load(name, told), model: null, busy: 0 };
+    const known = { facts: load(name, told), model: null, busy: 0, judges: false };
     known.facts.then(
       (model) => {
         known.model = model;
@@ -126,9 +127,12 @@ export function localEngine(base) {
   }
 
   // What the critic says of the picture that was drawn last, whose number is given: its score, or undefined where another
-  // picture is being drawn by then. The critic is fetched when there is a picture to judge.
+  // picture is being drawn by then. The critic is fetched when the first picture to judge has been on the page for a while.
   function scoreOf(name, number) {
     return using(name, async () => {
+      const known = opened.get(name);
+      if (!known.judges) await new Promise((rested) => setTimeout(rested, REST));
+      known.judges = true;
       await question("make", { model: name, networks: ["critic"] }, LONG); // a move that waits is on its way by then
       // Right after a picture or once they rest: in between, the next move would come while the critic is at work.
       if (performance.now() < judged + SELDOM) await new Promise((rested) => setTimeout(rested, REST));
