@@ -15,8 +15,7 @@ class Layers(nn.Sequential):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """x: (N, C, H, W) or what the first layer takes, z: (N, z_dim) -> what the last layer gives."""
         for layer in self:
-            looks = isinstance(layer, (ModulatedBatchNorm2d, Residual, ResidualConvolution, GrownPicture))
-            x = layer(x, z) if looks else layer(x)
+            x = layer(x, z) if isinstance(layer, (ModulatedBatchNorm2d, Residual, GrownPicture)) else layer(x)
         return x
 
 
@@ -77,56 +76,17 @@ class Residual(nn.Module):
     """A block of layers beside a 1x1 convolution and nearest upsampling, added up (He et al. 2016, arXiv:1603.05027).
 
     What comes in goes past the block's batch norm and activation, which stand before its convolution.
-
-    Args:
-        block: the layers.
-        extra: what follows, `ResidualConvolution`s.
     """
 
-    def __init__(
-        self,
-        block: list[nn.Module],
-        in_channels: int,
-        out_channels: int,
-        size: int,
-        extra: list[ResidualConvolution],
-    ) -> None:
+    def __init__(self, block: list[nn.Module], in_channels: int, out_channels: int, size: int) -> None:
         super().__init__()
-        self.block, self.extra = Layers(*block), Layers(*extra)
+        self.block = Layers(*block)
         # The convolution first: fewer pixels then, and the same result.
         self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.Upsample(size))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """x: (N, in_channels, H, W), z: (N, z_dim) -> (N, out_channels, size, size)."""
-        return self.extra(self.block(x, z) + self.shortcut(x), z)
-
-
-class ResidualConvolution(nn.Module):
-    """Batch norm, activation and a 3x3 convolution, added to what comes in (He et al. 2016, arXiv:1603.05027).
-
-    It begins at 0 (Goyal et al. 2017, arXiv:1706.02677, section 5.1): a trained model that gets one draws what it drew.
-    """
-
-    def __init__(self, channels: int, hidden: Callable[[int], list[nn.Module]]) -> None:
-        super().__init__()
-        self.block = Layers(*hidden(channels), nn.Conv2d(channels, channels, 3, padding=1, bias=False))
-        self.begin()
-        self.register_load_state_dict_pre_hook(_not_deeper_yet)
-
-    @torch.no_grad()
-    def begin(self) -> None:
-        """Add nothing."""
-        self.block[-1].weight.zero_()
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """x: (N, channels, H, W), z: (N, z_dim) -> the same shape as x."""
-        return x + self.block(x, z)
-
-
-def _not_deeper_yet(module: ResidualConvolution, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Let the state of the model without it be loaded."""
-    if not any(name.startswith(prefix) for name in state):
-        state.update({prefix + name: tensor.clone() for name, tensor in module.state_dict().items()})
+        return self.block(x, z) + self.shortcut(x)
 
 
 class GrownPicture(nn.Module):
@@ -150,7 +110,7 @@ class GrownPicture(nn.Module):
         """x: (N, in_channels, H, W), z: (N, z_dim) -> (N, channels, H', W'), H' twice the base's for each level."""
         picture = self.base(x)
         for level in self.levels:
-            x = level.extra(level.features(x, z), z)
+            x = level.features(x, z)
             picture = self.enlarge(picture) + level.picture(x, z)
         return picture
 
@@ -162,13 +122,10 @@ class PictureLevel(nn.Module):
     "Deconvolution and Checkerboard Artifacts").
     """
 
-    def __init__(
-        self, in_channels: int, width: int, channels: int, hidden: Callable[[int], list[nn.Module]], n_extra: int
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, channels: int, hidden: Callable[[int], list[nn.Module]]) -> None:
         super().__init__()
         finest = max(1, width // 2)
         self.features = Layers(*_doubled(in_channels, width), *hidden(width))
-        self.extra = Layers(*(ResidualConvolution(width, hidden) for _ in range(n_extra)))
         self.picture = Layers(
             *_doubled(width, finest), *hidden(finest), nn.Conv2d(finest, channels, 3, padding=1, bias=False)
         )

@@ -56,7 +56,6 @@ class GANConfig:
     g_stem_norm: bool = True  # batch norm and activation after the stem
     g_bias: bool = False  # biases in layers that batch norm follows; TensorFlow has them by default
     g_residual: bool = False  # shortcuts around all transposed convolutions but the last; norm before them
-    g_extra_convolutions: int = 0  # behind each of those, at its size, and in grown levels; with g_residual
     g_normalize_z: bool = False  # the stem sees z's direction alone: latents on a sphere (ProGAN)
     g_modulated: bool = False  # self-modulation: z also sets the scale and shift of every batch norm
     g_leaky_slope: float = 0.0  # negative slope of the hidden activations; 0 is ReLU
@@ -305,8 +304,6 @@ def _check_values(config: GANConfig) -> None:
         "image_size",
         f"8 pixels or more below {levels} grown levels, each of which doubles them",
     )
-    expect(0 <= config.g_extra_convolutions <= 8, "g_extra_convolutions", "0 to 8")
-    expect(config.g_residual or not config.g_extra_convolutions, "g_extra_convolutions", "0 without g_residual")
     for field, kind in FIELDS.items():
         if kind is float:
             expect(math.isfinite(getattr(config, field)), field, "a number that is not infinite")

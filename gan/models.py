@@ -25,7 +25,6 @@ from gan.blocks import (
     NormalizedLinear,
     PictureLevel,
     Residual,
-    ResidualConvolution,
     activation,
     minibatch_stddev,
 )
@@ -36,8 +35,7 @@ from gan.convolution import Conv2d, ConvTranspose2d
 class Generator(nn.Module):
     """z -> linear stem -> transposed convolutions -> tanh (DCGAN, Radford et al. 2016, arXiv:1511.06434).
 
-    With `g_residual` each but the last has a shortcut around it (`Residual`); with `g_extra_convolutions` further ones
-    follow at its size (`ResidualConvolution`); with `g_modulated` z also sets the scale
+    With `g_residual` each but the last has a shortcut around it (`Residual`); with `g_modulated` z also sets the scale
     and shift of every batch norm (`ModulatedBatchNorm2d`); with `g_normalize_z` the stem sees z's direction alone
     (`NormalizedLinear`); with `grown_channels` the last one has levels on top (`GrownPicture`).
 
@@ -77,14 +75,12 @@ class Generator(nn.Module):
             block = [*(hidden(widths[i]) if i > 0 or config.g_stem_norm else []), convolution]
             if i == last and config.grown_channels:
                 levels = [
-                    PictureLevel(below, width, config.channels, hidden, config.g_extra_convolutions)
+                    PictureLevel(below, width, config.channels, hidden)
                     for below, width in itertools.pairwise((widths[i], *config.grown_channels))
                 ]
                 block[-1] = GrownPicture(convolution, levels)
-            if config.g_residual and i < last:
-                extra = [ResidualConvolution(widths[i + 1], hidden) for _ in range(config.g_extra_convolutions)]
-                block = [Residual(block, widths[i], widths[i + 1], sizes[i + 1], extra)]
-            layers += block
+            residual = config.g_residual and i < last
+            layers += [Residual(block, widths[i], widths[i + 1], sizes[i + 1])] if residual else block
         self.layers = Layers(*layers, nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
@@ -162,8 +158,6 @@ def initialise(network: nn.Module) -> None:
         if isinstance(module, GrownPicture):
             for level in module.levels:
                 nn.init.zeros_(level.picture[-1].weight)
-        if isinstance(module, ResidualConvolution):
-            module.begin()
 
 
 def fold(network: Generator | Discriminator) -> Generator | Discriminator:

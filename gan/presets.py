@@ -224,14 +224,11 @@ def get_preset(name: str) -> GANConfig:
 def before_refining(config: GANConfig) -> GANConfig:
     """The config of a model to start from, without what `--refine` made of it for its last part.
 
-    Rates and average become the preset's again where the preset is known, whatever they were for that part; else they
-    stay. What a training may add to a preset's generator stays too.
+    The rates become the preset's again where the preset is known, whatever they were for that part; else they stay.
     """
-    preset = PRESETS.get(config.preset, config)
-    kept = ("epochs", "metric_interval", "g_modulated", "g_extra_convolutions")
+    preset, kept = PRESETS.get(config.preset, config), ("epochs", "metric_interval")
     weights = ("frechet_weight", "manifold_weight", "manifold_start", "imagenet_weight", "spectrum_weight")
-    slow = ("g_lr", "d_lr", "ema_half_life_images", "ema_ramp_up")
-    if config.matches_features and _with(preset.refined(), config, *kept, *weights, *slow) == config:
+    if config.matches_features and _with(preset.refined(), config, *kept, *weights, "g_lr", "d_lr") == config:
         config = _with(preset, config, *kept)
     return config.replace(**dict.fromkeys(weights, 0.0))
 

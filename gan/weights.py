@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
 import os
 from collections.abc import Callable
@@ -24,7 +23,6 @@ _DECIDE_PICTURES = (
     "g_multipliers", "g_strides", "g_stem_norm", "g_bias", "g_residual", "g_normalize_z", "g_modulated",
     "g_leaky_slope", "d_multipliers", "d_strides", "d_norm", "d_bias", "d_leaky_slope", "d_minibatch_stddev",
 )  # fmt: skip
-_DECIDE_WHERE_USED = ("g_extra_convolutions",)  # fields that older versions, whose files say what decided, had not
 
 
 def load_generator(
@@ -162,10 +160,8 @@ def _load(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module]) -> nn
 
 def _read_weights(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module], config: GANConfig) -> dict:
     may_hold = [shapes_of(kind, config)]
-    # A run that was begun with a plainer model has that one's snapshots.
-    plainer = itertools.product({config.g_modulated, False}, {config.g_extra_convolutions, 0})
-    for modulated, extra in plainer:
-        may_hold.append(shapes_of(kind, config.replace(g_modulated=modulated, g_extra_convolutions=extra)))
+    if config.g_modulated:  # a run that was begun with a plain model has that one's snapshots
+        may_hold.append(shapes_of(kind, config.replace(g_modulated=False)))
     try:
         weights, facts = read_tensors(folder, file, lambda _: may_hold)
         # Snapshots may be of the run that this one is the sequel of, and older versions did not say.
@@ -178,9 +174,7 @@ def _read_weights(folder: Path, file: str, kind: Callable[[GANConfig], nn.Module
 
 def _shape_hash(config: GANConfig) -> str:
     """Stands for all that decides what weights draw: with a damaged digit of it they may still draw something."""
-    values = config.to_dict()
-    decides = {name: value for name, value in values.items() if name in _DECIDE_PICTURES}
-    decides |= {name: values[name] for name in _DECIDE_WHERE_USED if values[name]}
+    decides = {name: value for name, value in config.to_dict().items() if name in _DECIDE_PICTURES}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -260,9 +260,6 @@ def test_a_refined_model_is_gone_on_from_as_its_preset_trains(handed_over, tiny_
         "of before": PRESETS["faces128"]
         .refined()
         .replace(imagenet_weight=0.0, spectrum_weight=0.0, g_lr=3e-5, d_lr=1e-4),
-        "deepened": PRESETS["faces128"]
-        .refined()
-        .replace(g_extra_convolutions=1, g_lr=3e-5, ema_half_life_images=20_000, ema_ramp_up=0.3),
         "custom": run.read_info(tiny_run).config.refined(),
         "by hand": PRESETS["dcgan64"].replace(frechet_weight=2.0, g_lr=1e-5),
     }
@@ -274,7 +271,6 @@ def test_a_refined_model_is_gone_on_from_as_its_preset_trains(handed_over, tiny_
     assert [call["config"] for call in handed_over] == [
         PRESETS["faces128"].replace(epochs=9),
         PRESETS["faces128"],
-        PRESETS["faces128"].replace(g_extra_convolutions=1),
         refined["custom"].replace(**off),
         PRESETS["dcgan64"].replace(g_lr=1e-5),
     ]

@@ -312,8 +312,6 @@ def _affordable(config: GANConfig, *, critic: bool = False) -> None:
         widths = [*(config.base_channels * m for m in config.g_multipliers), colours]
         sizes, total = config.sizes, config.z_dim * widths[0] * config.sizes[0] ** 2
         total += sum(9 * (width**2 + 4 * finest * (finest + colours)) * side**2 for width, finest, side in grown)
-        inside = [*zip(widths[1:-1], sizes[1:-1], strict=True), *((width, side) for width, _, side in grown)]
-        total += config.g_extra_convolutions * sum(9 * width**2 * side**2 for width, side in inside)
         convolved, maps = sizes[:-1], [max(width, 4 * finest) * side**2 for width, finest, side in grown]
     layers = zip(itertools.pairwise(widths), convolved, strict=True)
     total += sum(before * after * kernel * size**2 for (before, after), size in layers)

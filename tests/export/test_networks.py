@@ -24,8 +24,6 @@ PLAIN = GANConfig(
 KINDS = {
     "shortcuts": PLAIN.replace(g_residual=True),
     "modulated, grown": PLAIN.replace(g_residual=True, g_modulated=True).grown(),
-    "deeper": PLAIN.replace(g_residual=True, g_extra_convolutions=2),
-    "deeper, modulated, grown": PLAIN.replace(g_residual=True, g_modulated=True, g_extra_convolutions=1).grown(),
     "odd sizes": PLAIN.replace(image_size=28, kernel_size=5, g_residual=True, g_modulated=True),
     "uniform, leaky, no norm": PLAIN.replace(
         z_distribution="uniform", g_leaky_slope=0.2, g_stem_norm=False, g_bias=True, g_normalize_z=True
