@@ -105,7 +105,8 @@ def test_the_critic_is_asked_right_after_a_picture_or_once_they_rest(engine):
         const fifth = engine.draw(face, true); // it was waiting for the fourth
         await later(fourth);
         await later(await fifth);
-        return [before, fetched, scores, waits.map(([milliseconds]) => milliseconds), asked.filter((name) => name !== "make")];
+        const delays = waits.map(([milliseconds]) => milliseconds);
+        return [before, fetched, scores, delays, asked.filter((name) => name !== "make")];
     """)
     assert (before, fetched) == (["draw"], ["draw", "make", "judge"])  # a page's first picture waits for nothing else
     assert scores == [0.5, None, 0.5, None, 0.5]
