@@ -279,3 +279,15 @@ def test_a_weight_without_an_aim_is_refused(refined, pictures, tmp_path, unaimed
         with pytest.raises(TrainingError, match="no real features to come near"):
             go(refined, pictures, tmp_path / "run", matching=matching)
     assert not (tmp_path / "run").exists()
+
+
+def test_grey_pictures_are_matched_without_colours(tiny_config, pictures):
+    config = tiny_config.replace(channels=1, spectrum_weight=3.0)
+    matching = FeatureMatching(config, **full_size_views(config))
+    matching.aim_at("spectrum", pictures[..., :1])
+    images = make_batch(pictures[..., :1], range(32), device=CPU, flip=False).requires_grad_()
+    with torch.no_grad():
+        matching.begin(images.split(8))
+    assert matching.has_begun and set(matching.state()) == {"spectrum", "lattice"}
+    matching(images[:8], 1.0).backward()
+    assert images.grad.isfinite().all() and images.grad.abs().max() > 0

@@ -120,7 +120,7 @@ export function localEngine(base) {
     const known = open(name);
     known.busy++;
     try {
-      return await work(known.model ?? (await known.facts));
+      return await work(known.model ?? (await known.facts), known);
     } finally {
       known.busy--;
     }
@@ -129,8 +129,7 @@ export function localEngine(base) {
   // What the critic says of the picture that was drawn last, whose number is given: its score, or undefined where another
   // picture is being drawn by then. The critic is fetched when the first picture to judge has been on the page for a while.
   function scoreOf(name, number) {
-    return using(name, async () => {
-      const known = opened.get(name);
+    return using(name, async (_, known) => {
       if (!known.judges) await new Promise((rested) => setTimeout(rested, REST));
       known.judges = true;
       await question("make", { model: name, networks: ["critic"] }, LONG); // a move that waits is on its way by then
