@@ -223,7 +223,7 @@ def test_the_same_files_are_the_same_pictures_whatever_decodes_them(tiny_config,
 
 @pytest.mark.parametrize("size", [16, 12])
 def test_a_model_saw_the_files_whatever_decodes_them(tiny_config, faces, tmp_path, request, size):
-    """And however large they are judged: another faces of as many pictures is another one where that can be known."""
+    """And however large they are judged: another folder of as many pictures is another one where that can be known."""
     images, record = read_faces(faces, tiny_config)
     go(tiny_config, images, tmp_path / "a", data=record)
     request.getfixturevalue("other_decoder")

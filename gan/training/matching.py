@@ -78,6 +78,7 @@ class FeatureMatching:
     ) -> None:
         self.data = data
         self._views = {"classifier": classifier, "imagenet": imagenet, "spectrum": spectrum}
+        in_colours = config.spectrum_weight if config.channels == 3 else 0.0
         parts = {
             "frechet": _Part("classifier", 0, FrechetLoss(), config.frechet_weight),
             "manifold": _Part("classifier", 0, ManifoldLoss(), config.manifold_weight, config.manifold_start),
@@ -85,10 +86,8 @@ class FeatureMatching:
             "imagenet places": _Part("imagenet", 1, FrechetLoss(standardised=True), config.imagenet_weight),
             "spectrum": _Part("spectrum", 0, FrechetLoss(standardised=True), config.spectrum_weight),
             "lattice": _Part("spectrum", 1, FrechetLoss(standardised=True), config.spectrum_weight),
-            "colour lattice": _Part("spectrum", 2, FrechetLoss(standardised=True), config.spectrum_weight),
+            "colour lattice": _Part("spectrum", 2, FrechetLoss(standardised=True), in_colours),
         }
-        if config.channels == 1:
-            del parts["colour lattice"]
         self._parts = {name: part for name, part in parts.items() if part.weight}
         self._used = [view for view in self._views if any(part.view == view for part in self._parts.values())]
 
